@@ -1,0 +1,78 @@
+"""Errors about what a user passed in, phrased once: what was expected, what came, how to mend it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class InputError(ValueError):
+    """A value, option or file that can't be used as it is. The message names it and says how to mend it.
+
+    The command line prints the message as one line and exits with code 2; every other exception is a bug.
+    """
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `InputError(message)` unless `condition` holds."""
+    if not condition:
+        raise InputError(message)
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise unless `value` is one of the names in `choices`."""
+    choices = list(choices)
+    require(value in choices, f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+
+
+def whole(name: str, value: Any, at_least: int = 0) -> None:
+    """Raise unless `value` is a whole number not below `at_least`."""
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+    require(fits, f"{name} is {value!r}; expected a whole number, {at_least} or more.")
+
+
+def number(name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf) -> None:
+    """Raise unless `value` is a finite number above `above` and not below `at_least`."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    fits = is_number and value > above and value >= at_least
+    bound = (
+        f" above {above:g}" if math.isfinite(above) else f", {at_least:g} or more" if math.isfinite(at_least) else ""
+    )
+    require(fits, f"{name} is {value!r}; expected a finite number{bound}.")
+
+
+def shape(name: str, array: Any, expected: Sequence[int | str]) -> None:
+    """Raise unless `array.shape` fits `expected`, where a string stands for any length.
+
+    >>> import numpy as np
+    >>> shape("frames", np.zeros((5, 16, 16, 3)), ("m", "h", "w", 3))
+    """
+    came = tuple(array.shape)
+    fits = len(came) == len(expected) and all(
+        isinstance(want, str) or want == have for want, have in zip(expected, came, strict=True)
+    )
+    wanted = ", ".join(map(str, expected))
+    require(fits, f"{name} has shape {came}; expected ({wanted}).")
+
+
+def size(name: str, value: object) -> tuple[int, int]:
+    """Read a frame size: `(width, height)` or a text such as `"416x224"`, in pixels.
+
+    >>> size("size", "416x224")
+    (416, 224)
+    """
+    parts: Sequence[Any]
+    if isinstance(value, str):
+        parts = value.lower().split("x")
+    else:
+        parts = tuple(value) if isinstance(value, (tuple, list)) else ()
+    try:
+        width, height = (int(part) for part in parts)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {value!r}; expected WIDTHxHEIGHT in pixels, such as 416x224.") from None
+    require(
+        4 <= width <= 16384 and 4 <= height <= 16384,
+        f"{name} is {width}x{height}; each side must lie between 4 and 16384 pixels.",
+    )
+    return width, height

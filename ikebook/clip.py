@@ -1,0 +1,297 @@
+"""Clips: the frames of a video at the size the graph works on, and the way back to their own size."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from ikebook import check
+from ikebook.check import InputError, require
+
+WORKING_SIZE = (416, 224)
+"""Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+
+
+class FrameSource(Protocol):
+    """Frames at their own size, read one after the other, as often as asked."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """RGB frames (h, w, 3) uint8, all of one size."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A text that changes when any frame does."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clip:
+    """A short video.
+
+    Parameters
+    ----------
+    frames : (m, h, w, 3) uint8
+        RGB frames I_i at the size the graph works on.
+    masks : (m, h, w) bool, optional
+        The object, where it is known. Only scores and pictures look at it, never a method.
+    name : str
+    fps : float
+        Frames per second.
+    frame_names : m texts
+        Results are named after them; counted from 00000 if not given.
+    source : FrameSource, optional
+        The same frames at their own size. Flow is computed there, and masks go back to it.
+    original_size : (width, height)
+        The size of the source's frames, in pixels; that of `frames` if not given.
+    """
+
+    frames: np.ndarray
+    masks: np.ndarray | None = None
+    name: str = "clip"
+    fps: float = 24.0
+    frame_names: Sequence[str] = ()
+    source: FrameSource | None = None
+    original_size: tuple[int, int] = field(default=(0, 0))
+
+    def __post_init__(self) -> None:
+        check.shape("frames", self.frames, ("m", "h", "w", 3))
+        require(self.frames.dtype == np.uint8, f"frames are {self.frames.dtype}; expected uint8 RGB values, 0 to 255.")
+        m, h, w, _ = self.frames.shape
+        require(m >= 1, "frames holds no frame; expected at least one.")
+        check.size("size of frames", (w, h))
+        check.number("fps", self.fps, above=0)
+        if self.masks is not None:
+            check.shape("masks", self.masks, (m, h, w))
+            require(self.masks.dtype == bool, f"masks are {self.masks.dtype}; expected bool (masks > 127, say).")
+        names = tuple(self.frame_names) or tuple(f"{index:05d}" for index in range(m))
+        require(len(names) == m, f"frame_names has {len(names)} names for {m} frames; expected one for each.")
+        require(len(set(names)) == m, "frame_names repeats a name; results named after it would overwrite each other.")
+        object.__setattr__(self, "frame_names", names)
+        if self.original_size == (0, 0):
+            object.__setattr__(self, "original_size", (w, h))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __repr__(self) -> str:
+        masks = "no masks" if self.masks is None else "masks"
+        (w, h), (own_w, own_h) = self.size, self.original_size
+        return f"Clip({self.name!r}, {len(self)} frames of {w}x{h}, own size {own_w}x{own_h}, {masks})"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of `frames`, in pixels."""
+        return self.frames.shape[2], self.frames.shape[1]
+
+    def originals(self) -> Iterator[np.ndarray]:
+        """The frames (h, w, 3) uint8 RGB at their own size, one after the other."""
+        return iter(self.frames if self.source is None else self.source)
+
+    def fingerprint(self) -> str:
+        """A text that changes when any original frame does."""
+        return array_fingerprint(self.frames) if self.source is None else self.source.fingerprint()
+
+    def resize(self, size: tuple[int, int] | str) -> Clip:
+        """The clip at another working size (width, height), by area interpolation; `original_size` stays."""
+        size = check.size("size", size)
+        if size == self.size:
+            return self
+        masks = self.masks
+        if masks is not None:
+            masks = np.stack([resize_area(mask.astype(np.float32), size) > 0.5 for mask in masks])
+        return Clip(
+            frames=np.stack([resize_area(frame, size) for frame in self.originals()]),
+            masks=masks,
+            name=self.name,
+            fps=self.fps,
+            frame_names=self.frame_names,
+            source=ArrayFrames(self.frames) if self.source is None else self.source,
+            original_size=self.original_size,
+        )
+
+
+def read_clip(path: str | Path, size: tuple[int, int] | str | None = WORKING_SIZE, name: str | None = None) -> Clip:
+    """Read a folder of images or a video file.
+
+    Parameters
+    ----------
+    path : folder of images (natural order of their names; other files in it are passed over), or a video file
+    size : (width, height) or "416x224"
+        Working size, by area interpolation; None keeps the frames' own size.
+    name : the clip's name; that of the folder or file if not given
+
+    Raises
+    ------
+    InputError
+        If there is no such path, it holds no readable frames, or its frames differ in size.
+    """
+    path = Path(path)
+    require(path.exists(), f"{path} does not exist; expected a folder of images or a video file.")
+    if path.is_dir():
+        files = image_files(path)
+        folders = sum(entry.is_dir() for entry in path.iterdir())
+        hint = f" It holds {folders} folders: name one of them." if folders else ""
+        require(len(files) > 0, f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).{hint}")
+        stems = [file.stem for file in files]
+        # Two files that differ only in their suffix would write one mask: then the whole file name is the frame's name.
+        names = stems if len(set(stems)) == len(stems) else [file.name for file in files]
+        source: ImageFolder | VideoFile = ImageFolder(files)
+        fps = 24.0
+    else:
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES
+        require(not is_image, f"{path} is a single image; expected the folder that holds the frames, or a video file.")
+        source = VideoFile(path)
+        names, fps = [], source.fps()
+    if size is not None:
+        size = check.size("size", size)
+    frames: list[np.ndarray] = []
+    original_size = (0, 0)
+    for frame in source:
+        original_size = (frame.shape[1], frame.shape[0])
+        frames.append(frame if size is None else resize_area(frame, size))
+    return Clip(
+        frames=np.stack(frames),
+        name=name or (path.resolve().name if path.is_dir() else path.stem),
+        fps=fps,
+        frame_names=names,
+        source=source,
+        original_size=original_size,
+    )
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key that counts: frame2 before frame10.
+
+    >>> sorted(["f10", "f2"], key=natural_key)
+    ['f2', 'f10']
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.lower()) if part]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images in `folder`, in natural order; hidden files are passed over."""
+    files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def read_image(file: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
+    """Read one image, as RGB (h, w, 3) uint8 unless OpenCV's `flags` say otherwise."""
+    try:
+        data = np.fromfile(file, dtype=np.uint8)
+    except OSError as error:
+        raise InputError(f"{file} can't be read ({error.strerror}).") from None
+    try:
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InputError(f"{file} is no image that OpenCV can read; it may be damaged. Remove or replace it.")
+    return np.asarray(image)
+
+
+def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (h, w[, c]) to `size` (width, height) by area interpolation; linear where that enlarges it."""
+    h, w = image.shape[:2]
+    if (w, h) == size:
+        return image
+    enlarges = size[0] > w or size[1] > h
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if enlarges else cv2.INTER_AREA))
+
+
+class ArrayFrames:
+    """Frames in memory, (m, h, w, 3) uint8 RGB."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.frames = frames
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self.frames)
+
+    def fingerprint(self) -> str:
+        return array_fingerprint(self.frames)
+
+
+class ImageFolder:
+    """Frames in image files, in the order given."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = tuple(files)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        shape: tuple[int, ...] | None = None
+        for file in self.files:
+            frame = read_image(file)
+            if shape is not None and frame.shape != shape:
+                raise InputError(
+                    f"{file} is {frame.shape[1]}x{frame.shape[0]}, but {self.files[0].name} is {shape[1]}x{shape[0]}; "
+                    "all frames of a clip must have one size. Resize it, or move it elsewhere."
+                )
+            shape = frame.shape
+            yield frame
+
+    def fingerprint(self) -> str:
+        return files_fingerprint(self.files)
+
+
+class VideoFile:
+    """Frames of a video file, decoded by OpenCV."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fps(self) -> float:
+        """Frames per second, 24 where the file does not say."""
+        capture = self._open()
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        capture.release()
+        return rate if 1 <= rate <= 1000 else 24.0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        capture = self._open()
+        count = 0
+        try:
+            while True:
+                there, frame = capture.read()
+                if not there:
+                    break
+                count += 1
+                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        finally:
+            capture.release()
+        require(count > 0, f"{self.path} holds no frame that OpenCV can decode; convert it to MP4 or to images.")
+
+    def fingerprint(self) -> str:
+        return files_fingerprint([self.path])
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self.path))
+        if not capture.isOpened():
+            raise InputError(
+                f"{self.path} is no video that OpenCV can open; convert it to MP4 or to a folder of images."
+            )
+        return capture
+
+
+def array_fingerprint(array: np.ndarray) -> str:
+    """Hash of an array's shape, dtype and values."""
+    digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def files_fingerprint(files: Sequence[Path]) -> str:
+    """Hash of the files' contents, in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

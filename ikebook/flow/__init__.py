@@ -1,0 +1,112 @@
+"""Optical flow between consecutive frames, behind one interface, whoever computes it.
+
+>>> from ikebook.flow import compute_flow, provider
+>>> flow = compute_flow(clip, provider("dis"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ikebook.check import InputError, require
+from ikebook.clip import Clip
+from ikebook.flow.cache import FlowCache
+from ikebook.flow.dis import Dis, DisOptions
+from ikebook.flow.farneback import Farneback, FarnebackOptions
+from ikebook.flow.fields import Flow, resize_flow
+from ikebook.flow.files import FlowFiles, read_flo, write_flo
+
+__all__ = [
+    "Dis",
+    "DisOptions",
+    "Farneback",
+    "FarnebackOptions",
+    "Flow",
+    "FlowCache",
+    "FlowFiles",
+    "FlowProvider",
+    "compute_flow",
+    "provider",
+    "read_flo",
+    "resize_flow",
+    "write_flo",
+]
+
+PROVIDERS = ("dis", "farneback")
+
+
+class FlowProvider(Protocol):
+    """Whatever gives the flow of a video, pair by pair, at the size it likes best."""
+
+    def describe(self) -> str:
+        """Name and options: with the frames' fingerprint, the key of the cache."""
+        ...
+
+    def pairs(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each pair of consecutive RGB frames, forward and backward displacements (h, w, 2) float32.
+
+        Displacements are (dx, dy) in pixels of the field's own size, which need not be that of the frames.
+        """
+        ...
+
+
+def provider(name: str | Path) -> FlowProvider:
+    """The provider called `name` with its default options, or the one that reads the folder `name`."""
+    if name == "dis":
+        return Dis()
+    if name == "farneback":
+        return Farneback()
+    folder = Path(name)
+    if not folder.is_dir():
+        raise InputError(
+            f"flow is {str(name)!r}; expected {', '.join(PROVIDERS)} or a folder with forward/*.flo and backward/*.flo."
+        )
+    return FlowFiles(folder)
+
+
+def compute_flow(
+    clip: Clip, provider: FlowProvider, *, cache: FlowCache | None = None, progress: Iterable[None] | None = None
+) -> Flow:
+    """Flow between the frames of `clip`, computed at their own size and resized to the clip's working size.
+
+    Parameters
+    ----------
+    clip : m frames, at least two
+    provider : who computes it
+    cache : where flow is kept between runs, if anywhere
+    progress : an iterator that is advanced once for each pair of frames, such as a progress bar
+
+    Returns
+    -------
+    Flow
+        forward[i] from frame i to i+1 and backward[i] from frame i+1 to i, both (m-1, h, w, 2) float32.
+    """
+    require(
+        len(clip) >= 2,
+        f"clip {clip.name!r} has one frame; flow needs two or more. Give a longer video.",
+    )
+    key = "" if cache is None else cache.key(clip.fingerprint(), provider.describe(), clip.size)
+    if cache is not None and (known := cache.load(key)) is not None:
+        return known
+    w, h = clip.size
+    forward = np.empty((len(clip) - 1, h, w, 2), np.float32)
+    backward = np.empty_like(forward)
+    steps = iter(()) if progress is None else iter(progress)
+    count = 0
+    for ahead, back in provider.pairs(clip.originals()):
+        require(count < len(forward), f"flow has more than {len(forward)} fields, but the clip has {len(clip)} frames.")
+        forward[count], backward[count] = resize_flow(ahead, (w, h)), resize_flow(back, (w, h))
+        count += 1
+        next(steps, None)
+    require(
+        count == len(forward),
+        f"flow has {count} fields, but the clip has {len(clip)} frames: m frames need m-1 fields ({len(forward)}).",
+    )
+    flow = Flow(forward=forward, backward=backward)
+    if cache is not None:
+        cache.save(key, flow)
+    return flow

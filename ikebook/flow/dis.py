@@ -1,0 +1,46 @@
+"""Dense inverse search flow (Kroeger, Timofte, Dai & Van Gool, ECCV 2016, doi:10.1007/978-3-319-46493-0_29)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+from ikebook import check
+from ikebook.flow.pairwise import PairwiseFlow
+
+PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisOptions:
+    preset: str = "medium"  # OpenCV's ultrafast, fast or medium
+    finest_scale: int = 0  # level of the pyramid that the search ends at; 0 is the frame itself
+    max_height: int = 480  # taller frames are reduced to this many rows before the search
+
+    def __post_init__(self) -> None:
+        check.one_of("DisOptions.preset", self.preset, PRESETS)
+        check.whole("DisOptions.finest_scale", self.finest_scale)
+        check.whole("DisOptions.max_height", self.max_height, at_least=16)
+
+
+class Dis(PairwiseFlow):
+    """OpenCV's DIS, from a pair of grey frames, both ways."""
+
+    def __init__(self, options: DisOptions | None = None) -> None:
+        self.options = options or DisOptions()
+        super().__init__(self.options.max_height)
+
+    def describe(self) -> str:
+        return f"dis {asdict(self.options)} OpenCV {cv2.__version__}"
+
+    def pairs(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        search = cv2.DISOpticalFlow.create(PRESETS[self.options.preset])
+        search.setFinestScale(self.options.finest_scale)
+        return self.pairs_of_grey(frames, lambda first, second: search.calc(first, second, None))  # type: ignore[call-overload]

@@ -1,0 +1,47 @@
+"""Flow by polynomial expansion (Farnebäck, SCIA 2003, doi:10.1007/3-540-45103-X_50)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+from ikebook import check
+from ikebook.flow.pairwise import PairwiseFlow
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarnebackOptions:
+    levels: int = 5  # of the pyramid, each half the size of the one before
+    window: int = 15  # side of the averaging window, pixels
+    iterations: int = 3  # at each level
+    max_height: int = 480  # taller frames are reduced to this many rows before
+
+    def __post_init__(self) -> None:
+        check.whole("FarnebackOptions.levels", self.levels, at_least=1)
+        check.whole("FarnebackOptions.window", self.window, at_least=3)
+        check.whole("FarnebackOptions.iterations", self.iterations, at_least=1)
+        check.whole("FarnebackOptions.max_height", self.max_height, at_least=16)
+
+
+class Farneback(PairwiseFlow):
+    """OpenCV's Farnebäck flow, from a pair of grey frames, both ways."""
+
+    def __init__(self, options: FarnebackOptions | None = None) -> None:
+        self.options = options or FarnebackOptions()
+        super().__init__(self.options.max_height)
+
+    def describe(self) -> str:
+        return f"farneback {asdict(self.options)} OpenCV {cv2.__version__}"
+
+    def pairs(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        o = self.options
+
+        def search(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+            return cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]
+                first, second, None, 0.5, o.levels, o.window, o.iterations, 7, 1.5, cv2.OPTFLOW_FARNEBACK_GAUSSIAN
+            )
+
+        return self.pairs_of_grey(frames, search)

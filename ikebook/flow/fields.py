@@ -1,0 +1,58 @@
+"""Flow fields: displacements from each frame to the next and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ikebook import check
+from ikebook.check import require
+from ikebook.clip import resize_area
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flow:
+    """Optical flow O of a clip of m frames.
+
+    Parameters
+    ----------
+    forward : (m-1, h, w, 2) floating
+        forward[i, y, x] = (dx, dy), in pixels: the point at (x, y) in frame i lies at (x + dx, y + dy) in frame i+1.
+    backward : (m-1, h, w, 2) floating
+        backward[i, y, x]: the point at (x, y) in frame i+1 lies at (x + dx, y + dy) in frame i.
+    """
+
+    forward: np.ndarray
+    backward: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, field in (("flow.forward", self.forward), ("flow.backward", self.backward)):
+            check.shape(name, field, ("m-1", "h", "w", 2))
+            require(
+                np.issubdtype(field.dtype, np.floating), f"{name} is {field.dtype}; expected floating point pixels."
+            )
+            require(field.shape[0] >= 1, f"{name} holds no field; expected one for each pair of frames.")
+            bad = int(field.size - np.isfinite(field).sum())
+            require(bad == 0, f"{name} has {bad} values that are NaN or infinite; compute it again or fill them in.")
+        require(
+            self.forward.shape == self.backward.shape,
+            f"flow.forward is {self.forward.shape} but flow.backward {self.backward.shape}; expected one shape.",
+        )
+
+    def __len__(self) -> int:
+        """Frames of the clip that this flow belongs to."""
+        return len(self.forward) + 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        return self.forward.shape[2], self.forward.shape[1]
+
+
+def resize_flow(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize one field (h, w, 2) to `size` (width, height) by area interpolation, displacements rescaled with it."""
+    h, w = field.shape[:2]
+    if (w, h) == size:
+        return field.astype(np.float32, copy=False)
+    return resize_area(field.astype(np.float32, copy=False), size) * np.array([size[0] / w, size[1] / h], np.float32)

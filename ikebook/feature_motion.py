@@ -1,0 +1,75 @@
+"""The Feature-Motion matrix A = P M P (Sec. 4.2), and the small matrices that hold its spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ikebook.chains import Trace
+from ikebook.features import FeatureMatrix, Projection
+from ikebook.motion import MotionMatrix, Rows
+from ikebook.operator import LinearOperator
+
+
+class FeatureMotion(LinearOperator):
+    """A = P M P, n x n, symmetric, of rank d at most: the adjacency matrix of the space-time graph."""
+
+    def __init__(self, motion: MotionMatrix, projection: Projection) -> None:
+        self.motion = motion
+        self.projection = projection
+        super().__init__(motion.shape, motion.dtype, motion.device)
+
+    @property
+    def features(self) -> FeatureMatrix:
+        """F, whose span P projects onto."""
+        return self.projection.features
+
+    def _matvec(self, x: Tensor) -> Tensor:
+        return self.projection.matvec(self.motion.matvec(self.projection.matvec(x)))
+
+    def _dense(self) -> Tensor:
+        projection = self.projection.dense()
+        return projection @ self.motion.dense() @ projection
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """G = F'F and B = F'MF, (d, d) float64: all that A's spectrum depends on where one P serves the whole clip.
+
+    Both are sums over frames.
+    """
+
+    gram: Tensor
+    motion: Tensor
+
+
+def reduce(motion: MotionMatrix, features: FeatureMatrix) -> Reduced:
+    """F'F and F'MF in one pass over the clip, without M, P or A, and without a scatter.
+
+    As M = C + C', F'MF = F'CF + (F'CF)'; and row a of CF is the sum of k(a, b) F[b] over the nodes b on the chain from
+    a. Of F only the last p+1 frames are held.
+    """
+    cells, d, slots = motion.chains.grid.cells, features.shape[1], motion.options.radius + 1
+    table = torch.zeros(slots, cells, d, dtype=features.dtype, device=features.device)
+    gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
+    outgoing = torch.zeros_like(gram)  # F'CF
+    for arrival in motion.stream(features.reach):
+        trace: Trace = arrival.trace
+        block = table[trace.frame % slots]
+        block.copy_(features.block(trace))
+        gram += block.T @ block
+        for row in arrival.rows:
+            outgoing += table[row.frame % slots].T @ _propagate(row, table)
+    both = outgoing + outgoing.T + motion.options.self_loop * gram
+    return Reduced(gram, both)
+
+
+def _propagate(row: Rows, table: Tensor) -> Tensor:
+    """The rows of CF of one frame and direction, (cells, d), from a ring of F's last frames (slots, cells, d)."""
+    slots, cells, d = table.shape
+    first = torch.tensor([target % slots * cells for target in row.targets()], dtype=torch.int32, device=table.device)
+    index = (row.cells + first[:, None, None]).flatten(0, 1).T.contiguous()  # (cells, steps * links)
+    weights = row.weights.expand(row.cells.shape).flatten(0, 1).T.contiguous()
+    return torch.nn.functional.embedding_bag(index, table.view(-1, d), mode="sum", per_sample_weights=weights)

@@ -1,0 +1,70 @@
+"""Cues from outside: another network's soft outputs, in a folder, become node features (Sec. 7.3, Tables 1 and 2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ikebook.check import InputError, require
+from ikebook.clip import IMAGE_SUFFIXES, Clip, natural_key, read_image, resize_area
+from ikebook.features import Cue
+
+LARGEST = 1 << 28
+"""Most values that one map may hold."""
+
+
+def read_cue(folder: str | Path, clip: Clip) -> Cue:
+    """Read one map for each frame of `clip` and resize it to the clip's working size.
+
+    Parameters
+    ----------
+    folder : 8-bit or 16-bit images, scaled to [0, 1], or `.npy` arrays (h, w) of real values
+        Named like the frames, or as many as the frames and in their natural order.
+    clip : whose frames they belong to
+
+    Raises
+    ------
+    InputError
+        If a file is missing, has no single channel, or can't be read safely.
+    """
+    folder = Path(folder)
+    require(folder.is_dir(), f"cue {folder} is no folder; expected one map for each frame in it.")
+    files = [
+        f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES | {".npy"} and not f.name.startswith(".")
+    ]
+    files = sorted(files, key=lambda file: natural_key(file.name))
+    by_name = {file.stem: file for file in files}
+    if all(name in by_name for name in clip.frame_names):
+        files = [by_name[name] for name in clip.frame_names]
+    require(
+        len(files) == len(clip),
+        f"cue {folder} holds {len(files)} maps, but the clip has {len(clip)} frames; expected one for each.",
+    )
+    maps = [resize_area(_read_map(file), clip.size) for file in files]
+    return Cue(name=folder.name, maps=torch.from_numpy(np.stack(maps)))
+
+
+def _read_map(file: Path) -> np.ndarray:
+    """One map (h, w) float32."""
+    if file.suffix.lower() != ".npy":
+        image = read_image(file, cv2.IMREAD_UNCHANGED)
+        require(
+            image.ndim == 2, f"{file} has {image.shape[-1]} channels; a cue's map has one. Save it as a grey image."
+        )
+        require(image.dtype in (np.uint8, np.uint16), f"{file} is {image.dtype}; expected an 8-bit or 16-bit image.")
+        return image.astype(np.float32) / np.iinfo(image.dtype).max
+    try:
+        values = np.load(file, mmap_mode="r", allow_pickle=False)  # mapped: a header that lies costs no memory
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{file} can't be read as a plain array ({error}). Save it with numpy.save.") from None
+    require(
+        values.ndim == 2 and np.issubdtype(values.dtype, np.number) and not np.iscomplexobj(values),
+        f"{file} has shape {values.shape} and dtype {values.dtype}; expected one map (h, w) of real numbers.",
+    )
+    require(0 < values.size <= LARGEST, f"{file} has {values.size} values; expected 1 to {LARGEST}.")
+    numbers = np.array(values, np.float32)
+    require(bool(np.isfinite(numbers).all()), f"{file} has values that are NaN or infinite.")
+    return numbers

@@ -1,0 +1,68 @@
+"""DAVIS 2016 (Perazzi et al., CVPR 2016, doi:10.1109/CVPR.2016.85), in its official layout:
+
+ROOT/JPEGImages/480p/<sequence>/00000.jpg
+ROOT/Annotations/480p/<sequence>/00000.png      above 127 is object
+ROOT/ImageSets/480p/val.txt                     optional: which sequences
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ikebook.check import InputError, require
+from ikebook.clip import Clip, image_files, read_clip, read_image
+
+
+class Davis2016:
+    """The sequences of the validation set where `val.txt` lists them, else all that have a folder.
+
+    Parameters
+    ----------
+    root : the folder that holds `JPEGImages`, or the one above it, as the official archive unpacks to (`DAVIS/`)
+    resolution : "480p", or "1080p" where you have it
+    """
+
+    name = "davis2016"
+
+    def __init__(self, root: str | Path, resolution: str = "480p") -> None:
+        root = Path(root)
+        self.root = next((r for r in (root, root / "DAVIS") if (r / "JPEGImages" / resolution).is_dir()), root)
+        self.frames = self.root / "JPEGImages" / resolution
+        self.masks = self.root / "Annotations" / resolution
+        self.listing = self.root / "ImageSets" / resolution / "val.txt"
+        require(
+            self.frames.is_dir(),
+            f"{root} is no DAVIS 2016: JPEGImages/{resolution} is missing. Fetch it with "
+            f"'ikebook data get davis2016 --root {root}', or name the folder that holds it.",
+        )
+
+    def sequences(self) -> list[str]:
+        if self.listing.is_file():
+            lines = self.listing.read_text(encoding="utf-8").split("\n")
+            listed = dict.fromkeys(Path(line.split()[0]).parent.name for line in lines if line.strip())
+            names = [name for name in listed if (self.frames / name).is_dir()]
+        else:
+            names = sorted(folder.name for folder in self.frames.iterdir() if folder.is_dir())
+        require(len(names) > 0, f"{self.frames} holds no sequence.")
+        return names
+
+    def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
+        return read_clip(self._folder(self.frames, sequence), size, sequence)
+
+    def annotations(self, sequence: str) -> Iterator[np.ndarray]:
+        frames = image_files(self._folder(self.frames, sequence))
+        files = {file.stem: file for file in image_files(self._folder(self.masks, sequence))}
+        for frame in frames:
+            if frame.stem not in files:
+                raise InputError(f"{self.masks / sequence} has no annotation of frame {frame.stem}.")
+            yield read_image(files[frame.stem], cv2.IMREAD_GRAYSCALE) > 127
+
+    def _folder(self, parent: Path, sequence: str) -> Path:
+        folder = parent / sequence
+        if Path(sequence).name != sequence or not folder.is_dir():
+            raise InputError(f"{sequence!r} is no sequence in {parent}; there are {', '.join(self.sequences())}.")
+        return folder

@@ -1,0 +1,161 @@
+"""Fetching data sets: with a checksum, progress, and resuming; unpacked safely and all at once."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from ikebook import check
+from ikebook.check import InputError, require
+
+CHUNK = 1 << 20
+LARGEST = 50 << 30
+"""Archives that would unpack to more bytes than this are refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a data set can be had. Addresses change: `data get --url` and `--checksum` override them."""
+
+    title: str
+    url: str
+    checksum: str  # "md5:..." or "sha256:..."
+    size: str  # of the archive, for people
+    note: str  # licence and reservations
+
+
+SOURCES = {
+    "davis2016": Source(
+        title="DAVIS 2016: 50 sequences, 20 of them for validation, at 480p and 1080p",
+        url="https://graphics.ethz.ch/Downloads/Data/Davis/DAVIS-data.zip",
+        checksum="md5:0cb3cf9c5617209fa3cc4794e52a2ffa",
+        size="1.9 GB",
+        note="The licence of each video is its author's. Address and checksum are as once published.",
+    ),
+}
+"""Data sets that can be fetched, by name."""
+
+
+def fetch(
+    name: str,
+    root: Path,
+    *,
+    url: str | None = None,
+    checksum: str | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Path:
+    """Fetch a data set's archive into `root`, check it, and unpack it there.
+
+    Parameters
+    ----------
+    name : one of `SOURCES`
+    root : folder to unpack to; an unfinished archive waits there for the next call
+    url, checksum : in place of the recorded ones; "none" skips the check
+    progress : called with bytes so far and in all (0 if the server does not say)
+
+    Returns
+    -------
+    Path
+        `root`.
+
+    Raises
+    ------
+    InputError
+        If the address does not answer, the checksum differs, or the archive is not safe to unpack.
+    """
+    check.one_of("data set", name, SOURCES)
+    url, checksum = url or SOURCES[name].url, checksum or SOURCES[name].checksum
+    algorithm, _, digest = checksum.partition(":")
+    require(
+        checksum == "none" or (algorithm in ("md5", "sha256") and bool(digest)),
+        f"checksum is {checksum!r}; expected md5:..., sha256:... or none.",
+    )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{root} can't be made ({error.strerror}); choose another --root.") from None
+    archive = root / f"{name}.zip"
+    if not archive.exists():
+        part = root / f"{name}.zip.part"
+        _download(url, part, progress)
+        part.replace(archive)
+    if checksum != "none":
+        import pooch  # takes 0.4 s to import, and few programs that read a data set fetch one
+
+        found = pooch.file_hash(str(archive), alg=algorithm)
+        if found != digest.lower():
+            archive.unlink()
+            raise InputError(
+                f"{url} gave a file whose {algorithm} is {found}, not {digest}; it was removed. The archive has changed or "
+                "was damaged on its way: try again, or pass --checksum if you trust the new one."
+            )
+    unpack(archive, root)
+    archive.unlink()
+    return root
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack a zip into `target`, all of it or nothing; refuse links and paths that would lead elsewhere."""
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            entries = bundle.infolist()
+            total = sum(entry.file_size for entry in entries)
+            require(total <= LARGEST, f"{archive} would unpack to {total} bytes; at most {LARGEST} are taken.")
+            for entry in entries:
+                parts = Path(entry.filename.replace("\\", "/")).parts
+                leads_out = not parts or ".." in parts or Path(parts[0]).is_absolute() or ":" in parts[0]
+                is_link = stat.S_ISLNK(entry.external_attr >> 16)
+                require(not (leads_out or is_link), f"{archive} holds {entry.filename!r}, which is not safe to unpack.")
+            with tempfile.TemporaryDirectory(dir=target, prefix=".unpacking-") as scratch:
+                bundle.extractall(scratch)
+                for item in Path(scratch).iterdir():
+                    destination = target / item.name
+                    require(
+                        not destination.exists(), f"{destination} exists already; remove it, or choose another --root."
+                    )
+                    shutil.move(item, destination)
+    except zipfile.BadZipFile:
+        raise InputError(f"{archive} is no zip archive; remove it and try again.") from None
+
+
+def _download(url: str, part: Path, progress: Callable[[int, int], Any] | None) -> None:
+    """Download to `part`, going on where an earlier call stopped if the server can."""
+    require(
+        url.startswith(("https://", "http://", "file://")), f"url is {url!r}; expected one that begins with https://."
+    )
+    there = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "ikebook"})  # noqa: S310
+    if there:
+        request.add_header("Range", f"bytes={there}-")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            resumed = getattr(answer, "status", None) == 206
+            there = there if resumed else 0
+            total = there + int(answer.headers.get("Content-Length") or 0)
+            with part.open("ab" if resumed else "wb") as stream:
+                while chunk := answer.read(CHUNK):
+                    stream.write(chunk)
+                    there += len(chunk)
+                    if progress is not None:
+                        progress(there, total)
+        if there < total:
+            raise ConnectionError(f"the connection ended after {there} of {total} bytes")
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and there:  # nothing is left to send: the part is whole, as its checksum will tell
+            return
+        raise InputError(f"{url} answered {error.code} {error.reason}. Give another address with --url.") from None
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"{url} could not be fetched ({reason}). Is there a network? Run the command again to go on where it stopped, "
+            "or give another address with --url."
+        ) from None

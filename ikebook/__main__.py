@@ -1,0 +1,20 @@
+"""`python -m ikebook`, and the command `ikebook`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def run() -> None:
+    """Run the command line and exit with its code."""
+    # Read when OpenCV is first imported: its warnings would come before our one line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    from ikebook.cli import main
+
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

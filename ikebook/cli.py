@@ -1,0 +1,315 @@
+"""The command line: `ikebook segment`, `demo`, `evaluate`, `data`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from tqdm import tqdm
+
+import ikebook
+from ikebook.check import InputError, require
+from ikebook.datasets.download import SOURCES, fetch
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 2 for a wrong input, 130 when stopped by Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except InputError as error:
+        print(f"ikebook: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ikebook: stopped; what was finished is kept, and nothing is half-written.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _segment(options: argparse.Namespace) -> None:
+    from ikebook.clip import read_clip
+    from ikebook.flow import provider
+    from ikebook.run import run, write_results
+
+    run_options, out = _run_options(options), Path(options.out)
+    _check_out(out)
+    source = provider(run_options.flow)
+    begin = time.perf_counter()
+    _say(f"reading {options.input}")
+    clip = read_clip(options.input, run_options.size)
+    read = {"read": time.perf_counter() - begin}
+    result, seconds = run(clip, source, run_options, _bar)
+    summary = write_results(out, clip, result, read | seconds, run_options, _bar)
+    _show(summary)
+    print(f"Written to {out}: masks/, soft/, overlay.mp4, sheet.png, summary.json")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from ikebook.flow import provider
+    from ikebook.metrics import region_similarity
+    from ikebook.run import RunOptions, run, write_results
+    from ikebook.toys import demo
+
+    out = Path(options.out)
+    _check_out(out)
+    begin = time.perf_counter()
+    clip = demo().clip
+    made = {"compose": time.perf_counter() - begin}
+    _say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
+    run_options = RunOptions(cache=False)
+    blind = replace(clip, masks=None)  # what segments the clip does not get to see its masks
+    result, seconds = run(blind, provider("dis"), run_options, _bar)
+    summary = write_results(out, blind, result, made | seconds, run_options, _bar)
+    assert clip.masks is not None
+    scores = [region_similarity(mask, truth) for mask, truth in zip(result.masks, clip.masks, strict=True)]
+    print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")
+    _show(summary)
+    print(f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from ikebook.datasets import open_dataset
+    from ikebook.evaluate import evaluate, evaluate_masks, table
+
+    dataset, out = open_dataset(options.dataset, options.root), Path(options.out)
+    _check_out(out)
+    sequences = options.sequences.split(",") if options.sequences else None
+
+    def report(name: str, entry: dict[str, Any]) -> None:
+        score = (
+            "not scored" if entry["J_mean"] is None else f"J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}"
+        )
+        _say(f"{name}: {score}")
+
+    if options.masks:
+        results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report)
+    else:
+        results = evaluate(dataset, out, _run_options(options), sequences, progress=_bar, report=report)
+    print(table(results))
+    print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", masks/"))
+
+
+def _data_list(_: argparse.Namespace) -> None:
+    for name, source in SOURCES.items():
+        print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
+    print("demo\n  The embedded clip: 'ikebook demo', or ikebook.toys.demo() in Python; nothing to fetch")
+
+
+def _data_get(options: argparse.Namespace) -> None:
+    with tqdm(desc=options.name, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
+
+        def show(there: int, total: int) -> None:
+            bar.total = total or None
+            bar.update(there - bar.n)
+
+        root = fetch(options.name, Path(options.root), url=options.url, checksum=options.checksum, progress=show)
+    print(f"{options.name} lies in {root}. Try: ikebook evaluate {options.name} --root {root} --out results")
+
+
+def _run_options(options: argparse.Namespace) -> Any:
+    """The options of a run, from the command line's."""
+    from ikebook.check import size
+    from ikebook.graph import preset
+    from ikebook.run import RunOptions
+
+    graph = preset(options.preset)
+    if options.solver:
+        graph = _set(graph, f"solver.method={options.solver}")
+    for assignment in options.set or ():
+        graph = _set(graph, assignment)
+    return RunOptions(
+        graph=graph,
+        flow=options.flow,
+        size=size("--size", options.size),
+        cues=tuple(options.cue or ()),
+        device=options.device,
+        cache=not options.no_cache,
+    )
+
+
+def _set(graph: Any, assignment: str) -> Any:
+    """Graph options with one of them set, from a text like "motion.radius=10"."""
+    path, equals, text = assignment.partition("=")
+    group, _, name = path.partition(".")
+    groups = [f.name for f in fields(graph)]
+    require(
+        bool(equals) and group in groups,
+        f"--set {assignment}: expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
+    )
+    if group == "saliency" and path == "saliency":
+        require(text == "none", f"--set {assignment}: only saliency=none switches a whole group, off.")
+        return replace(graph, saliency=None)
+    part = getattr(graph, group)
+    require(part is not None, f"--set {assignment}: the preset has no {group}.")
+    names = [f.name for f in fields(part)]
+    require(name in names, f"--set {assignment}: {group} has no option {name!r}; it has {', '.join(names)}.")
+    return replace(
+        graph, **{group: replace(part, **{name: _value(text, get_type_hints(type(part))[name], assignment)})}
+    )
+
+
+def _value(text: str, kind: Any, assignment: str) -> Any:
+    """A text as a value of an option's type."""
+    kinds = getattr(kind, "__args__", (kind,))
+    if bool in kinds:
+        require(text in ("true", "false"), f"--set {assignment}: expected true or false.")
+        return text == "true"
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    require(str in kinds, f"--set {assignment}: expected a {'whole number' if int in kinds else 'number'}.")
+    return text
+
+
+def _check_out(out: Path) -> None:
+    """Fail before the work rather than after it."""
+    require(not out.exists() or out.is_dir(), f"--out {out} is a file; name a folder.")
+    folder = next(place for place in (out, *out.absolute().parents) if place.exists())
+    require(os.access(folder, os.W_OK), f"--out {out} can't be written: no permission for {folder}.")
+
+
+def _show(summary: dict[str, Any]) -> None:
+    """Print what a run found and how long it took."""
+    values = "  ".join(f"{value:.4g}" for value in summary["eigenvalues"])
+    if summary["eigenvalues"]:
+        gap = summary["eigengap"]
+        print(f"first {len(summary['eigenvalues'])} eigenvalues: {values}")
+        if gap is not None:
+            print(f"eigengap: {gap:.4g} (the next eigenvalue is {summary['eigenvalue_ratio']:.2f} of the object's)")
+    print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))
+    for warning in summary["warnings"]:
+        print(f"ikebook: note: {warning}", file=sys.stderr)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _bar(stage: str, steps: int) -> Iterator[None]:
+    """A progress bar on stderr, advanced by taking from it."""
+
+    def advance() -> Iterable[None]:
+        for _ in tqdm(range(steps), desc=stage, file=sys.stderr, leave=False, dynamic_ncols=True):
+            yield None
+
+    return iter(advance())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ikebook",
+        description="Find the main object of a video without any label: space-time spectral clustering "
+        "(Haller, Florea & Leordeanu, TPAMI 2022).",
+        epilog="Start with 'ikebook demo'. 'ikebook COMMAND --help' tells more of each.",
+    )
+    parser.add_argument("--version", action="version", version=f"ikebook {ikebook.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    segment = commands.add_parser(
+        "segment",
+        help="a video or a folder of frames to masks",
+        description="Segment the main object of a video. Writes OUT/masks/<frame>.png (0 and 255) and OUT/soft/<frame>.png "
+        "at the video's own size, OUT/overlay.mp4, OUT/sheet.png and OUT/summary.json.",
+    )
+    segment.add_argument("input", metavar="INPUT", help="a video file, or a folder of images in natural order")
+    segment.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    _add_run_options(segment)
+    segment.set_defaults(command=_segment)
+
+    demo = commands.add_parser(
+        "demo",
+        help="segment the embedded clip",
+        description="Segment the embedded clip and compare with its exact mask. Needs no data and no network.",
+    )
+    demo.add_argument(
+        "--out", default="ikebook-demo", metavar="DIR", help="folder for the results (default: %(default)s)"
+    )
+    demo.set_defaults(command=_demo)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="a data set to scores",
+        description="Segment each sequence of a data set and score it by the DAVIS 2016 rule. Writes OUT/results.json, "
+        "OUT/results.csv and OUT/masks/<sequence>/<frame>.png. Run again with the same options, it goes on where it stopped.",
+    )
+    evaluate.add_argument("dataset", metavar="DATASET", help="davis2016")
+    evaluate.add_argument(
+        "--root", required=True, metavar="DIR", help="folder that holds the data set (JPEGImages/, ...)"
+    )
+    evaluate.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    evaluate.add_argument("--sequences", metavar="A,B", help="only these sequences")
+    evaluate.add_argument(
+        "--masks", metavar="DIR", help="score the masks DIR/<sequence>/<frame>.png (above 127 is object) instead"
+    )
+    _add_run_options(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    data = commands.add_parser("data", help="list and fetch data sets", description="List and fetch data sets.")
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what can be fetched", description="What can be fetched, and from where.")
+    listing.set_defaults(command=_data_list)
+    getting = actions.add_parser(
+        "get",
+        help="fetch one",
+        description="Fetch a data set, check it and unpack it. Run again, it goes on where it stopped.",
+    )
+    getting.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
+    getting.add_argument("--root", required=True, metavar="DIR", help="folder to unpack to")
+    getting.add_argument("--url", help="another address of the archive")
+    getting.add_argument("--checksum", metavar="md5:... | sha256:... | none", help="another checksum of the archive")
+    getting.set_defaults(command=_data_get)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to segment")
+    group.add_argument(
+        "--preset",
+        default="default",
+        metavar="NAME",
+        help="default (ours, solved exactly), paper (as printed) or released (as the authors' program runs)",
+    )
+    group.add_argument(
+        "--flow",
+        default="dis",
+        metavar="dis|farneback|DIR",
+        help="who computes optical flow, or a folder with forward/*.flo and backward/*.flo (default: %(default)s; with "
+        "evaluate, DIR/<sequence>/forward/*.flo)",
+    )
+    group.add_argument(
+        "--size", default="416x224", metavar="WxH", help="size the graph works at (default: %(default)s)"
+    )
+    group.add_argument(
+        "--cue",
+        action="append",
+        metavar="DIR",
+        help="a map for each frame as further node features: 8-bit or 16-bit grey images, or .npy; may be repeated (with "
+        "evaluate, DIR/<sequence>/)",
+    )
+    group.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)"
+    )
+    group.add_argument(
+        "--solver", metavar="exact|power|lanczos", help="how to find eigenvectors (default: the preset's)"
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        metavar="GROUP.OPTION=VALUE",
+        help="any other option of the graph, such as motion.radius=10 or saliency=none; may be repeated",
+    )
+    group.add_argument("--no-cache", action="store_true", help="do not keep optical flow between runs")

@@ -1,0 +1,165 @@
+"""A whole data set through the system, scored by DAVIS 2016's rule; stopped and started again at will."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ikebook.check import InputError, require
+from ikebook.clip import image_files, read_image
+from ikebook.datasets import Dataset
+from ikebook.flow import provider
+from ikebook.metrics import davis_scores, summary
+from ikebook.run import Progress, RunOptions, run, silent, summarise, versions
+from ikebook.writers import plain, write_csv, write_json, write_mask
+
+Results = dict[str, Any]
+"""What `results.json` holds: `mean`, `sequences`, `options`, `versions`."""
+
+REPORTED = ("eigenvalues", "eigenvalue_ratio", "residual", "threshold", "seconds", "warnings")
+"""What each sequence's entry takes over from a run's summary."""
+
+
+def evaluate(
+    dataset: Dataset,
+    out: Path,
+    options: RunOptions,
+    sequences: Sequence[str] | None = None,
+    *,
+    progress: Progress = silent,
+    report: Callable[[str, Results], None] | None = None,
+) -> Results:
+    """Segment and score sequences; `out` gets `masks/<sequence>/<frame>.png`, `results.json` and `results.csv`.
+
+    A sequence that `out/results.json` already has, made with the same options, is not run again.
+
+    Parameters
+    ----------
+    dataset : what to segment
+    out : folder of results
+    options : one set for all sequences
+    sequences : names; all of the data set's if None
+    progress : shown within a sequence
+    report : called with each sequence's name and entry as soon as it is there
+
+    Raises
+    ------
+    InputError
+        If `out` holds results of other options, or a sequence is unknown.
+    """
+
+    def measure(name: str) -> Results:
+        clip = dataset.clip(name, options.size)
+        flow = options.flow if options.flow in ("dis", "farneback") else str(Path(options.flow) / name)
+        cues = [str(Path(folder) / name) for folder in options.cues]
+        result, seconds = run(clip, provider(flow), replace(options, cues=cues), progress)
+
+        def masks() -> Iterator[np.ndarray]:
+            for index, frame_name in enumerate(clip.frame_names):
+                mask = result.soft_at(index, clip.original_size) > result.threshold
+                write_mask(out / "masks" / name / f"{frame_name}.png", mask)
+                yield mask
+
+        scores = davis_scores(masks(), dataset.annotations(name))
+        told = summarise(clip, result, seconds, options)
+        return {"frames": len(clip)} | summary(scores) | {key: told[key] for key in REPORTED}
+
+    return _collect(dataset, out, options.as_dict(), sequences, measure, report)
+
+
+def evaluate_masks(
+    dataset: Dataset,
+    masks: Path,
+    out: Path,
+    sequences: Sequence[str] | None = None,
+    *,
+    report: Callable[[str, Results], None] | None = None,
+) -> Results:
+    """Score masks made elsewhere: `masks/<sequence>/<frame>.png`, grey, above 127 is object."""
+
+    def measure(name: str) -> Results:
+        folder = masks / name
+        require(folder.is_dir(), f"{folder} is missing; expected masks in {masks}/<sequence>/<frame>.png.")
+        files = {file.stem: file for file in image_files(folder)}
+        clip = dataset.clip(name, (16, 16))
+
+        def read() -> Iterator[np.ndarray]:
+            for frame in clip.frame_names:
+                require(frame in files, f"{folder} has no mask of frame {frame}.")
+                mask = read_image(files[frame], 0) > 127
+                w, h = clip.original_size
+                require(mask.shape == (h, w), f"{files[frame]} is {mask.shape[1]}x{mask.shape[0]}; expected {w}x{h}.")
+                yield mask
+
+        return {"frames": len(clip)} | summary(davis_scores(read(), dataset.annotations(name)))
+
+    return _collect(dataset, out, {"masks": str(masks)}, sequences, measure, report)
+
+
+def table(results: Results) -> str:
+    """The scores as text, in percent, a line for each sequence and one for their mean."""
+    columns = [key for key in next(iter(results["sequences"].values())) if key[:2] in ("J_", "F_")]
+    names = [*results["sequences"], "mean"]
+    width = max(map(len, names))
+    lines = [" " * width + "".join(f"{column:>10}" for column in columns)]
+    for name in names:
+        entry = results["mean"] if name == "mean" else results["sequences"][name]
+        cells = ["-" if entry[column] is None else f"{100 * entry[column]:.1f}" for column in columns]
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _collect(
+    dataset: Dataset,
+    out: Path,
+    options: Results,
+    sequences: Sequence[str] | None,
+    measure: Callable[[str], Results],
+    report: Callable[[str, Results], None] | None,
+) -> Results:
+    known = dataset.sequences()
+    names = list(sequences or known)
+    for name in names:
+        require(name in known, f"sequence {name!r} is not in {dataset.name}; there are {', '.join(known)}.")
+    done = _earlier(out / "results.json", options)
+    results: Results = {}
+    for name in names:
+        entry = done.get(name) or plain(measure(name))
+        done[name] = entry
+        if report is not None:
+            report(name, entry)
+        kept = {key: done[key] for key in known if key in done}
+        results = {"mean": _mean(kept), "sequences": kept, "options": options, "versions": versions()}
+        write_json(out / "results.json", results)
+        write_csv(out / "results.csv", [{"sequence": key} | _scores(entry) for key, entry in kept.items()])
+    return results
+
+
+def _earlier(path: Path, options: Results) -> dict[str, Results]:
+    """The sequences that an earlier run with the same options has scored."""
+    if not path.exists():
+        return {}
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        sequences, before = dict(earlier["sequences"]), earlier["options"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is no results file of ikebook; choose another --out, or remove it.") from None
+    if before != json.loads(json.dumps(options)):
+        raise InputError(f"{path} was made with other options; choose another --out, or remove it.")
+    return sequences
+
+
+def _scores(entry: Results) -> dict[str, float | None]:
+    return {key: value for key, value in entry.items() if key[:2] in ("J_", "F_")}
+
+
+def _mean(sequences: dict[str, Results]) -> dict[str, float | None]:
+    """Mean of each score over the sequences that have one (a clip of two frames has none)."""
+    tables = [_scores(entry) for entry in sequences.values()]
+    columns = {key: [score for table in tables if (score := table[key]) is not None] for key in tables[0]}
+    return {key: float(np.mean(values)) if values else None for key, values in columns.items()}

@@ -1,0 +1,72 @@
+"""Pictures of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ikebook.clip import Clip
+from ikebook.graph import GraphResult
+from ikebook.writers import atomic, overlay
+
+
+def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) -> None:
+    """Write one picture of a result: some frames with saliency, eigenvector and object, and the leading eigenvalues.
+
+    Parameters
+    ----------
+    path : PNG file
+    clip, result : what was segmented, and what came of it
+    rows : frames to show, evenly picked
+    """
+    frames = np.unique(
+        np.linspace(0, len(clip) - 1, rows + 2).round().astype(int)[1:-1] if len(clip) > rows else range(len(clip))
+    )
+    titles = ["frame", "motion saliency", "eigenvector", "object"]
+    if result.saliency is None:
+        titles.remove("motion saliency")
+    w, h = clip.size
+    figure = Figure(figsize=(3.2 * len(titles), 3.2 * h / w * len(frames) + 2.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    pictures, spectrum = figure.subfigures(2, 1, height_ratios=[3.2 * h / w * len(frames) + 0.3, 2.1], squeeze=False)[
+        :, 0
+    ]
+    axes = pictures.subplots(len(frames), len(titles), squeeze=False)
+    masks = result.masks
+    for row, frame in zip(axes, frames, strict=True):
+        shown = {
+            "frame": clip.frames[frame],
+            "eigenvector": result.soft[frame],
+            "object": overlay(clip.frames[frame], masks[frame]),
+        }
+        if result.saliency is not None:
+            shown["motion saliency"] = result.saliency[frame].cpu().numpy()
+        for axis, title in zip(row, titles, strict=True):
+            axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        row[0].set_ylabel(clip.frame_names[frame])
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title)
+    pictures.suptitle(f"{clip.name}: {len(clip)} frames, {w}x{h}")
+    plot_spectrum(spectrum.subplots(), result)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def plot_spectrum(axis: Axes, result: GraphResult) -> None:
+    """Draw the leading eigenvalues, and say how near the object's next is."""
+    values = result.pairs.values.numpy()
+    colours = ["tab:red" if k == result.chosen else "tab:grey" for k in range(len(values))]
+    axis.bar(range(1, len(values) + 1), values, color=colours, width=0.6)
+    axis.set_xlabel("eigenvector of A = PMP")
+    axis.set_ylabel("eigenvalue")
+    axis.set_xticks(range(1, len(values) + 1))
+    after = result.chosen + 1
+    if len(values) > after and values[result.chosen] > 0:
+        ratio = values[after] / values[result.chosen]
+        axis.set_title(f"the object's eigenvalue; the next is {ratio:.2f} of it", fontsize="medium", loc="left")

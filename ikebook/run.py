@@ -1,0 +1,174 @@
+"""One clip from its frames to a folder of results: what `ikebook segment`, `demo` and `evaluate` have in common."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import scipy
+import torch
+
+import ikebook
+from ikebook import check
+from ikebook.check import require
+from ikebook.clip import WORKING_SIZE, Clip
+from ikebook.cues import read_cue
+from ikebook.flow import FlowCache, FlowProvider, compute_flow
+from ikebook.graph import GraphOptions, GraphResult, segment
+from ikebook.plots import contact_sheet
+from ikebook.writers import overlay, write_json, write_mask, write_soft, write_video
+
+Progress = Callable[[str, int], Iterable[None]]
+"""Given a stage's name and its number of steps, an iterator that is advanced once a step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run can be told, beside its input and its output."""
+
+    graph: GraphOptions = field(default_factory=GraphOptions)
+    flow: str = "dis"  # a provider's name, or a folder of .flo files
+    size: tuple[int, int] = WORKING_SIZE  # width and height that the graph works at, pixels
+    cues: Sequence[str] = ()  # folders of maps, more node features
+    device: str = "auto"  # "auto": CUDA where there is one
+    cache: bool = True  # keep flow between runs
+
+    def __post_init__(self) -> None:
+        check.one_of("device", self.device, ["auto", "cpu", "cuda"])
+        require(
+            self.device != "cuda" or torch.cuda.is_available(),
+            "device is 'cuda', but this PyTorch finds no CUDA device; use 'cpu', or install a CUDA build of PyTorch.",
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All options as plain values: two runs with equal ones are the same run."""
+        return {
+            "flow": self.flow,
+            "size": f"{self.size[0]}x{self.size[1]}",
+            "cues": list(self.cues),
+            "graph": self.graph.as_dict(),
+        }
+
+    def torch_device(self) -> str:
+        """The device that `device` stands for here."""
+        return ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
+
+
+def silent(stage: str, steps: int) -> Iterable[None]:
+    """No progress shown."""
+    return ()
+
+
+def run(
+    clip: Clip, provider: FlowProvider, options: RunOptions | None = None, progress: Progress = silent
+) -> tuple[GraphResult, dict[str, float]]:
+    """Flow and graph of a clip at its working size.
+
+    Returns
+    -------
+    GraphResult
+    dict
+        Seconds spent on flow and in each stage of the graph.
+    """
+    options = options or RunOptions()
+    begin = time.perf_counter()
+    cues = [read_cue(folder, clip) for folder in options.cues]
+    cache = FlowCache() if options.cache else None
+    flow = None
+    if len(clip) > 1:
+        flow = compute_flow(clip, provider, cache=cache, progress=progress("flow", len(clip) - 1))
+    seconds = {"flow": time.perf_counter() - begin}
+    result = segment(clip, flow, options.graph, cues, device=options.torch_device())
+    return result, seconds | result.seconds
+
+
+def write_results(
+    folder: Path,
+    clip: Clip,
+    result: GraphResult,
+    seconds: dict[str, float],
+    options: RunOptions,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write masks, soft masks, overlay video, contact sheet and summary to `folder`, at the clip's own size.
+
+    Returns
+    -------
+    dict
+        What was written to `summary.json`.
+    """
+    begin = time.perf_counter()
+    steps = iter(progress("write", len(clip)))
+
+    def overlays() -> Iterator[np.ndarray]:
+        for index, (name, frame) in enumerate(zip(clip.frame_names, clip.originals(), strict=True)):
+            soft = result.soft_at(index, clip.original_size)
+            write_soft(folder / "soft" / f"{name}.png", soft)
+            write_mask(folder / "masks" / f"{name}.png", soft > result.threshold)
+            next(steps, None)
+            yield overlay(frame, soft > result.threshold)
+
+    write_video(folder / "overlay.mp4", overlays(), clip.fps)
+    contact_sheet(folder / "sheet.png", clip, result)
+    summary = summarise(clip, result, seconds | {"write": time.perf_counter() - begin}, options)
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], options: RunOptions) -> dict[str, Any]:
+    """What a run was, what it found and what it took."""
+    values = [float(value) for value in result.pairs.values]
+    first = values[result.chosen] if values else 0.0
+    second = values[result.chosen + 1] if len(values) > result.chosen + 1 else None
+    return {
+        "clip": clip.name,
+        "frames": len(clip),
+        "original_size": f"{clip.original_size[0]}x{clip.original_size[1]}",
+        "working_size": f"{clip.size[0]}x{clip.size[1]}",
+        "solver": result.pairs.method,
+        "eigenvalues": values,
+        "eigenvector": result.chosen + 1,
+        "eigengap": None if second is None else first - second,
+        "eigenvalue_ratio": None if second is None or first == 0 else second / first,
+        "residual": float(result.pairs.residuals[result.chosen]) if values else None,
+        "converged": result.pairs.converged,
+        "products": result.pairs.products,
+        "threshold": result.threshold,
+        "object_share": float(result.masks.mean()),
+        "warnings": result.warnings,
+        "seconds": {stage: round(time, 3) for stage, time in seconds.items()},
+        "peak_memory_bytes": peak_memory(),
+        "device": options.torch_device(),
+        "options": options.as_dict(),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result depends on."""
+    return {
+        "ikebook": ikebook.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "opencv": cv2.__version__,
+        "platform": platform.platform(),
+    }
+
+
+def peak_memory() -> int | None:
+    """Most memory that this process has held, in bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

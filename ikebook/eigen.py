@@ -29,7 +29,7 @@ class SolverOptions:
     normalisation: str = "l2"  # after each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no
     # linear map, so no eigenvector comes of it; the authors' program does so, twice, and sets negative labels to 0 between)
     iterations: int = 1000  # of power iteration at most; with "minmax", just so many
-    tolerance: float = 1e-6  # power iteration and Lanczos stop at this relative residual
+    tolerance: float = 1e-6  # power iteration and Lanczos stop at this relative residual (or at what the dtype can reach)
     start: str = "uniform"  # x(0): "uniform" noise, the "same" noise in each frame, "constant", or "gaussian"
     start_width: float = 0.25  # sigma of the "gaussian" start, fraction of the frame's sides
     seed: int = 0  # of the noise
@@ -64,6 +64,8 @@ class Eigenpairs:
     converged : bool
         Whether every residual is below the method's tolerance.
     method : str
+
+    Without features that differ from 0, A = 0 has no principal eigenvector, and there is no pair (r = 0).
     """
 
     values: Tensor
@@ -142,18 +144,19 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     """
     o = options or SolverOptions(method="power")
     linear = o.normalisation == "l2"
+    tolerance = reachable(o.tolerance, matrix.dtype)
     measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
-    for state in power_steps(
-        matrix, start, iterations=o.iterations, tolerance=o.tolerance, normalisation=o.normalisation
-    ):
+    for state in power_steps(matrix, start, iterations=o.iterations, tolerance=tolerance, normalisation=o.normalisation):
         if state.step in ("start", "normalisation"):
             measured, last = last, state  # value and residual of `last` are those of the labels before, in `measured`
+    if not bool(last.labels.any()):
+        return no_pairs(matrix, "power", last.iteration)
     return Eigenpairs(
         values=torch.tensor([last.value], dtype=torch.float64),
         vectors=_unit(measured.labels if linear else last.labels)[None],
         residuals=torch.tensor([last.residual], dtype=torch.float64),
         products=last.iteration,
-        converged=linear and last.residual <= o.tolerance,
+        converged=linear and last.residual <= tolerance,
         method="power",
     )
 
@@ -172,11 +175,13 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
     dtype = torch.empty((), dtype=matrix.dtype).numpy().dtype
     operator = scipy.sparse.linalg.LinearOperator((n, n), matvec=product, dtype=dtype)
     count = min(o.pairs, n - 1)
+    tolerance = reachable(o.tolerance, matrix.dtype)
     begin = _unit(matrix.projection.matvec(start)).cpu().numpy()
-    require(bool(np.any(begin)), "x(0) has nothing in common with the features: P x(0) = 0. Choose another start.")
+    if not np.any(begin):
+        return no_pairs(matrix, "lanczos", 0)
     try:
         values, vectors = scipy.sparse.linalg.eigsh(
-            operator, k=count, which="LA", v0=begin, tol=max(o.tolerance / 10, float(np.finfo(dtype).eps))
+            operator, k=count, which="LA", v0=begin, tol=tolerance / 10
         )
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
         values, vectors = stopped.eigenvalues, stopped.eigenvectors
@@ -190,7 +195,7 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
         vectors=x,
         residuals=residuals,
         products=products,
-        converged=len(values) == count and bool((residuals[value > value[0] * 1e-6] <= o.tolerance).all()),
+        converged=len(values) == count and bool((residuals[value > value[0] * 1e-6] <= tolerance).all()),
         method="lanczos",
     )
 
@@ -218,15 +223,16 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
         )
     reduced = reduce(matrix.motion, matrix.features)
     values, weights = solve_reduced(reduced, matrix.projection.options.ridge, matrix.dtype)
+    if len(values) == 0:
+        return no_pairs(matrix, "exact", 1)
     values, weights = values[: o.pairs], weights[:, : o.pairs]
     grid = matrix.motion.chains.grid
     narrow = weights.to(matrix.dtype)
     blocks = [grid.crop((block @ narrow).T).flatten(1) for block in matrix.features.blocks()]
-    vectors = torch.cat(blocks, dim=1) if len(values) else torch.zeros(0, matrix.shape[0], dtype=matrix.dtype)
     residuals = reduced_residuals(reduced, matrix.projection.options.ridge, values, weights)
     return Eigenpairs(
         values=values.cpu(),
-        vectors=vectors,
+        vectors=torch.cat(blocks, dim=1),
         residuals=residuals.cpu(),
         products=1,
         converged=True,
@@ -259,6 +265,23 @@ def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: T
     rest = inverse @ reduced.motion @ inverse @ reduced.gram @ weights - weights * values
     lengths = torch.einsum("dr,de,er->r", rest, reduced.gram, rest).clamp_min(0).sqrt()
     return lengths / values.abs().clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def reachable(tolerance: float, dtype: torch.dtype) -> float:
+    """The relative residual that a solver can be asked for: no less than 100 units of the dtype's rounding."""
+    return max(tolerance, 100 * torch.finfo(dtype).eps)
+
+
+def no_pairs(matrix: FeatureMotion, method: str, products: int) -> Eigenpairs:
+    """What is found where F = 0."""
+    return Eigenpairs(
+        values=torch.zeros(0, dtype=torch.float64),
+        vectors=torch.zeros(0, matrix.shape[0], dtype=matrix.dtype, device=matrix.device),
+        residuals=torch.zeros(0, dtype=torch.float64),
+        products=products,
+        converged=True,
+        method=method,
+    )
 
 
 def residual_norms(matrix: FeatureMotion, values: Tensor, vectors: Tensor) -> Tensor:

@@ -200,7 +200,7 @@ def segment(
     solved = time.perf_counter()
     shape = (len(clip), clip.size[1], clip.size[0])
     warnings: list[str] = []
-    if len(pairs.values) == 0 or not bool(pairs.vectors[0].any()):
+    if len(pairs.values) == 0:
         warnings.append("Nothing moves against the scene: the features are all zero, and so are the masks.")
         labels, chosen = torch.zeros(shape, dtype=dtype, device=device), 0
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ def size(name: str, value: object) -> tuple[int, int]:
     else:
         parts = tuple(value) if isinstance(value, (tuple, list)) else ()
     try:
-        width, height = (int(part) for part in parts)
+        width, height = (int(part) if isinstance(part, str) else operator.index(part) for part in parts)
     except (TypeError, ValueError):
         raise InputError(f"{name} is {value!r}; expected WIDTHxHEIGHT in pixels, such as 416x224.") from None
     require(

@@ -23,16 +23,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
+        sys.stdout.flush()  # here, where a reader that has gone is caught, and not when Python ends
     except InputError as error:
-        print(f"ikebook: {error}", file=sys.stderr)
-        return 2
+        code, message = 2, str(error)
     except KeyboardInterrupt:
-        print("ikebook: stopped; what was finished is kept, and nothing is half-written.", file=sys.stderr)
-        return 130
+        code, message = 130, "stopped; what was finished is kept, and nothing is half-written."
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    except OSError as error:  # a name too long, no permission, a disk that is full
+        where = error.filename2 or error.filename
+        reason = f"{where}: {error.strerror}" if where else error.strerror or str(error)
+        code, message = 2, f"{reason}. Check the path, its permissions and the space left."
+    except (MemoryError, RuntimeError) as error:  # PyTorch has an error of its own for each device
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        code, message = 2, "there is not enough memory for this; give a smaller --size or a shorter clip."
+    else:
+        return 0
+    # The error is gone by now, and so is the progress bar that stood on this line as long as the error held it.
+    print("ikebook:", " ".join(message.splitlines()), file=sys.stderr)
+    return code
 
 
 def _segment(options: argparse.Namespace) -> None:
@@ -42,10 +53,15 @@ def _segment(options: argparse.Namespace) -> None:
 
     run_options, out = _run_options(options), Path(options.out)
     _check_out(out)
+    written = {place.resolve() for place in (out, out / "masks", out / "soft", out / "overlay.mp4")}
+    require(
+        Path(options.input).resolve() not in written,
+        f"--out {out} would write over {options.input}; name another folder.",
+    )
     source = provider(run_options.flow)
     begin = time.perf_counter()
-    _say(f"reading {options.input}")
-    clip = read_clip(options.input, run_options.size)
+    with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
+        clip = read_clip(options.input, run_options.size)
     read = {"read": time.perf_counter() - begin}
     result, seconds = run(clip, source, run_options, _bar)
     summary = write_results(out, clip, result, read | seconds, run_options, _bar)
@@ -107,7 +123,7 @@ def _data_list(_: argparse.Namespace) -> None:
 
 
 def _data_get(options: argparse.Namespace) -> None:
-    with tqdm(desc=options.name, unit="B", unit_scale=True, file=sys.stderr, leave=False) as bar:
+    with tqdm(desc=options.name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=None) as bar:
 
         def show(there: int, total: int) -> None:
             bar.total = total or None
@@ -123,13 +139,9 @@ def _run_options(options: argparse.Namespace) -> Any:
     from ikebook.graph import preset
     from ikebook.run import RunOptions
 
-    graph = preset(options.preset)
-    if options.solver:
-        graph = _set(graph, f"solver.method={options.solver}")
-    for assignment in options.set or ():
-        graph = _set(graph, assignment)
+    solver = [f"solver.method={options.solver}"] if options.solver else []
     return RunOptions(
-        graph=graph,
+        graph=_set(preset(options.preset), [*solver, *(options.set or ())]),
         flow=options.flow,
         size=size("--size", options.size),
         cues=tuple(options.cue or ()),
@@ -138,8 +150,21 @@ def _run_options(options: argparse.Namespace) -> Any:
     )
 
 
-def _set(graph: Any, assignment: str) -> Any:
-    """Graph options with one of them set, from a text like "motion.radius=10"."""
+def _set(graph: Any, assignments: Sequence[str]) -> Any:
+    """Graph options with some of them set, from texts like "motion.radius=10"; those of a group all at once."""
+    changes: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        group, change = _assigned(graph, assignment)
+        if change is None:
+            graph = replace(graph, saliency=None)
+            changes.pop(group, None)
+        else:
+            changes[group] = changes.get(group, {}) | change
+    return replace(graph, **{group: replace(getattr(graph, group), **change) for group, change in changes.items()})
+
+
+def _assigned(graph: Any, assignment: str) -> tuple[str, dict[str, Any] | None]:
+    """The group that an assignment is about, and its option with the new value; None switches the group off."""
     path, equals, text = assignment.partition("=")
     group, _, name = path.partition(".")
     groups = [f.name for f in fields(graph)]
@@ -149,14 +174,12 @@ def _set(graph: Any, assignment: str) -> Any:
     )
     if group == "saliency" and path == "saliency":
         require(text == "none", f"--set {assignment}: only saliency=none switches a whole group, off.")
-        return replace(graph, saliency=None)
+        return group, None
     part = getattr(graph, group)
     require(part is not None, f"--set {assignment}: the preset has no {group}.")
     names = [f.name for f in fields(part)]
     require(name in names, f"--set {assignment}: {group} has no option {name!r}; it has {', '.join(names)}.")
-    return replace(
-        graph, **{group: replace(part, **{name: _value(text, get_type_hints(type(part))[name], assignment)})}
-    )
+    return group, {name: _value(text, get_type_hints(type(part))[name], assignment)}
 
 
 def _value(text: str, kind: Any, assignment: str) -> Any:
@@ -179,6 +202,7 @@ def _check_out(out: Path) -> None:
     """Fail before the work rather than after it."""
     require(not out.exists() or out.is_dir(), f"--out {out} is a file; name a folder.")
     folder = next(place for place in (out, *out.absolute().parents) if place.exists())
+    require(folder.is_dir(), f"--out {out} can't be made: {folder} is a file; name another folder.")
     require(os.access(folder, os.W_OK), f"--out {out} can't be written: no permission for {folder}.")
 
 
@@ -200,10 +224,10 @@ def _say(text: str) -> None:
 
 
 def _bar(stage: str, steps: int) -> Iterator[None]:
-    """A progress bar on stderr, advanced by taking from it."""
+    """A progress bar on stderr, if that is a terminal, advanced by taking from it."""
 
     def advance() -> Iterable[None]:
-        for _ in tqdm(range(steps), desc=stage, file=sys.stderr, leave=False, dynamic_ncols=True):
+        for _ in tqdm(range(steps), desc=stage, file=sys.stderr, leave=False, disable=None, dynamic_ncols=True):
             yield None
 
     return iter(advance())

@@ -20,6 +20,9 @@ WORKING_SIZE = (416, 224)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
+TEXT_SUFFIXES = frozenset({".txt", ".asc", ".nfo", ".diz", ".ans"})
+"""Endings of text files that OpenCV would show as a film of scrolling lines."""
+
 
 class FrameSource(Protocol):
     """Frames at their own size, read one after the other, as often as asked."""
@@ -149,6 +152,8 @@ def read_clip(path: str | Path, size: tuple[int, int] | str | None = WORKING_SIZ
     else:
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
         require(not is_image, f"{path} is a single image; expected the folder that holds the frames, or a video file.")
+        is_text = path.suffix.lower() in TEXT_SUFFIXES
+        require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
         source = VideoFile(path)
         names, fps = [], source.fps()
     if size is not None:
@@ -292,6 +297,9 @@ def files_fingerprint(files: Sequence[Path]) -> str:
     """Hash of the files' contents, in their order."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        try:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{file} can't be read ({error.strerror}).") from None
     return digest.hexdigest()

@@ -57,14 +57,16 @@ def _read_map(file: Path) -> np.ndarray:
         require(image.dtype in (np.uint8, np.uint16), f"{file} is {image.dtype}; expected an 8-bit or 16-bit image.")
         return image.astype(np.float32) / np.iinfo(image.dtype).max
     try:
-        values = np.load(file, mmap_mode="r", allow_pickle=False)  # mapped: a header that lies costs no memory
-    except (OSError, ValueError, EOFError) as error:
+        with np.errstate(over="ignore"):
+            values = np.lib.format.open_memmap(file, mode="r")  # mapped: a header that lies costs no memory
+    except Exception as error:  # noqa: BLE001  # such a header fails in more ways than NumPy's documentation lists
         raise InputError(f"{file} can't be read as a plain array ({error}). Save it with numpy.save.") from None
     require(
         values.ndim == 2 and np.issubdtype(values.dtype, np.number) and not np.iscomplexobj(values),
         f"{file} has shape {values.shape} and dtype {values.dtype}; expected one map (h, w) of real numbers.",
     )
     require(0 < values.size <= LARGEST, f"{file} has {values.size} values; expected 1 to {LARGEST}.")
-    numbers = np.array(values, np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinite
+        numbers = np.array(values, np.float32)
     require(bool(np.isfinite(numbers).all()), f"{file} has values that are NaN or infinite.")
     return numbers

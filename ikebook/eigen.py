@@ -29,7 +29,9 @@ class SolverOptions:
     normalisation: str = "l2"  # after each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no
     # linear map, so no eigenvector comes of it; the authors' program does so, twice, and sets negative labels to 0 between)
     iterations: int = 1000  # of power iteration at most; with "minmax", just so many
-    tolerance: float = 1e-6  # power iteration and Lanczos stop at this relative residual (or at what the dtype can reach)
+    tolerance: float = (
+        1e-6  # power iteration and Lanczos stop at this relative residual (or at what the dtype can reach)
+    )
     start: str = "uniform"  # x(0): "uniform" noise, the "same" noise in each frame, "constant", or "gaussian"
     start_width: float = 0.25  # sigma of the "gaussian" start, fraction of the frame's sides
     seed: int = 0  # of the noise
@@ -146,7 +148,9 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     linear = o.normalisation == "l2"
     tolerance = reachable(o.tolerance, matrix.dtype)
     measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
-    for state in power_steps(matrix, start, iterations=o.iterations, tolerance=tolerance, normalisation=o.normalisation):
+    for state in power_steps(
+        matrix, start, iterations=o.iterations, tolerance=tolerance, normalisation=o.normalisation
+    ):
         if state.step in ("start", "normalisation"):
             measured, last = last, state  # value and residual of `last` are those of the labels before, in `measured`
     if not bool(last.labels.any()):
@@ -180,9 +184,7 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
     if not np.any(begin):
         return no_pairs(matrix, "lanczos", 0)
     try:
-        values, vectors = scipy.sparse.linalg.eigsh(
-            operator, k=count, which="LA", v0=begin, tol=tolerance / 10
-        )
+        values, vectors = scipy.sparse.linalg.eigsh(operator, k=count, which="LA", v0=begin, tol=tolerance / 10)
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
         values, vectors = stopped.eigenvalues, stopped.eigenvectors
         require(len(values) > 0, "Lanczos found no eigenpair; use method='exact'.")
@@ -229,7 +231,7 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     grid = matrix.motion.chains.grid
     narrow = weights.to(matrix.dtype)
     blocks = [grid.crop((block @ narrow).T).flatten(1) for block in matrix.features.blocks()]
-    residuals = reduced_residuals(reduced, matrix.projection.options.ridge, values, weights)
+    residuals = reduced_residuals(reduced, matrix.projection.options.ridge, values, weights, matrix.dtype)
     return Eigenpairs(
         values=values.cpu(),
         vectors=torch.cat(blocks, dim=1),
@@ -258,9 +260,12 @@ def solve_reduced(reduced: Reduced, ridge: float, dtype: torch.dtype) -> tuple[T
     return torch.from_numpy(values[order].copy()).to(basis.device), (basis / squares.sqrt()) @ rotation
 
 
-def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: Tensor) -> Tensor:
-    """|A x - lambda x| / |lambda| of x = F w, (r,), by A F w = F S (F'MF) S (F'F) w with S = (F'F + rho I)^-1."""
-    basis, squares = span(reduced.gram, ridge, torch.float64)
+def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """|A x - lambda x| / |lambda| of x = F w, (r,), by A F w = F S (F'MF) S (F'F) w with S = (F'F + rho I)^-1.
+
+    That is the residual for the sums as they are, and blind to the rounding in them: `residual_norms` is not.
+    """
+    basis, squares = span(reduced.gram, ridge, dtype)
     inverse = (basis / (squares + ridge)) @ basis.T
     rest = inverse @ reduced.motion @ inverse @ reduced.gram @ weights - weights * values
     lengths = torch.einsum("dr,de,er->r", rest, reduced.gram, rest).clamp_min(0).sqrt()

@@ -144,11 +144,15 @@ def _earlier(path: Path, options: Results) -> dict[str, Results]:
     """The sequences that an earlier run with the same options has scored."""
     if not path.exists():
         return {}
+    damaged = f"{path} is no results file of ikebook; choose another --out, or remove it."
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
         sequences, before = dict(earlier["sequences"]), earlier["options"]
+        columns = summary({"J": (), "F": ()})
+        sound = all(isinstance(entry[key], float | None) for entry in sequences.values() for key in columns)
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is no results file of ikebook; choose another --out, or remove it.") from None
+        raise InputError(damaged) from None
+    require(sound, damaged)
     if before != json.loads(json.dumps(options)):
         raise InputError(f"{path} was made with other options; choose another --out, or remove it.")
     return sequences

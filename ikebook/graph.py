@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, get_type_hints
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from ikebook import check
 from ikebook.chains import ChainOptions, MotionChains
 from ikebook.check import InputError, require
 from ikebook.clip import Clip
-from ikebook.eigen import Eigenpairs, SolverOptions, exact, lanczos, power_iteration, start_labels
+from ikebook.eigen import Eigenpairs, SolverOptions, exact, lanczos, power_iteration, residual_norms, start_labels
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
 from ikebook.flow.fields import Flow
@@ -92,6 +92,46 @@ def preset(name: str) -> GraphOptions:
     return PRESETS[name]
 
 
+def override(options: GraphOptions, assignment: str) -> GraphOptions:
+    """Options with one of them set from a text, as `--set` takes it: "motion.radius=10", "saliency=none".
+
+    >>> override(GraphOptions(), "motion.radius=10").motion.radius
+    10
+    """
+    path, equals, text = assignment.partition("=")
+    group, _, name = path.partition(".")
+    groups = [f.name for f in fields(options)]
+    require(
+        bool(equals) and group in groups,
+        f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
+    )
+    if path == "saliency":
+        require(text == "none", f"{assignment!r}: only saliency=none switches a whole group, off.")
+        return replace(options, saliency=None)
+    part = getattr(options, group)
+    require(part is not None, f"{assignment!r} sets an option of {group}, which this preset has not.")
+    names = [f.name for f in fields(part)]
+    require(name in names, f"{assignment!r}: {group} has no option {name!r}; it has {', '.join(names)}.")
+    value = _value(text, get_type_hints(type(part))[name], assignment)
+    return replace(options, **{group: replace(part, **{name: value})})
+
+
+def _value(text: str, kind: Any, assignment: str) -> bool | float | str:
+    """A text as a value of an option's type."""
+    kinds = getattr(kind, "__args__", (kind,))
+    if bool in kinds:
+        require(text in ("true", "false"), f"{assignment!r}: expected true or false.")
+        return text == "true"
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    require(str in kinds, f"{assignment!r}: expected a {'whole number' if int in kinds else 'number'}.")
+    return text
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphResult:
     """What the Graph Module found.
@@ -113,6 +153,8 @@ class GraphResult:
         Time spent in each stage.
     warnings : list
         What the user should know, one sentence each.
+    matrix : FeatureMotion
+        A, implicit.
     """
 
     soft: np.ndarray
@@ -123,6 +165,12 @@ class GraphResult:
     saliency: Tensor | None
     seconds: dict[str, float]
     warnings: list[str]
+    matrix: FeatureMotion
+
+    def residual(self) -> float:
+        """|A x - lambda x| / |lambda| of the object's eigenpair, by a product with A; NaN where there is none."""
+        x, value = self.labels.flatten(), self.pairs.values[self.chosen : self.chosen + 1]
+        return float(residual_norms(self.matrix, value, x[None])[0]) if len(value) else float("nan")
 
     @property
     def masks(self) -> np.ndarray:
@@ -205,6 +253,8 @@ def segment(
         labels, chosen = torch.zeros(shape, dtype=dtype, device=device), 0
     else:
         against = saliency if saliency is not None else motion_saliency_of(clip, flow, dtype, device)
+        if cues and float(against.max()) == float(against.min()):  # nothing moves: a cue has to say what is object
+            against = cues[0].maps.to(against)
         chosen, labels = choose(pairs, against, o)
         if chosen != 0:
             warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to the motion saliency.")
@@ -225,6 +275,7 @@ def segment(
         saliency=saliency,
         seconds=seconds,
         warnings=warnings,
+        matrix=matrix,
     )
 
 

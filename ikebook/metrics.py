@@ -53,6 +53,7 @@ def boundary_accuracy(mask: np.ndarray, truth: np.ndarray, tolerance: float = BO
     tolerance : distance within which boundaries match: a fraction of the diagonal if below 1, else pixels
     """
     _masks(mask, truth)
+    check.number("tolerance", tolerance, at_least=0)
     radius = math.ceil(tolerance * math.hypot(*mask.shape)) if tolerance < 1 else math.ceil(tolerance)
     ours, theirs = boundary(mask), boundary(truth)
     count, true_count = int(np.count_nonzero(ours)), int(np.count_nonzero(theirs))
@@ -117,7 +118,7 @@ def saliency_scores(
 ) -> dict[str, float]:
     """MAE and F-beta of soft masks (Sec. 6; Achanta et al., CVPR 2009, doi:10.1109/CVPR.2009.5206596).
 
-    Each soft mask is first scaled to [0, 1].
+    Each soft mask is first scaled to [0, 1]; one that is constant is clipped to it.
 
     Parameters
     ----------
@@ -133,12 +134,14 @@ def saliency_scores(
     """
     errors, adaptive, curves = [], [], []
     for values, annotation in zip(soft, truth, strict=True):
+        check.shape("truth", annotation, ("h", "w"))
+        require(annotation.dtype == bool, f"truth is {annotation.dtype}; expected bool (values > 127, say).")
         check.shape("soft", values, annotation.shape)
         # 8-bit maps are divided by 255 first, like in the usual packages: levels below hang on the last bit.
         scaled = values / 255 if values.dtype == np.uint8 else np.asarray(values, float)
         low, high = scaled.min(), scaled.max()
-        if high > low:
-            scaled = (scaled - low) / (high - low)
+        require(bool(np.isfinite([low, high]).all()), "soft has values that are NaN or infinite.")
+        scaled = (scaled - low) / (high - low) if high > low else scaled.clip(0, 1)
         errors.append(float(np.abs(scaled - annotation).mean()))
         found = scaled >= min(2 * scaled.mean(), 1)
         hits, there = int(np.count_nonzero(found & annotation)), int(np.count_nonzero(annotation))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,10 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
     if result.saliency is None:
         titles.remove("motion saliency")
     w, h = clip.size
-    figure = Figure(figsize=(3.2 * len(titles), 3.2 * h / w * len(frames) + 2.4), layout="constrained")
+    height = 3.2 * min(max(h / w, 0.2), 3) * len(frames)  # inches; pictures longer than that are drawn narrower
+    figure = Figure(figsize=(3.2 * len(titles), height + 2.4), layout="constrained")
     FigureCanvasAgg(figure)
-    pictures, spectrum = figure.subfigures(2, 1, height_ratios=[3.2 * h / w * len(frames) + 0.3, 2.1], squeeze=False)[
-        :, 0
-    ]
+    pictures, spectrum = figure.subfigures(2, 1, height_ratios=[height + 0.3, 2.1], squeeze=False)[:, 0]
     axes = pictures.subplots(len(frames), len(titles), squeeze=False)
     masks = result.masks
     for row, frame in zip(axes, frames, strict=True):
@@ -49,12 +49,14 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
             axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
             axis.set_xticks([])
             axis.set_yticks([])
-        row[0].set_ylabel(clip.frame_names[frame])
+        row[0].set_ylabel(clip.frame_names[frame], parse_math=False)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
-    pictures.suptitle(f"{clip.name}: {len(clip)} frames, {w}x{h}")
+    pictures.suptitle(f"{clip.name}: {len(clip)} frames, {w}x{h}", parse_math=False)
     plot_spectrum(spectrum.subplots(), result)
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, warnings.catch_warnings():
+        # Names in scripts that the font lacks: boxes will do.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         figure.savefig(temporary, format="png", dpi=110)
 
 

@@ -79,7 +79,8 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
     check.whole("frames", frames, at_least=2)
     check.whole("seed", seed)
     w, h = check.size("size", size)
-    unit = w / 416  # positions below are in pixels of a frame 416 wide
+    unit = min(w / 416, h / 224)  # positions below are in pixels of a frame of 416x224, in the middle of this one
+    left, top = (w / unit - 416) / 2, (h / unit - 224) / 2
     lawn, cup = _still("lawn.jpg"), _still("cup.png")
     duration = max(frames - 1, 23)
 
@@ -87,11 +88,12 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
         s = t / duration
         shake = np.array([math.sin(0.9 * t) + 0.6 * math.sin(1.7 * t + 1), math.sin(1.1 * t + 2)]) * 0.7
         centre = np.array([-24 * s, 6 * math.sin(3 * s)]) + shake
-        return _affine(1.6 + 0.08 * s, 1.6 + 0.08 * s, 0.03 * math.sin(4 * s), (208 + centre[0], 112 + centre[1]), unit)
+        middle = (left + 208 + centre[0], top + 112 + centre[1])
+        return _affine(1.6 + 0.08 * s, 1.6 + 0.08 * s, 0.03 * math.sin(4 * s), middle, unit)
 
     def travel(t: int) -> np.ndarray:
         s = t / duration
-        where = (104 + 208 * s, 118 + 26 * math.sin(5 * s))
+        where = (left + 104 + 208 * s, top + 118 + 26 * math.sin(5 * s))
         return _affine(0.62 + 0.1 * s, 0.62 + 0.1 * s, 0.25 * math.sin(4 * s) - 0.1, where, unit)
 
     layers = [

@@ -27,7 +27,8 @@ def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it becomes `path` only when the block ends well."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        # Part of the stem only: a name that just fits the file system's limit leaves no room for more.
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
@@ -35,7 +36,10 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -66,6 +70,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def write_mask(path: Path, mask: np.ndarray) -> None:
     """Write a binary mask (h, w) bool as PNG, 0 and 255."""
     check.shape("mask", mask, ("h", "w"))
+    require(mask.dtype == bool, f"mask is {mask.dtype}; expected bool (values > 127, say).")
     _write_png(path, mask.astype(np.uint8) * np.uint8(255))
 
 
@@ -84,17 +89,24 @@ def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
-    """Write RGB frames (h, w, 3) uint8 of one size as MP4 (MPEG-4 part 2, what OpenCV's wheels can write)."""
+    """Write RGB frames (h, w, 3) uint8 of one size as MP4 (MPEG-4 part 2, what OpenCV's wheels can write).
+
+    Odd sides get one more row or column, a copy of the last: the codec wants even ones.
+    """
+    # The codec keeps the rate as a fraction of whole numbers below 2^16.
+    rate = round(fps, 3 if fps < 65 else 2 if fps < 650 else 0)
     with atomic(path) as temporary:
         writer: cv2.VideoWriter | None = None
         try:
             for frame in frames:
-                height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2  # the codec wants even sides
+                height, width = frame.shape[:2]
+                even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
                 if writer is None:
                     code = cv2.VideoWriter.fourcc(*"mp4v")
-                    writer = cv2.VideoWriter(str(temporary), code, fps, (width, height))
+                    writer = cv2.VideoWriter(str(temporary), code, rate, (even.shape[1], even.shape[0]))
                     require(writer.isOpened(), f"{path} can't be written: this OpenCV has no MP4 writer.")
-                writer.write(cv2.cvtColor(np.ascontiguousarray(frame[:height, :width]), cv2.COLOR_RGB2BGR))
+                writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
+            require(writer is not None, f"{path} can't be written: there is no frame.")
         finally:
             if writer is not None:
                 writer.release()

@@ -42,11 +42,14 @@ class Davis2016:
 
     def sequences(self) -> list[str]:
         if self.listing.is_file():
-            lines = self.listing.read_text(encoding="utf-8").split("\n")
-            listed = dict.fromkeys(Path(line.split()[0]).parent.name for line in lines if line.strip())
-            names = [name for name in listed if (self.frames / name).is_dir()]
+            lines = self.listing.read_text(encoding="utf-8", errors="replace").split("\n")
+            first = [Path(line.split()[0]) for line in lines if line.strip()]  # a frame's path, or a sequence's name
+            listed = dict.fromkeys(path.parent.name or path.name for path in first)
+            names = [name for name in listed if self._is_sequence(self.frames, name)]
         else:
-            names = sorted(folder.name for folder in self.frames.iterdir() if folder.is_dir())
+            names = sorted(
+                folder.name for folder in self.frames.iterdir() if self._is_sequence(self.frames, folder.name)
+            )
         require(len(names) > 0, f"{self.frames} holds no sequence.")
         return names
 
@@ -62,7 +65,10 @@ class Davis2016:
             yield read_image(files[frame.stem], cv2.IMREAD_GRAYSCALE) > 127
 
     def _folder(self, parent: Path, sequence: str) -> Path:
-        folder = parent / sequence
-        if Path(sequence).name != sequence or not folder.is_dir():
+        if not self._is_sequence(parent, sequence):
             raise InputError(f"{sequence!r} is no sequence in {parent}; there are {', '.join(self.sequences())}.")
-        return folder
+        return parent / sequence
+
+    def _is_sequence(self, parent: Path, name: str) -> bool:
+        """Whether `name` is a folder in `parent` itself, and not a hidden one."""
+        return name != "" and not name.startswith(".") and Path(name).name == name and (parent / name).is_dir()

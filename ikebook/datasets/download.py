@@ -8,6 +8,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -108,6 +109,7 @@ def unpack(archive: Path, target: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as bundle:
             entries = bundle.infolist()
+            require(len(entries) > 0, f"{archive} is an empty zip archive; remove it and try again.")
             total = sum(entry.file_size for entry in entries)
             require(total <= LARGEST, f"{archive} would unpack to {total} bytes; at most {LARGEST} are taken.")
             for entry in entries:
@@ -117,14 +119,17 @@ def unpack(archive: Path, target: Path) -> None:
                 require(not (leads_out or is_link), f"{archive} holds {entry.filename!r}, which is not safe to unpack.")
             with tempfile.TemporaryDirectory(dir=target, prefix=".unpacking-") as scratch:
                 bundle.extractall(scratch)
-                for item in Path(scratch).iterdir():
-                    destination = target / item.name
+                moves = [(item, target / item.name) for item in Path(scratch).iterdir()]
+                for _, destination in moves:
                     require(
                         not destination.exists(), f"{destination} exists already; remove it, or choose another --root."
                     )
+                for item, destination in moves:
                     shutil.move(item, destination)
     except zipfile.BadZipFile:
-        raise InputError(f"{archive} is no zip archive; remove it and try again.") from None
+        raise InputError(f"{archive} is no zip archive, or a damaged one; remove it and try again.") from None
+    except (OSError, RuntimeError, EOFError, UnicodeError, zlib.error) as error:
+        raise InputError(f"{archive} can't be unpacked ({error}); make room, or remove it and try again.") from None
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int], Any] | None) -> None:
@@ -133,10 +138,10 @@ def _download(url: str, part: Path, progress: Callable[[int, int], Any] | None) 
         url.startswith(("https://", "http://", "file://")), f"url is {url!r}; expected one that begins with https://."
     )
     there = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "ikebook"})  # noqa: S310
-    if there:
-        request.add_header("Range", f"bytes={there}-")
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "ikebook"})  # noqa: S310
+        if there:
+            request.add_header("Range", f"bytes={there}-")
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             resumed = getattr(answer, "status", None) == 206
             there = there if resumed else 0
@@ -150,10 +155,11 @@ def _download(url: str, part: Path, progress: Callable[[int, int], Any] | None) 
         if there < total:
             raise ConnectionError(f"the connection ended after {there} of {total} bytes")
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and there:  # nothing is left to send: the part is whole, as its checksum will tell
             return
         raise InputError(f"{url} answered {error.code} {error.reason}. Give another address with --url.") from None
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: no such address can be
         reason = getattr(error, "reason", error)
         raise InputError(
             f"{url} could not be fetched ({reason}). Is there a network? Run the command again to go on where it stopped, "

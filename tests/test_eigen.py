@@ -1,0 +1,202 @@
+"""Three solvers, one answer; starts, signs and stops on spectra that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from ikebook.chains import MotionChains
+from ikebook.check import InputError
+from ikebook.eigen import (
+    SolverOptions,
+    exact,
+    lanczos,
+    power_iteration,
+    power_steps,
+    residual_norms,
+    solve_reduced,
+    start_labels,
+)
+from ikebook.feature_motion import FeatureMotion, Reduced
+from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
+from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.toys import toy
+
+SIZE, FRAMES = (24, 20), 7
+
+
+def matrix(
+    name: str = "two_objects",
+    *,
+    seed: int = 0,
+    ridge: float = 0.0,
+    scope: str = "video",
+    dtype: torch.dtype = torch.float64,
+    **motion: object,
+) -> FeatureMotion:
+    made = toy(name, SIZE, FRAMES, seed=seed)
+    chains = MotionChains(made.flow, dtype=dtype)
+    maps = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert made.clip.masks is not None
+    cue = Cue(name="cue", maps=maps + torch.from_numpy(made.clip.masks))
+    features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=1), [cue])
+    projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope))
+    return FeatureMotion(MotionMatrix(chains, MotionOptions(**motion)), projection)
+
+
+def start(seed: int = 0, kind: str = "uniform", **options: object) -> torch.Tensor:
+    return start_labels(kind, FRAMES, SIZE, seed=seed, dtype=torch.float64, **options)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+def test_lanczos_and_exact_find_the_same_pairs(seed, ridge) -> None:
+    a = matrix(seed=seed, ridge=ridge)
+    found, known = lanczos(a, start(seed), SolverOptions(method="lanczos", pairs=4, tolerance=1e-10)), exact(a)
+    positive = known.values[:4] > 1e-6 * known.values[0]
+    assert found.converged
+    assert torch.allclose(found.values[:4][positive], known.values[:4][positive], rtol=1e-9)
+    likeness = (found.vectors[:4] @ known.vectors[:4].T).diagonal().abs()[positive]
+    assert float(likeness.min()) > 1 - 1e-8
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_residuals_of_the_reduced_problem_are_those_of_the_matrix(seed) -> None:
+    for dtype, bound in ((torch.float64, 1e-9), (torch.float32, 2e-4)):
+        a = matrix(seed=seed, dtype=dtype, self_loop=1.0)
+        pairs = exact(a, SolverOptions(pairs=3))
+        true = residual_norms(a, pairs.values, pairs.vectors)
+        assert float(true.max()) < bound
+        assert float(pairs.residuals.max()) < bound
+        assert torch.allclose(pairs.vectors.double().norm(dim=1), torch.ones(3, dtype=torch.float64), atol=1e-4)
+
+
+def test_pairs_come_in_decreasing_order_and_are_orthonormal() -> None:
+    a = matrix()
+    pairs = exact(a, SolverOptions(pairs=50))
+    assert bool((pairs.values[:-1] >= pairs.values[1:]).all())
+    gram = pairs.vectors @ pairs.vectors.T
+    assert torch.allclose(gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-8)
+    assert len(pairs.values) == np.linalg.matrix_rank(a.features.dense().numpy(), tol=1e-6)
+
+
+def test_the_trace_of_the_spectrum_is_that_of_the_matrix() -> None:
+    a = matrix(ridge=0.3)
+    p = a.projection.dense()
+    trace = float((p @ p * a.motion.dense()).sum())  # tr(PMP) = tr(PPM)
+    assert float(exact(a, SolverOptions(pairs=50)).values.sum()) == pytest.approx(trace, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "same", "constant", "gaussian"])
+def test_the_start_does_not_matter(kind) -> None:
+    a = matrix("disc", self_loop=1.0)
+    known = exact(a).vectors[0]
+    # Columns are centred, so a constant start has nothing in common with them: noise is mixed in.
+    begin = start(kind=kind) + 0.01 * start(seed=5)
+    found = power_iteration(a, begin, SolverOptions(method="power", tolerance=1e-10, iterations=5000))
+    assert found.converged
+    assert abs(float(found.vectors[0] @ known)) > 1 - 1e-8
+
+
+def test_power_iteration_with_radius_one_never_settles_without_a_self_loop() -> None:
+    """M is bipartite then, between even and odd frames: -lambda is an eigenvalue of M too."""
+    m = matrix("disc", radius=1).motion.dense()
+    values = scipy.linalg.eigvalsh(m.numpy())
+    assert np.allclose(values, -values[::-1], atol=1e-10)
+    options = SolverOptions(method="power", iterations=300)
+    swinging = power_iteration(matrix("disc", scope="frame", radius=1), start(), options)
+    settled = power_iteration(matrix("disc", scope="frame", radius=1, self_loop=2.0), start(), options)
+    assert not swinging.converged
+    assert float(swinging.residuals[0]) > 1e-3
+    assert settled.converged
+
+
+def test_power_steps_are_those_of_the_algorithm() -> None:
+    a = matrix(self_loop=1.0)
+    steps = list(power_steps(a, start(), iterations=2))
+    assert [s.step for s in steps] == ["start", *(["propagation", "projection", "normalisation"] * 2)]
+    assert [s.iteration for s in steps] == [0, 1, 1, 1, 2, 2, 2]
+    m, p = a.motion.dense(), a.projection.dense()
+    x = p @ start()
+    x = x / x.norm()
+    assert torch.allclose(steps[0].labels, x)
+    assert torch.allclose(steps[1].labels, m @ x)
+    assert torch.allclose(steps[2].labels, p @ m @ x)
+    assert torch.allclose(steps[3].labels, (p @ m @ x) / (p @ m @ x).norm())
+    once = p @ m @ p @ x
+    assert steps[2].value == pytest.approx(float(x @ once))
+    assert steps[2].residual == pytest.approx(float((once - steps[2].value * x).norm()) / steps[2].value)
+
+
+def test_minmax_rule_keeps_labels_in_the_unit_interval_and_calls_nothing_converged() -> None:
+    a = matrix(self_loop=1.0, scope="frame", ridge=10.0)
+    states = list(power_steps(a, start(kind="same"), iterations=4, normalisation="minmax"))
+    assert len(states) == 1 + 4 * 3
+    for state in states:
+        if state.step == "normalisation":
+            frames = state.labels.view(FRAMES, -1)
+            assert torch.equal(frames.amin(1), torch.zeros(FRAMES, dtype=torch.float64))
+            assert torch.equal(frames.amax(1), torch.ones(FRAMES, dtype=torch.float64))
+    pairs = power_iteration(a, start(), SolverOptions(method="power", normalisation="minmax", iterations=4))
+    assert not pairs.converged
+    assert pairs.products == 4
+
+
+def test_a_negative_and_a_near_degenerate_spectrum() -> None:
+    noise = np.random.default_rng(0)
+    rotation = np.linalg.qr(noise.normal(size=(6, 6)))[0]
+    for spectrum in ([-1, -2, -3, -4, -5, -6], [5, 5 - 1e-9, 1, 0.5, -4, -5]):
+        motion = torch.from_numpy(rotation @ np.diag(np.array(spectrum, float)) @ rotation.T)
+        lengths = torch.from_numpy(noise.uniform(0.1, 10, 6))
+        reduced = Reduced(torch.diag(lengths**2), motion * lengths[:, None] * lengths)
+        values, weights = solve_reduced(reduced, 0.0, torch.float64)
+        assert torch.allclose(values, torch.tensor(sorted(spectrum, reverse=True), dtype=torch.float64), atol=1e-10)
+        gram = weights.T @ reduced.gram @ weights
+        assert torch.allclose(gram, torch.eye(6, dtype=torch.float64), atol=1e-10)
+
+
+class TestStarts:
+    def test_are_in_the_unit_interval_and_reproducible(self) -> None:
+        for kind in ("uniform", "same", "constant", "gaussian"):
+            x = start(3, kind)
+            assert x.shape == (FRAMES * SIZE[0] * SIZE[1],)
+            assert float(x.min()) >= 0
+            assert float(x.max()) <= 1
+            assert torch.equal(x, start(3, kind))
+        assert not torch.equal(start(0), start(1))
+
+    def test_the_same_noise_lies_in_each_frame(self) -> None:
+        frames = start(kind="same").view(FRAMES, -1)
+        assert torch.equal(frames[0], frames[-1])
+
+    def test_the_gaussian_has_its_width(self) -> None:
+        x = start_labels("gaussian", 1, (400, 200), width=0.1, dtype=torch.float64).view(200, 400)
+        assert float(x.max()) == pytest.approx(1, abs=1e-3)
+        assert float(x[100, 200 + 40]) == pytest.approx(np.exp(-0.5), abs=0.02)
+        assert float(x[100 + 20, 200]) == pytest.approx(np.exp(-0.5), abs=0.04)
+
+    def test_an_unknown_one(self) -> None:
+        with pytest.raises(InputError, match="'ones'; expected one of 'uniform', 'same', 'constant', 'gaussian'"):
+            start(kind="ones")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "qr"}, "'qr'; expected one of 'exact', 'power', 'lanczos'"),
+        ({"pairs": 0}, "pairs is 0"),
+        ({"tolerance": 0.0}, "tolerance is 0.0"),
+        ({"normalisation": "minmax"}, 'set method="power" too'),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_bad_options(options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        SolverOptions(**options)
+
+
+def test_exact_with_one_projection_for_each_frame_says_what_to_use() -> None:
+    with pytest.raises(InputError, match='"exact" needs scope="video"'):
+        exact(matrix(scope="frame"))

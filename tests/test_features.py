@@ -1,0 +1,165 @@
+"""Node features against chains followed by hand, and the projection against least squares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ikebook.features
+from ikebook.chains import MotionChains
+from ikebook.check import InputError
+from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions, span
+from ikebook.flow import Flow
+from ikebook.toys import toy
+
+
+def shift(m: int, dx: float, h: int = 5, w: int = 9) -> Flow:
+    """Flow whose displacement grows by 1 with each frame, so that steps of a chain can be told apart."""
+    forward = np.zeros((m - 1, h, w, 2))
+    for index in range(m - 1):
+        forward[index, ..., 0] = dx + index
+    return Flow(forward=forward, backward=-forward)
+
+
+def matrix(flow: Flow, cues: list[Cue] | None = None, **options: object) -> FeatureMatrix:
+    return FeatureMatrix(MotionChains(flow, dtype=torch.float64), FeatureOptions(**options), cues or [])
+
+
+def columns(features: FeatureMatrix) -> dict[str, torch.Tensor]:
+    """Each column as frames (m, h, w)."""
+    grid, m = features.chains.grid, features.chains.frames
+    return {name: c.view(m, grid.h, grid.w) for name, c in zip(features.columns, features.dense().T, strict=True)}
+
+
+def test_displacements_are_those_of_the_chain_steps() -> None:
+    f = columns(matrix(shift(5, 0.0), half_window=2, center="none"))
+    assert list(f) == ["dx[+1]", "dy[+1]", "dx[+2]", "dy[+2]", "dx[-1]", "dy[-1]", "dx[-2]", "dy[-2]"]
+    assert float(f["dx[+1]"][2, 2, 1]) == 2  # from frame 2 to 3
+    assert float(f["dx[+2]"][2, 2, 1]) == 3  # from frame 3 to 4, at the pixel that the chain has come to
+    assert float(f["dx[-1]"][2, 2, 5]) == -1  # from frame 2 back to 1
+    assert float(f["dx[-2]"][2, 2, 5]) == 0
+    assert float(f["dx[+2]"][2, 2, 8]) == 0  # that chain left the frame at its first step
+
+
+def test_the_clip_s_ends_mirror_the_other_direction_or_hold_the_last_value() -> None:
+    mirrored = columns(matrix(shift(4, 1.0), half_window=2, center="none"))
+    held = columns(matrix(shift(4, 1.0), half_window=2, center="none", ends="hold"))
+    assert float(mirrored["dx[-1]"][0, 2, 3]) == -1  # no frame before the first: minus the step ahead
+    assert float(mirrored["dx[+1]"][3, 2, 5]) == 3  # no frame after the last: minus the step behind
+    assert float(held["dx[+1]"][3, 2, 5]) == 0
+    assert float(held["dx[+2]"][2, 2, 3]) == 3  # the last step there is, from frame 2 to 3
+    assert float(held["dx[-2]"][1, 2, 4]) == -1
+
+
+def test_cues_are_read_where_the_chain_leads() -> None:
+    maps = torch.arange(4 * 5 * 9, dtype=torch.float64).view(4, 5, 9)
+    f = columns(matrix(shift(4, 1.0), [Cue(name="c", maps=maps)], displacements=False, cue_window=1, center="none"))
+    assert list(f) == ["c[-1]", "c[+0]", "c[+1]"]
+    assert torch.equal(f["c[+0]"], maps)
+    assert float(f["c[+1]"][1, 2, 3]) == float(maps[2, 2, 5])  # the flow from frame 1 to 2 is 2 px
+    assert float(f["c[-1]"][1, 2, 3]) == float(maps[0, 2, 2])
+    assert float(f["c[+1]"][1, 2, 8]) == 0  # off the frame
+    assert float(f["c[-1]"][0, 2, 3]) == float(maps[1, 2, 4])  # mirrored
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_centred_columns_have_no_mean_in_any_frame(seed) -> None:
+    made = toy("two_objects", (20, 17), 4, seed=seed)
+    for column in columns(matrix(made.flow, half_window=2)).values():
+        assert float(column.mean(dim=(1, 2)).abs().max()) < 1e-12
+
+
+def test_minmax_scales_each_direction_and_axis_to_the_unit_interval() -> None:
+    features = matrix(toy("disc", (20, 17), 4).flow, half_window=1, center="none", scale="minmax", bias=True)
+    inside = columns(features)
+    assert torch.equal(inside["bias"], torch.ones(4, 17, 20, dtype=torch.float64))
+    for name in ("dx[+1]", "dy[+1]", "dx[-1]", "dy[-1]"):
+        frames = inside[name][:3] if "+" in name else inside[name][1:]  # the other one is mirrored
+        assert float(frames.min()) == pytest.approx(0)
+        assert float(frames.max()) == pytest.approx(1)
+
+
+def test_features_above_the_limit_are_not_kept(monkeypatch) -> None:
+    made = toy("disc", (20, 17), 4)
+    x = torch.rand(4 * 20 * 17, dtype=torch.float64)
+    kept = Projection(matrix(made.flow, half_window=2))
+    monkeypatch.setattr(ikebook.features, "KEEP_BYTES", 10)
+    fresh = Projection(matrix(made.flow, half_window=2))
+    assert torch.equal(kept.matvec(x), fresh.matvec(x))
+    assert len(kept.features._kept) == 4
+    assert len(fresh.features._kept) == 0
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.1, 5.0]))
+def test_projection_is_ridge_regression(seed, ridge) -> None:
+    made = toy("deforming", (18, 16), 3, seed=seed % 5)
+    noise = torch.Generator().manual_seed(seed)
+    cue = Cue(name="noise", maps=torch.rand(3, 16, 18, generator=noise, dtype=torch.float64))
+    features = matrix(made.flow, [cue], half_window=1, cue_window=1)
+    x = torch.rand(3 * 16 * 18, generator=noise, dtype=torch.float64)
+    f = features.dense().numpy()
+    padded = np.vstack([f, np.sqrt(ridge) * np.eye(f.shape[1])])
+    weights, *_ = np.linalg.lstsq(padded, np.append(x.numpy(), np.zeros(f.shape[1])), rcond=1e-4)
+    projected = Projection(features, ProjectionOptions(ridge=ridge)).matvec(x).numpy()
+    assert np.abs(projected - f @ weights).max() < 1e-8
+
+
+def test_dependent_and_constant_columns_change_nothing() -> None:
+    made = toy("two_objects", (20, 17), 4)
+    maps = torch.rand(4, 17, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.rand(4 * 17 * 20, dtype=torch.float64)
+    cues = [Cue(name="a", maps=maps)]
+    twice = [*cues, Cue(name="b", maps=3 * maps + 7), Cue(name="c", maps=torch.full_like(maps, 2.5))]
+    once, again = (
+        Projection(matrix(made.flow, given, half_window=1, cue_window=0)).matvec(x) for given in (cues, twice)
+    )
+    assert float((once - again).abs().max()) < 1e-9
+
+
+def test_units_of_the_columns_do_not_matter_without_ridge() -> None:
+    made = toy("disc", (20, 17), 4)
+    maps = torch.rand(4, 17, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.rand(4 * 17 * 20, dtype=torch.float64)
+    small, large = (
+        Projection(matrix(made.flow, [Cue(name="a", maps=scale * maps)], half_window=1)).matvec(x)
+        for scale in (1e-6, 1e6)
+    )
+    assert float((small - large).abs().max()) < 1e-9
+
+
+def test_span_of_more_columns_than_rows() -> None:
+    f = torch.randn(5, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    basis, squares = span(f.T @ f, 0.0, torch.float64)
+    q = f @ basis / squares.sqrt()
+    assert basis.shape == (12, 5)
+    assert torch.allclose(q.T @ q, torch.eye(5, dtype=torch.float64), atol=1e-10)
+
+
+def test_cues_of_the_wrong_shape_or_with_nan() -> None:
+    with pytest.raises(InputError, match=r"cue 'c' has shape \(4, 5, 8\); expected \(4, 5, 9\)"):
+        matrix(shift(4, 1.0), [Cue(name="c", maps=torch.zeros(4, 5, 8))])
+    with pytest.raises(InputError, match="cue 'c' has values that are NaN"):
+        matrix(shift(4, 1.0), [Cue(name="c", maps=torch.full((4, 5, 9), torch.nan))])
+
+
+def test_no_column_at_all() -> None:
+    with pytest.raises(InputError, match="F has no column; switch on displacements"):
+        matrix(shift(4, 1.0), displacements=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"half_window": 0}, "half_window is 0"),
+        ({"cue_window": -1}, "cue_window is -1"),
+        ({"center": "mean"}, "'mean'; expected one of 'frame', 'none'"),
+        ({"scale": 2}, "scale is 2; expected one of 'none', 'minmax'"),
+        ({"ends": "wrap"}, "'wrap'; expected one of 'mirror', 'hold'"),
+    ],
+)
+def test_bad_options(options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        FeatureOptions(**options)

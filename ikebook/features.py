@@ -97,7 +97,10 @@ class FeatureMatrix(LinearOperator):
         return max(displacements, self.options.cue_window if self._cues else 0)
 
     def block(self, trace: Trace) -> Tensor:
-        """The rows of F of one frame, (cells, d), 0 on the border, from its chains traced for `reach` steps or more."""
+        """The rows of F of one frame, (cells, d), 0 on the border, from its chains traced for `reach` steps or more.
+
+        In memory they lie column by column, as they are collected.
+        """
         o = self.options
         zero = torch.zeros_like(self._inside)
         values: list[Tensor] = []
@@ -128,14 +131,14 @@ class FeatureMatrix(LinearOperator):
             values += [along[offset] for offset in sorted(along)]
         if o.bias:
             values.append(self._inside)
-        block = torch.stack(values, dim=1)  # (cells, d)
-        block *= self._inside[:, None]
+        columns = torch.stack(values)  # (d, cells)
+        columns *= self._inside
         if o.center == "frame":
-            block -= block.sum(0) / self.chains.grid.pixels
-            block *= self._inside[:, None]
+            columns -= columns.sum(1, keepdim=True) / self.chains.grid.pixels
+            columns *= self._inside
             if o.bias:
-                block[:, -1] = self._inside
-        return block
+                columns[-1] = self._inside
+        return columns.T  # (cells, d)
 
     def blocks(self, *, keep: bool = False) -> Iterator[Tensor]:
         """The rows of F frame by frame, (cells, d); with `keep`, held for the next time if they fit into `KEEP_BYTES`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -313,7 +314,7 @@ def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:
         low, high = frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
     else:
         low = frames.median(1, keepdim=True).values
-        high = torch.stack([torch.quantile(frame, o.top) for frame in frames])[:, None]
+        high = frames.kthvalue(math.ceil(o.top * frames.shape[1]), dim=1, keepdim=True).values
     spread = torch.where(high > low, high - low, torch.full_like(high, torch.inf))
     return ((frames - low) / spread).clamp(0, 1).view_as(labels)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -29,13 +30,13 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
 
 def whole(name: str, value: Any, at_least: int = 0) -> None:
     """Raise unless `value` is a whole number not below `at_least`."""
-    fits = isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+    fits = not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= at_least
     require(fits, f"{name} is {value!r}; expected a whole number, {at_least} or more.")
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf) -> None:
     """Raise unless `value` is a finite number above `above` and not below `at_least`."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = not isinstance(value, bool) and isinstance(value, numbers.Real) and math.isfinite(value)
     fits = is_number and value > above and value >= at_least
     bound = (
         f" above {above:g}" if math.isfinite(above) else f", {at_least:g} or more" if math.isfinite(at_least) else ""

@@ -138,7 +138,13 @@ def read_clip(path: str | Path, size: tuple[int, int] | str | None = WORKING_SIZ
         If there is no such path, it holds no readable frames, or its frames differ in size.
     """
     path = Path(path)
-    require(path.exists(), f"{path} does not exist; expected a folder of images or a video file.")
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise InputError(
+            f"{str(path)[:100]!r} can't be opened ({error.strerror}); expected a folder or a video file."
+        ) from None
+    require(there, f"{path} does not exist; expected a folder of images or a video file.")
     if path.is_dir():
         files = image_files(path)
         folders = sum(entry.is_dir() for entry in path.iterdir())

@@ -68,5 +68,8 @@ def _read_map(file: Path) -> np.ndarray:
     require(0 < values.size <= LARGEST, f"{file} has {values.size} values; expected 1 to {LARGEST}.")
     with np.errstate(over="ignore"):  # beyond float32 is infinite
         numbers = np.array(values, np.float32)
-    require(bool(np.isfinite(numbers).all()), f"{file} has values that are NaN or infinite.")
+    require(
+        bool(np.isfinite(numbers).all()),
+        f"{file} has values that are NaN or infinite; fill them in or compute it again.",
+    )
     return numbers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import numbers
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,12 +46,16 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def plain(content: Any) -> Any:
-    """`content` with None in place of NaN and infinities, which JSON has no word for."""
+    """`content` in plain Python numbers, with None for NaN and infinities, which JSON has no word for."""
     if isinstance(content, Mapping):
         return {key: plain(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
         return [plain(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
+    if isinstance(content, bool) or not isinstance(content, numbers.Real):
+        return content
+    if isinstance(content, numbers.Integral):
+        return int(content)
+    return float(content) if math.isfinite(content) else None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -59,7 +58,8 @@ def fetch(
     Parameters
     ----------
     name : one of `SOURCES`
-    root : folder to unpack to; an unfinished archive waits there for the next call
+    root : folder to unpack to; an unfinished archive waits there for the next call, and a whole one that you have put
+        there as `<name>.zip` is used, and kept
     url, checksum : in place of the recorded ones; "none" skips the check
     progress : called with bytes so far and in all (0 if the server does not say)
 
@@ -85,7 +85,8 @@ def fetch(
     except OSError as error:
         raise InputError(f"{root} can't be made ({error.strerror}); choose another --root.") from None
     archive = root / f"{name}.zip"
-    if not archive.exists():
+    fetched = not archive.exists()
+    if fetched:
         part = root / f"{name}.zip.part"
         _download(url, part, progress)
         part.replace(archive)
@@ -94,13 +95,19 @@ def fetch(
 
         found = pooch.file_hash(str(archive), alg=algorithm)
         if found != digest.lower():
+            require(
+                fetched,
+                f"{archive}, which was there before, has the {algorithm} {found}, not {digest}. Remove it to fetch it anew, "
+                "or pass --checksum if you trust it.",
+            )
             archive.unlink()
             raise InputError(
                 f"{url} gave a file whose {algorithm} is {found}, not {digest}; it was removed. The archive has changed or "
                 "was damaged on its way: try again, or pass --checksum if you trust the new one."
             )
     unpack(archive, root)
-    archive.unlink()
+    if fetched:
+        archive.unlink()
     return root
 
 
@@ -128,8 +135,11 @@ def unpack(archive: Path, target: Path) -> None:
                     shutil.move(item, destination)
     except zipfile.BadZipFile:
         raise InputError(f"{archive} is no zip archive, or a damaged one; remove it and try again.") from None
-    except (OSError, RuntimeError, EOFError, UnicodeError, zlib.error) as error:
-        raise InputError(f"{archive} can't be unpacked ({error}); make room, or remove it and try again.") from None
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a damaged archive fails in more ways than can be listed
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{archive} can't be unpacked ({reason}); make room, or remove it and try again.") from None
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int], Any] | None) -> None:

@@ -12,6 +12,9 @@ from ikebook.clip import resize_area
 SMALLEST_SIDE = 64
 """OpenCV's searches fail on, or say nothing of, smaller frames, which are enlarged to it (toys are 16 pixels wide)."""
 
+LARGEST_SIDE = 32000
+"""Frames are not enlarged beyond what OpenCV's searches can index."""
+
 
 class PairwiseFlow:
     """Flow from each pair of consecutive frames on its own."""
@@ -33,7 +36,7 @@ class PairwiseFlow:
         h, w = frame.shape[:2]
         if h > self.max_height:
             return resize_area(frame, (max(SMALLEST_SIDE, round(w * self.max_height / h)), self.max_height))
-        factor = SMALLEST_SIDE / min(h, w)
+        factor = min(SMALLEST_SIDE / min(h, w), LARGEST_SIDE / max(h, w))
         if factor > 1:
             return resize_area(frame, (round(w * factor), round(h * factor)))
         return frame

@@ -1,0 +1,163 @@
+"""Cues from a folder: scaled, ordered and resized as promised; a file that can't be trusted is named and refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ikebook.check import InputError
+from ikebook.clip import Clip
+from ikebook.cues import read_cue
+
+
+def clip_of(m: int = 3, h: int = 6, w: int = 8, names: tuple[str, ...] = ()) -> Clip:
+    return Clip(frames=np.zeros((m, h, w, 3), np.uint8), frame_names=names)
+
+
+def save(path, values) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, values)
+    else:
+        assert cv2.imwrite(str(path), values)
+
+
+def header(shape: str, dtype: str = "'<f4'") -> bytes:
+    """The beginning of a `.npy` file that says what it is told to, and 256 bytes after it."""
+    text = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(256)
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_images_are_scaled_to_one(tmp_path, dtype, largest) -> None:
+    values = np.random.default_rng(0).integers(0, largest + 1, (3, 6, 8)).astype(dtype)
+    for i in range(3):
+        save(tmp_path / "net" / f"{i}.png", values[i])
+    cue = read_cue(tmp_path / "net", clip_of())
+    assert cue.name == "net"
+    assert cue.maps.dtype == torch.float32
+    assert np.allclose(cue.maps.numpy(), values / largest, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int32, np.uint8])
+def test_arrays_are_taken_as_they_are(tmp_path, dtype) -> None:
+    values = np.random.default_rng(0).normal(0, 50, (3, 6, 8)).astype(dtype)
+    for i in range(3):
+        save(tmp_path / f"{i}.npy", np.asfortranarray(values[i]))
+    assert np.allclose(read_cue(tmp_path, clip_of()).maps.numpy(), values, rtol=1e-6)
+
+
+def test_files_named_like_the_frames_are_found_among_others(tmp_path) -> None:
+    for value, name in enumerate(["b", "a", "extra", "c"]):
+        save(tmp_path / f"{name}.npy", np.full((6, 8), float(value)))
+    maps = read_cue(tmp_path, clip_of(names=("a", "b", "c"))).maps
+    assert maps[:, 0, 0].tolist() == [1.0, 0.0, 3.0]
+
+
+def test_files_with_other_names_come_in_natural_order(tmp_path) -> None:
+    for number in (10, 9, 1):
+        save(tmp_path / f"p{number}.png", np.full((6, 8), number, np.uint8))
+    (tmp_path / "notes.txt").write_text("passed over")
+    (tmp_path / ".hidden.npy").write_bytes(b"passed over")
+    maps = read_cue(tmp_path, clip_of()).maps
+    assert np.allclose(255 * maps[:, 0, 0].numpy(), [1, 9, 10])
+
+
+def test_maps_are_resized_by_area_to_the_working_size(tmp_path) -> None:
+    values = np.random.default_rng(0).random((12, 16))
+    save(tmp_path / "0.npy", values)
+    maps = read_cue(tmp_path, clip_of(1)).maps
+    assert np.allclose(maps[0].numpy(), values.reshape(6, 2, 8, 2).mean((1, 3)), atol=1e-6)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(-1e3, 1e3))
+def test_a_constant_stays_at_any_size(tmp_path_factory, h, w, value) -> None:
+    folder = tmp_path_factory.mktemp("cue")
+    save(folder / "0.npy", np.full((h, w), value))
+    maps = read_cue(folder, clip_of(1)).maps
+    assert maps.shape == (1, 6, 8)
+    assert np.allclose(maps.numpy(), value, rtol=1e-5, atol=1e-6)
+
+
+class TestBadCues:
+    def test_no_folder(self, tmp_path) -> None:
+        with pytest.raises(InputError, match=r"cue .*nowhere is no folder; expected one map for each frame in it"):
+            read_cue(tmp_path / "nowhere", clip_of())
+
+    def test_too_few_maps(self, tmp_path) -> None:
+        save(tmp_path / "0.png", np.zeros((6, 8), np.uint8))
+        with pytest.raises(InputError, match="holds 1 maps, but the clip has 3 frames; expected one for each"):
+            read_cue(tmp_path, clip_of())
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            (np.zeros((6, 8, 3), np.uint8), r"0\.png has 3 channels; a cue's map has one. Save it as a grey image"),
+            (np.zeros((6, 8, 4), np.uint8), r"0\.png has 4 channels; a cue's map has one"),
+        ],
+    )
+    def test_colour(self, tmp_path, values, message) -> None:
+        save(tmp_path / "0.png", values)
+        with pytest.raises(InputError, match=message):
+            read_cue(tmp_path, clip_of(1))
+
+    def test_an_image_of_floating_point(self, tmp_path) -> None:
+        save(tmp_path / "0.tiff", np.zeros((6, 8), np.float32))
+        with pytest.raises(InputError, match=r"0\.tiff is float32; expected an 8-bit or 16-bit image"):
+            read_cue(tmp_path, clip_of(1))
+
+    def test_a_damaged_image(self, tmp_path) -> None:
+        (tmp_path / "0.png").write_bytes(b"nothing")
+        with pytest.raises(InputError, match=r"0\.png is no image that OpenCV can read.*Remove or replace it"):
+            read_cue(tmp_path, clip_of(1))
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            (np.zeros((2, 6, 8)), r"has shape \(2, 6, 8\) and dtype float64; expected one map \(h, w\) of real"),
+            (np.zeros((6, 8), complex), "dtype complex128; expected one map"),
+            (np.zeros((6, 8), bool), "dtype bool; expected one map"),
+            (np.full((6, 8), "a"), "dtype <U1; expected one map"),
+            (np.zeros((0, 8)), "has 0 values; expected 1 to 268435456"),
+            (np.full((6, 8), np.nan), "has values that are NaN or infinite; fill them in"),
+            (np.full((6, 8), -np.inf), "has values that are NaN or infinite; fill them in"),
+            (np.full((6, 8), 1e300), "has values that are NaN or infinite; fill them in"),
+            (np.full((6, 8), {"a": 1}, object), "can't be read as a plain array.*Save it with numpy.save"),
+        ],
+    )
+    def test_arrays_that_are_no_map(self, tmp_path, values, message) -> None:
+        save(tmp_path / "0.npy", values)
+        with pytest.raises(InputError, match=rf"0\.npy .*{message}"):
+            read_cue(tmp_path, clip_of(1))
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\x93NUMPY",
+            b"no array",
+            b"cos\nsystem\n(S'false'\ntR.",
+            header("(6, 8)")[:-100],
+            header("(1000000, 1000000)"),
+            header("(-6, 8)"),
+            header("(1180591620717411303424, 1)"),
+            header("(1099511627776, 1099511627776)"),
+            header("(6, 8"),
+            header("(6, 8)", "'O'"),
+            header("(6, 8)", "'unknown'"),
+        ],
+    )
+    def test_files_that_are_no_array_or_lie_about_it(self, tmp_path, content) -> None:
+        (tmp_path / "0.npy").write_bytes(content)
+        with pytest.raises(InputError, match=r"0\.npy can't be read as a plain array \(.*\). Save it with numpy.save"):
+            read_cue(tmp_path, clip_of(1))
+
+    def test_an_archive_of_arrays(self, tmp_path) -> None:
+        with (tmp_path / "0.npy").open("wb") as stream:
+            np.savez(stream, map=np.zeros((6, 8)))
+        with pytest.raises(InputError, match=r"0\.npy can't be read as a plain array"):
+            read_cue(tmp_path, clip_of(1))

@@ -208,10 +208,10 @@ def _check_out(out: Path) -> None:
 
 def _show(summary: dict[str, Any]) -> None:
     """Print what a run found and how long it took."""
-    values = "  ".join(f"{value:.4g}" for value in summary["eigenvalues"])
-    if summary["eigenvalues"]:
+    values = [f"{value:.4g}" for value in summary["eigenvalues"] if value is not None]
+    if values:
         gap = summary["eigengap"]
-        print(f"first {len(summary['eigenvalues'])} eigenvalues: {values}")
+        print(f"first {len(values)} eigenvalues: {'  '.join(values)}")
         if gap is not None:
             print(f"eigengap: {gap:.4g} (the next eigenvalue is {summary['eigenvalue_ratio']:.2f} of the object's)")
     print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))

@@ -23,7 +23,7 @@ from ikebook.cues import read_cue
 from ikebook.flow import FlowCache, FlowProvider, compute_flow
 from ikebook.graph import GraphOptions, GraphResult, segment
 from ikebook.plots import contact_sheet
-from ikebook.writers import overlay, write_json, write_mask, write_soft, write_video
+from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, write_video
 
 Progress = Callable[[str, int], Iterable[None]]
 """Given a stage's name and its number of steps, an iterator that is advanced once a step."""
@@ -117,7 +117,7 @@ def write_results(
 
     write_video(folder / "overlay.mp4", overlays(), clip.fps)
     contact_sheet(folder / "sheet.png", clip, result)
-    summary = summarise(clip, result, seconds | {"write": time.perf_counter() - begin}, options)
+    summary: dict[str, Any] = plain(summarise(clip, result, seconds | {"write": time.perf_counter() - begin}, options))
     write_json(folder / "summary.json", summary)
     return summary
 

@@ -7,9 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from tqdm import tqdm
 
@@ -136,66 +136,18 @@ def _data_get(options: argparse.Namespace) -> None:
 def _run_options(options: argparse.Namespace) -> Any:
     """The options of a run, from the command line's."""
     from ikebook.check import size
-    from ikebook.graph import preset
+    from ikebook.graph import override, preset
     from ikebook.run import RunOptions
 
     solver = [f"solver.method={options.solver}"] if options.solver else []
     return RunOptions(
-        graph=_set(preset(options.preset), [*solver, *(options.set or ())]),
+        graph=override(preset(options.preset), *solver, *(options.set or ())),
         flow=options.flow,
         size=size("--size", options.size),
         cues=tuple(options.cue or ()),
         device=options.device,
         cache=not options.no_cache,
     )
-
-
-def _set(graph: Any, assignments: Sequence[str]) -> Any:
-    """Graph options with some of them set, from texts like "motion.radius=10"; those of a group all at once."""
-    changes: dict[str, dict[str, Any]] = {}
-    for assignment in assignments:
-        group, change = _assigned(graph, assignment)
-        if change is None:
-            graph = replace(graph, saliency=None)
-            changes.pop(group, None)
-        else:
-            changes[group] = changes.get(group, {}) | change
-    return replace(graph, **{group: replace(getattr(graph, group), **change) for group, change in changes.items()})
-
-
-def _assigned(graph: Any, assignment: str) -> tuple[str, dict[str, Any] | None]:
-    """The group that an assignment is about, and its option with the new value; None switches the group off."""
-    path, equals, text = assignment.partition("=")
-    group, _, name = path.partition(".")
-    groups = [f.name for f in fields(graph)]
-    require(
-        bool(equals) and group in groups,
-        f"--set {assignment}: expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
-    )
-    if group == "saliency" and path == "saliency":
-        require(text == "none", f"--set {assignment}: only saliency=none switches a whole group, off.")
-        return group, None
-    part = getattr(graph, group)
-    require(part is not None, f"--set {assignment}: the preset has no {group}.")
-    names = [f.name for f in fields(part)]
-    require(name in names, f"--set {assignment}: {group} has no option {name!r}; it has {', '.join(names)}.")
-    return group, {name: _value(text, get_type_hints(type(part))[name], assignment)}
-
-
-def _value(text: str, kind: Any, assignment: str) -> Any:
-    """A text as a value of an option's type."""
-    kinds = getattr(kind, "__args__", (kind,))
-    if bool in kinds:
-        require(text in ("true", "false"), f"--set {assignment}: expected true or false.")
-        return text == "true"
-    for number in (int, float):
-        if number in kinds:
-            try:
-                return number(text)
-            except ValueError:
-                continue
-    require(str in kinds, f"--set {assignment}: expected a {'whole number' if int in kinds else 'number'}.")
-    return text
 
 
 def _check_out(out: Path) -> None:

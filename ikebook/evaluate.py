@@ -98,7 +98,7 @@ def evaluate_masks(
 
         return {"frames": len(clip)} | summary(davis_scores(read(), dataset.annotations(name)))
 
-    return _collect(dataset, out, {"masks": str(masks)}, sequences, measure, report)
+    return _collect(dataset, out, {"masks": str(masks)}, sequences, measure, report, resume=False)
 
 
 def table(results: Results) -> str:
@@ -121,12 +121,16 @@ def _collect(
     sequences: Sequence[str] | None,
     measure: Callable[[str], Results],
     report: Callable[[str, Results], None] | None,
+    *,
+    resume: bool = True,
 ) -> Results:
     known = dataset.sequences()
     names = list(sequences or known)
     for name in names:
         require(name in known, f"sequence {name!r} is not in {dataset.name}; there are {', '.join(known)}.")
     done = _earlier(out / "results.json", options)
+    if not resume:  # masks made elsewhere may have changed since
+        done = {}
     results: Results = {}
     for name in names:
         entry = done.get(name) or plain(measure(name))

@@ -51,7 +51,8 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix) -> Reduced:
     As M = C + C', F'MF = F'CF + (F'CF)'; and row a of CF is the sum of k(a, b) F[b] over the nodes b on the chain from
     a. Of F only the last p+1 frames are held.
     """
-    cells, d, slots = motion.chains.grid.cells, features.shape[1], motion.options.radius + 1
+    cells, d = motion.chains.grid.cells, features.shape[1]
+    slots = min(motion.options.radius + 1, motion.chains.frames)
     table = torch.zeros(slots, cells, d, dtype=features.dtype, device=features.device)
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
     outgoing = torch.zeros_like(gram)  # F'CF

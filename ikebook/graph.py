@@ -93,28 +93,34 @@ def preset(name: str) -> GraphOptions:
     return PRESETS[name]
 
 
-def override(options: GraphOptions, assignment: str) -> GraphOptions:
-    """Options with one of them set from a text, as `--set` takes it: "motion.radius=10", "saliency=none".
+def override(options: GraphOptions, *assignments: str) -> GraphOptions:
+    """Options with some of them set from texts, as `--set` takes them: "motion.radius=10", "saliency=none".
 
-    >>> override(GraphOptions(), "motion.radius=10").motion.radius
-    10
+    Options of one group are set at once, so that those that depend on each other may come in any order.
+
+    >>> override(GraphOptions(), "motion.radius=10", "motion.sigma=3").motion
+    MotionOptions(radius=10, sigma=3.0, edges='count', self_loop=0.0)
     """
-    path, equals, text = assignment.partition("=")
-    group, _, name = path.partition(".")
-    groups = [f.name for f in fields(options)]
-    require(
-        bool(equals) and group in groups,
-        f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
-    )
-    if path == "saliency":
-        require(text == "none", f"{assignment!r}: only saliency=none switches a whole group, off.")
-        return replace(options, saliency=None)
-    part = getattr(options, group)
-    require(part is not None, f"{assignment!r} sets an option of {group}, which this preset has not.")
-    names = [f.name for f in fields(part)]
-    require(name in names, f"{assignment!r}: {group} has no option {name!r}; it has {', '.join(names)}.")
-    value = _value(text, get_type_hints(type(part))[name], assignment)
-    return replace(options, **{group: replace(part, **{name: value})})
+    changes: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        group, _, name = path.partition(".")
+        groups = [f.name for f in fields(options)]
+        require(
+            bool(equals) and group in groups,
+            f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
+        )
+        if path == "saliency":
+            require(text == "none", f"{assignment!r}: only saliency=none switches a whole group, off.")
+            options = replace(options, saliency=None)
+            changes.pop(group, None)
+            continue
+        part = getattr(options, group)
+        require(part is not None, f"{assignment!r} sets an option of {group}, which is switched off here.")
+        names = [f.name for f in fields(part)]
+        require(name in names, f"{assignment!r}: {group} has no option {name!r}; it has {', '.join(names)}.")
+        changes.setdefault(group, {})[name] = _value(text, get_type_hints(type(part))[name], assignment)
+    return replace(options, **{group: replace(getattr(options, group), **change) for group, change in changes.items()})
 
 
 def _value(text: str, kind: Any, assignment: str) -> bool | float | str:
@@ -170,8 +176,10 @@ class GraphResult:
 
     def residual(self) -> float:
         """|A x - lambda x| / |lambda| of the object's eigenpair, by a product with A; NaN where there is none."""
-        x, value = self.labels.flatten(), self.pairs.values[self.chosen : self.chosen + 1]
-        return float(residual_norms(self.matrix, value, x[None])[0]) if len(value) else float("nan")
+        value = self.pairs.values[self.chosen : self.chosen + 1]
+        if not bool(value.isfinite().any()):
+            return float("nan")
+        return float(residual_norms(self.matrix, value, self.labels.flatten()[None])[0])
 
     @property
     def masks(self) -> np.ndarray:

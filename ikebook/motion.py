@@ -81,8 +81,8 @@ class MotionMatrix(LinearOperator):
         super().__init__((nodes, nodes), chains.dtype, chains.device)
 
     def kernel(self) -> Tensor:
-        """k(a, b) for nodes 1, ..., p frames apart, (p,)."""
-        dt = torch.arange(1, self.options.radius + 1, dtype=self.dtype, device=self.device)
+        """k(a, b) for nodes 1, ..., p frames apart, as far as the clip reaches, (min(p, m-1),)."""
+        dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
         return torch.exp(-(dt**2) / (2 * self.options.sigma**2))
 
     def stream(self, steps: int = 0) -> Iterator[Arrival]:

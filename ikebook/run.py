@@ -106,6 +106,7 @@ def write_results(
     """
     begin = time.perf_counter()
     steps = iter(progress("write", len(clip)))
+    _clear(folder, clip)
 
     def overlays() -> Iterator[np.ndarray]:
         for index, (name, frame) in enumerate(zip(clip.frame_names, clip.originals(), strict=True)):
@@ -122,8 +123,20 @@ def write_results(
     return summary
 
 
+def _clear(folder: Path, clip: Clip) -> None:
+    """Remove what an earlier run has left in `folder` under names that this one will not write."""
+    if (folder / "summary.json").is_file():
+        for kind in ("masks", "soft"):
+            for file in (folder / kind).glob("*.png"):
+                if file.stem not in clip.frame_names:
+                    file.unlink()
+
+
 def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], options: RunOptions) -> dict[str, Any]:
     """What a run was, what it found and what it took."""
+    begin = time.perf_counter()
+    residual = result.residual()
+    seconds = seconds | {"residual": time.perf_counter() - begin}
     values = [float(value) for value in result.pairs.values]
     first = values[result.chosen] if values else 0.0
     second = values[result.chosen + 1] if len(values) > result.chosen + 1 else None
@@ -137,7 +150,7 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
         "eigenvector": result.chosen + 1,
         "eigengap": None if second is None else first - second,
         "eigenvalue_ratio": None if second is None or first == 0 else second / first,
-        "residual": float(result.pairs.residuals[result.chosen]) if values else None,
+        "residual": residual,
         "converged": result.pairs.converged,
         "products": result.pairs.products,
         "threshold": result.threshold,

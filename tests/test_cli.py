@@ -275,7 +275,7 @@ class TestSet:
 
     def test_a_group_that_the_preset_does_not_have(self, refused, frames, out) -> None:
         line = refused("segment", frames, "--out", out, *SIZE, "--preset", "paper", "--set", "saliency.bins=31")
-        assert "the preset has no saliency" in line
+        assert "sets an option of saliency, which is switched off here" in line
 
 
 class TestWrongInput:

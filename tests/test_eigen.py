@@ -200,3 +200,8 @@ def test_bad_options(options, message) -> None:
 def test_exact_with_one_projection_for_each_frame_says_what_to_use() -> None:
     with pytest.raises(InputError, match='"exact" needs scope="video"'):
         exact(matrix(scope="frame"))
+
+
+def test_a_radius_far_beyond_the_clip_costs_no_more() -> None:
+    near, far = (exact(matrix(radius=radius)) for radius in (FRAMES - 1, 10**9))
+    assert torch.allclose(near.values, far.values)

@@ -293,6 +293,12 @@ class TestMasks:
         assert tree(tmp_path / "out") == {"results.json", "results.csv"}
         assert load(tmp_path / "out")["mean"] == perfect
 
+    def test_masks_that_have_changed_are_scored_anew(self, masks, dataset, tmp_path) -> None:
+        evaluate_masks(dataset, masks, tmp_path / "out")
+        for file in (masks / "disc").iterdir():
+            write_image(file, np.zeros_like(read_grey(file)))
+        assert evaluate_masks(dataset, masks, tmp_path / "out")["sequences"]["disc"]["J_mean"] == 0
+
     def test_above_127_is_object(self, masks, dataset, tmp_path) -> None:
         for file in (masks / "disc").iterdir():
             write_image(file, np.where(read_grey(file) > 127, 128, 127).astype(np.uint8))

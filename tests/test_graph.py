@@ -149,7 +149,7 @@ class TestOverride:
             override(GraphOptions(), assignment)
 
     def test_an_option_of_a_group_that_the_preset_has_not(self) -> None:
-        with pytest.raises(InputError, match="option of saliency, which this preset has not"):
+        with pytest.raises(InputError, match="an option of saliency, which is switched off here"):
             override(preset("paper"), "saliency.prior=0")
 
 

@@ -96,6 +96,12 @@ def test_rows_arrive_with_the_frames_they_lead_to() -> None:
     assert seen == expected
 
 
+def test_a_radius_beyond_the_clip_is_the_whole_clip() -> None:
+    whole, beyond = (matrix(shift(4, 1.0), radius=radius) for radius in (3, 50))
+    assert torch.equal(whole.dense(), beyond.dense())
+    assert torch.equal(whole.matvec(torch.arange(96.0)), beyond.matvec(torch.arange(96.0)))
+
+
 def test_dense_is_refused_for_real_videos_with_the_size_it_would_take() -> None:
     big = MotionMatrix(MotionChains(still(3, 224, 416)))
     with pytest.raises(InputError, match=r"279552 x 279552 entries would take 313 GB.*16384"):

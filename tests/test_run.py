@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -38,6 +39,18 @@ def finished(tmp_path_factory):
     result, seconds = run(clip, provider("dis"), OPTIONS)
     out = parent / "new" / "out"
     return out, clip, result, write_results(out, clip, result, seconds, OPTIONS)
+
+
+def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path) -> None:
+    out, _, _, _ = finished
+    again = tmp_path / "again"
+    shutil.copytree(out, again)
+    (again / "masks" / "notes.txt").write_text("mine")
+    made = toy("disc", (32, 24), 3)
+    result, seconds = run(made.clip, provider("dis"), OPTIONS)
+    write_results(again, made.clip, result, seconds, OPTIONS)
+    names = {f"{kind}/{index:05d}.png" for kind in ("masks", "soft") for index in range(3)}
+    assert tree(again) == names | {"masks/notes.txt", "overlay.mp4", "sheet.png", "summary.json"}
 
 
 def frames_of(video) -> list[np.ndarray]:
@@ -131,7 +144,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     assert stored["eigenvector"] == result.chosen + 1
     assert 0 <= stored["residual"] < 1e-3
     assert stored["object_share"] == pytest.approx(result.masks.mean())
-    assert set(stored["seconds"]) == {"flow", "features", "solve", "masks", "write"}
+    assert set(stored["seconds"]) == {"flow", "features", "solve", "masks", "write", "residual"}
     assert all(seconds >= 0 for seconds in stored["seconds"].values())
     assert stored["peak_memory_bytes"] is None or stored["peak_memory_bytes"] > 10_000_000
     assert stored["options"]["graph"] == json.loads(json.dumps(GraphOptions().as_dict()))

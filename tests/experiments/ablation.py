@@ -86,9 +86,7 @@ def main() -> None:
     for variant, assignments in VARIANTS.items():
         if arguments.only and arguments.only not in variant:
             continue
-        options = GraphOptions()
-        for assignment in assignments:
-            options = override(options, assignment)
+        options = override(GraphOptions(), *assignments)
         scores = np.array([score(segment(clip, flow, options), truth) for clip, flow, truth in loaded])
         ours, half, best = 100 * scores.mean(0)
         print(

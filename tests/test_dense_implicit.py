@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from operators import check_operator, relative
 
 from ikebook.chains import ChainOptions, MotionChains
@@ -131,6 +133,35 @@ def test_one_matrix_as_a_whole() -> None:
     features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=2), [saliency_of("two_objects")])
     matrix = FeatureMotion(MotionMatrix(chains), Projection(features, ProjectionOptions(ridge=0.3)))
     check_exact(matrix, check_operator(matrix, symmetric=True))
+
+
+@settings(max_examples=40)
+@given(
+    name=st.sampled_from(sorted(TOYS)),
+    chain=st.sampled_from(CHAINS),
+    motion=st.sampled_from(MOTION),
+    features=st.sampled_from(FEATURES),
+    projection=st.sampled_from(PROJECTION),
+    windows=st.tuples(st.integers(1, 4), st.integers(0, 4)),
+    seed=st.integers(0, 100),
+)
+def test_any_combination_of_all_options(name, chain, motion, features, projection, windows, seed) -> None:
+    made = toy(name, SIZE, FRAMES, seed=seed)
+    chains = MotionChains(made.flow, ChainOptions(**chain), dtype=torch.float64)
+    if motion["edges"] == "union" and chain["links"] == "corners":
+        motion = {**motion, "edges": "count"}
+    noise = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    options = FeatureOptions(half_window=windows[0], cue_window=windows[1], **features)
+    matrix = FeatureMotion(
+        MotionMatrix(chains, MotionOptions(**motion)),
+        Projection(FeatureMatrix(chains, options, [Cue(name="noise", maps=noise)]), ProjectionOptions(**projection)),
+    )
+    dense = matrix.dense()
+    x = torch.randn(len(dense), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert relative(matrix @ x - dense @ x, dense @ x) < 1e-9
+    assert relative(dense - dense.T, dense) < 1e-9
+    if projection["scope"] == "video":
+        check_exact(matrix, dense)
 
 
 @pytest.mark.parametrize("name", [name for name in TOYS if name != "still"])

@@ -54,6 +54,15 @@ class Grid:
         """Cells (..., cells) as frames (..., h, w)."""
         return cells.view(*cells.shape[:-1], *self.shape)[..., 1:-1, 1:-1]
 
+    def inner(self, a: Tensor, b: Tensor) -> Tensor:
+        """a'b of two arrays of cells, (cells, d) and (cells, e), as (d, e) float64.
+
+        Each row of the frame is summed in the arrays' dtype, and the rows in float64: in float32 that keeps two digits
+        more than one long sum, and costs no more.
+        """
+        rows = [cells.view(*self.shape, -1) for cells in (a, b)]
+        return torch.bmm(rows[0].transpose(1, 2), rows[1]).double().sum(0)
+
     def cell_of(self, x: Tensor, y: Tensor) -> Tensor:
         """The cell nearest to positions in pixels; halves go up; beyond the frame, the border. int32."""
         column = (x + 1.5).clamp(0, self.w + 1.5).int()  # +1 for the border, +0.5 so that cutting off rounds

@@ -51,18 +51,18 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix) -> Reduced:
     As M = C + C', F'MF = F'CF + (F'CF)'; and row a of CF is the sum of k(a, b) F[b] over the nodes b on the chain from
     a. Of F only the last p+1 frames are held.
     """
-    cells, d = motion.chains.grid.cells, features.shape[1]
+    grid, d = motion.chains.grid, features.shape[1]
     slots = min(motion.options.radius + 1, motion.chains.frames)
-    table = torch.zeros(slots, cells, d, dtype=features.dtype, device=features.device)
+    table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
     outgoing = torch.zeros_like(gram)  # F'CF
     for arrival in motion.stream(features.reach):
         trace: Trace = arrival.trace
         block = table[trace.frame % slots]
         block.copy_(features.block(trace))
-        gram += block.T @ block
+        gram += grid.inner(block, block)
         for row in arrival.rows:
-            outgoing += table[row.frame % slots].T @ _propagate(row, table)
+            outgoing += grid.inner(table[row.frame % slots], _propagate(row, table))
     both = outgoing + outgoing.T + motion.options.self_loop * gram
     return Reduced(gram, both)
 

@@ -157,8 +157,9 @@ class FeatureMatrix(LinearOperator):
         grid = self.chains.grid
         labels = grid.pad(x.view(-1, grid.h, grid.w))
         return sum(
-            (block.T @ label for block, label in zip(self.blocks(), labels, strict=True)), x.new_zeros(self.shape[1])
-        )
+            (grid.inner(block, label)[:, 0] for block, label in zip(self.blocks(), labels, strict=True)),
+            torch.zeros(self.shape[1], dtype=torch.float64, device=x.device),
+        ).to(x)
 
     def _dense(self) -> Tensor:
         return torch.cat([self.chains.grid.crop(block.T).flatten(1).T for block in self.blocks()])
@@ -199,11 +200,11 @@ class Projection(LinearOperator):
         grid = self.features.chains.grid
         labels = grid.pad(self._vector(x, self.shape[1]).view(-1, grid.h, grid.w))
         products = torch.stack(
-            [block.T @ label for block, label in zip(self.features.blocks(keep=True), labels, strict=True)]
+            [grid.inner(block, label) for block, label in zip(self.features.blocks(keep=True), labels, strict=True)]
         )
         if self.options.scope == "video":
             products = products.sum(0, keepdim=True)
-        weights = (self._inverse() @ products.double()[..., None])[..., 0].to(self.dtype)
+        weights = (self._inverse() @ products)[..., 0].to(self.dtype)
         return weights[0] if self.options.scope == "video" else weights
 
     def _matvec(self, x: Tensor) -> Tensor:
@@ -214,7 +215,8 @@ class Projection(LinearOperator):
     def _inverse(self) -> Tensor:
         """(F'F + rho I)^-1, (1, d, d) or, per frame, (m, d, d), in float64."""
         if self._inverses is None:
-            grams = torch.stack([(block.T @ block).double() for block in self.features.blocks(keep=True)])
+            inner = self.features.chains.grid.inner
+            grams = torch.stack([inner(block, block) for block in self.features.blocks(keep=True)])
             if self.options.scope == "video":
                 grams = grams.sum(0, keepdim=True)
             self._inverses = torch.stack([self._inverse_of(gram) for gram in grams])

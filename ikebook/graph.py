@@ -51,7 +51,8 @@ class GraphOptions:
     chains: ChainOptions = field(default_factory=ChainOptions)
     motion: MotionOptions = field(default_factory=MotionOptions)
     saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)  # None: not among the features
-    features: FeatureOptions = field(default_factory=FeatureOptions)
+    # The saliency alone: beside it, displacements bring in the camera's motion (tests/experiments/ablation.py).
+    features: FeatureOptions = field(default_factory=lambda: FeatureOptions(displacements=False))
     projection: ProjectionOptions = field(default_factory=ProjectionOptions)
     solver: SolverOptions = field(default_factory=SolverOptions)
     masks: MaskOptions = field(default_factory=MaskOptions)
@@ -62,7 +63,7 @@ class GraphOptions:
 
 
 PRESETS = {
-    # Ours: the same graph, solved exactly, on features that know the dominant motion.
+    # Ours: the same graph, solved exactly, on a feature that knows the dominant motion.
     "default": GraphOptions(),
     # The paper as printed: each pair of joined nodes once, raw displacements, one P, L2, random start.
     "paper": GraphOptions(

@@ -556,7 +556,8 @@ class TestDemo:
         scores = re.search(r"J against the exact mask: (\d\.\d{3}) \(mean of 4 frames, (\d\.\d{3}) at least\)", printed)
         assert float(scores[1]) == pytest.approx(mean_j(out, small.clip.masks), abs=5e-4)
         assert float(scores[2]) <= float(scores[1])
-        assert re.search(r"first 6 eigenvalues:( +\d\S*){6}\n", printed)
+        found = re.search(r"first (\d) eigenvalues:((?: +-?\d\S*)+)\n", printed)
+        assert len(found[2].split()) == int(found[1]) >= 4  # six, but for a clip as short as this
         assert re.search(r"eigengap: \d", printed)
         assert re.search(r"seconds: compose .* flow .* features .* solve .* masks .* write", printed)
         assert printed.splitlines()[-1] == f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}"

@@ -56,8 +56,7 @@ def test_the_object_of_a_toy_is_found(name, seed) -> None:
     made = toy(name, (96, 72), 8, seed=seed)
     result = segment(made.clip, made.flow)
     assert overlap(result.masks, made.clip.masks) > REACHED[name]
-    assert result.residual() < 1e-3  # float32
-    assert float(result.pairs.residuals.max()) < 1e-9  # for the sums, in float64
+    assert result.residual() < 1e-5  # in float32
 
 
 @pytest.mark.parametrize("name", CONSISTENT)
@@ -196,7 +195,7 @@ class TestEdges:
         clip = Clip(frames=noise.integers(0, 255, (2, 4, 4, 3), dtype=np.uint8))
         flow = Flow(forward=noise.normal(0, 1, (1, 4, 4, 2)), backward=noise.normal(0, 1, (1, 4, 4, 2)))
         o = solved_by(method)
-        o = replace(o, features=replace(o.features, half_window=12))
+        o = replace(o, features=replace(o.features, displacements=True, half_window=12))
         matrix, _ = build(clip, flow, o, dtype=torch.float64)
         assert matrix.features.shape == (32, 55)
         result = segment(clip, flow, o, dtype=torch.float64)

@@ -17,23 +17,27 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook.clip import resize_area
+from ikebook.clip import Clip, resize_area
 from ikebook.datasets import Davis2016
-from ikebook.flow import FlowCache, compute_flow, provider
-from ikebook.graph import GraphOptions, override, segment
+from ikebook.flow import Flow, FlowCache, compute_flow, provider
+from ikebook.graph import GraphOptions, override, segment, soft_masks, stable_threshold
 from ikebook.metrics import region_similarity
 
-PLAIN = ["saliency.contrast=false", "saliency.guide_radius=0"]
+PLAIN = ["saliency.contrast=false", "saliency.guide_radius=0"]  # of the saliency, only the distance
+RAW = ["features.displacements=true", "masks.object=principal"]
+
+NO_GRAPH = "the saliency itself, no graph"
 
 VARIANTS: dict[str, list[str]] = {
     "default": [],
+    NO_GRAPH: [],
     # What the features know.
-    "displacements alone": ["saliency=none", "masks.object=principal"],
-    "distance alone": [*PLAIN, "features.displacements=false"],
-    "displacements and distance": PLAIN,
+    "displacements alone": ["saliency=none", *RAW],
+    "distance alone": PLAIN,
+    "distance, displacements": [*PLAIN, "features.displacements=true"],
+    "saliency, displacements": ["features.displacements=true"],
     "no contrast": ["saliency.contrast=false"],
     "no guided filter": ["saliency.guide_radius=0"],
-    "saliency without displacements": ["features.displacements=false"],
     "not centred": ["features.center=none"],
     # How the graph is made.
     "union edges": ["motion.edges=union"],
@@ -41,8 +45,6 @@ VARIANTS: dict[str, list[str]] = {
     "bilinear sampling": ["chains.sampling=bilinear"],
     "radius 5": ["motion.radius=5"],
     "radius 25, sigma 8": ["motion.radius=25", "motion.sigma=8"],
-    "half window 2": ["features.half_window=2"],
-    "half window 8": ["features.half_window=8"],
     "cue window 1": ["features.cue_window=1"],
     "cue window 6": ["features.cue_window=6"],
     "ridge 10": ["projection.ridge=10"],
@@ -87,7 +89,7 @@ def main() -> None:
         if arguments.only and arguments.only not in variant:
             continue
         options = override(GraphOptions(), *assignments)
-        scores = np.array([score(segment(clip, flow, options), truth) for clip, flow, truth in loaded])
+        scores = np.array([score(*masks_of(variant, clip, flow, options), truth) for clip, flow, truth in loaded])
         ours, half, best = 100 * scores.mean(0)
         print(
             f"{variant:{width}}  {ours:4.1f}   {half:4.1f}  {best:4.1f}    {100 * scores[:, 0].min():4.1f}", flush=True
@@ -100,14 +102,23 @@ def main() -> None:
             table.writerows(rows)
 
 
-def score(result, truth) -> tuple[float, float, float]:
-    """J with the result's threshold, with 0.5, and with the best one."""
+def masks_of(variant: str, clip: Clip, flow: Flow, options: GraphOptions) -> tuple[np.ndarray, float]:
+    """Soft masks of a clip, and their threshold."""
+    result = segment(clip, flow, options)
+    if variant != NO_GRAPH:
+        return result.soft, result.threshold
+    soft = soft_masks(result.saliency)
+    return soft.numpy(), stable_threshold(soft)
+
+
+def score(soft: np.ndarray, threshold: float, truth: list[np.ndarray]) -> tuple[float, float, float]:
+    """J with the threshold, with 0.5, and with the best one."""
 
     def at(threshold: float) -> float:
-        pairs = list(zip(result.soft, truth, strict=True))[1:-1]
-        return float(np.mean([region_similarity(soft > threshold, mask) for soft, mask in pairs]))
+        pairs = list(zip(soft, truth, strict=True))[1:-1]
+        return float(np.mean([region_similarity(frame > threshold, mask) for frame, mask in pairs]))
 
-    return at(result.threshold), at(0.5), max(at(t) for t in np.arange(0.1, 0.95, 0.05))
+    return at(threshold), at(0.5), max(at(t) for t in np.arange(0.1, 0.95, 0.05))
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ def main() -> None:
     if arguments.graph_only:
         graph(arguments)
         return
-    print(
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
-    )
+    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
     subprocess.run([sys.executable, *sys.argv, "--graph-only"], check=True)
     if arguments.input:
         with tempfile.TemporaryDirectory() as out:

@@ -55,7 +55,7 @@ class Grid:
         return cells.view(*cells.shape[:-1], *self.shape)[..., 1:-1, 1:-1]
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """a'b of two arrays of cells, (cells, d) and (cells, e), as (d, e) float64.
+        """A'b of two arrays of cells, (cells, d) and (cells, e), as (d, e) float64.
 
         Each row of the frame is summed in the arrays' dtype, and the rows in float64: in float32 that keeps two digits
         more than one long sum, and costs no more.

@@ -6,20 +6,25 @@ matrix; `exact` solves the d x d problem that A comes down to on the span of F, 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse
 import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
 from ikebook import check
-from ikebook.check import InputError, require
-from ikebook.feature_motion import FeatureMotion, Reduced, reduce
+from ikebook.check import require
+from ikebook.feature_motion import FeatureMotion, Reduced, ReducedFrames, reduce, reduce_frames
 from ikebook.features import span
+
+DENSE_FRAMES = 1500
+"""Reduced problems of one P for each frame, m d x m d, are solved as dense matrices up to this size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,35 +208,35 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
 
 
 def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenpairs:
-    """All of A's spectrum but its zeros, from one pass over the clip.
+    """The leading part of A's spectrum, or all of it but its zeros, from one pass over the clip.
 
     Every eigenvector of A with a non-zero eigenvalue is F w. With F = Q D^(1/2) U^-1 in the notation of
     `features.span`, Q orthonormal, A = Q K Q' where
 
         K = E U' (F'MF) U E,    E = D^(1/2) (D + rho)^-1,
 
-    is d x d at most. Nearest relatives: locality preserving projections (He & Niyogi, NIPS 2003), and eigenproblems
-    under linear constraints (Golub, SIAM Review 1973, doi:10.1137/1015032).
-
-    Raises
-    ------
-    InputError
-        With `scope="frame"`, where A does not come down to d x d.
+    is d x d at most. With one P for each frame, Q, D and U are block-diagonal, and K is m d x m d at most, with blocks
+    for frames no more than p apart. Nearest relatives: locality preserving projections (He & Niyogi, NIPS 2003), and
+    eigenproblems under linear constraints (Golub, SIAM Review 1973, doi:10.1137/1015032).
     """
     o = options or SolverOptions()
-    if matrix.projection.options.scope != "video":
-        raise InputError(
-            'method="exact" needs scope="video"; use method="power" or "lanczos" with one P for each frame.'
-        )
-    reduced = reduce(matrix.motion, matrix.features)
-    values, weights = solve_reduced(reduced, matrix.projection.options.ridge, matrix.dtype)
+    ridge, frames = matrix.projection.options.ridge, matrix.motion.chains.frames
+    if matrix.projection.options.scope == "video":
+        reduced = reduce(matrix.motion, matrix.features)
+        values, weights = solve_reduced(reduced, ridge, matrix.dtype)
+        values, weights = values[: o.pairs], weights[:, : o.pairs]
+        residuals = reduced_residuals(reduced, ridge, values, weights, matrix.dtype)
+        weights = weights.expand(frames, -1, -1)
+    else:
+        per_frame = reduce_frames(matrix.motion, matrix.features)
+        values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, o.pairs)
     if len(values) == 0:
         return no_pairs(matrix, "exact", 1)
-    values, weights = values[: o.pairs], weights[:, : o.pairs]
     grid = matrix.motion.chains.grid
-    narrow = weights.to(matrix.dtype)
-    blocks = [grid.crop((block @ narrow).T).flatten(1) for block in matrix.features.blocks()]
-    residuals = reduced_residuals(reduced, matrix.projection.options.ridge, values, weights, matrix.dtype)
+    blocks = [
+        grid.crop((block @ w.to(matrix.dtype)).T).flatten(1)
+        for block, w in zip(matrix.features.blocks(), weights, strict=True)
+    ]
     return Eigenpairs(
         values=values.cpu(),
         vectors=torch.cat(blocks, dim=1),
@@ -258,6 +263,42 @@ def solve_reduced(reduced: Reduced, ridge: float, dtype: torch.dtype) -> tuple[T
     order = np.argsort(values)[::-1]
     rotation = torch.from_numpy(np.ascontiguousarray(vectors[:, order])).to(basis.device)
     return torch.from_numpy(values[order].copy()).to(basis.device), (basis / squares.sqrt()) @ rotation
+
+
+def solve_frames(reduced: ReducedFrames, ridge: float, dtype: torch.dtype, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Leading part of A's spectrum with one P for each frame.
+
+    Returns
+    -------
+    values : (r,), decreasing
+    weights : (m, d, r), with unit eigenvectors x = F_i w_i in frame i
+    residuals : (r,), |K y - lambda y| / |lambda|, which is that of A for the sums as they are
+    """
+    spans = [span(gram, ridge, dtype) for gram in reduced.grams]
+    left = [(basis * (squares.sqrt() / (squares + ridge))).cpu() for basis, squares in spans]  # U E, (d, r_i)
+    first = np.cumsum([0, *(part.shape[1] for part in left)])
+    size = int(first[-1])
+    small = scipy.sparse.lil_array((size, size))
+    for (i, j), block in reduced.motion.items():
+        part = (left[i].T @ block.cpu() @ left[j]).numpy()
+        small[first[i] : first[i + 1], first[j] : first[j + 1]] = part
+        small[first[j] : first[j + 1], first[i] : first[i + 1]] = part.T
+    small = small.tocsr()
+    if size <= DENSE_FRAMES or pairs >= size - 1:
+        values, vectors = scipy.linalg.eigh(small.toarray()) if size else (np.zeros(0), np.zeros((0, 0)))
+    else:
+        values, vectors = scipy.sparse.linalg.eigsh(small, k=pairs, which="LA", v0=np.ones(size), tol=0)
+    order = np.argsort(values)[::-1][:pairs]
+    values, vectors = values[order].copy(), np.ascontiguousarray(vectors[:, order])
+    lengths = np.linalg.norm(small @ vectors - vectors * values, axis=0)
+    residuals = lengths / np.maximum(np.abs(values), np.finfo(float).tiny)
+    weights = torch.stack(
+        [
+            (basis / squares.sqrt()) @ torch.from_numpy(vectors[start:end]).to(basis)
+            for (basis, squares), (start, end) in zip(spans, itertools.pairwise(first), strict=True)
+        ]
+    )
+    return torch.from_numpy(values), weights, torch.from_numpy(residuals)
 
 
 def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:

@@ -14,7 +14,10 @@ from ikebook.operator import LinearOperator
 
 
 class FeatureMotion(LinearOperator):
-    """A = P M P, n x n, symmetric, of rank d at most: the adjacency matrix of the space-time graph."""
+    """A = P M P, n x n, symmetric: the adjacency matrix of the space-time graph.
+
+    Its rank is d at most; m d with one P for each frame.
+    """
 
     def __init__(self, motion: MotionMatrix, projection: Projection) -> None:
         self.motion = motion
@@ -65,6 +68,41 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix) -> Reduced:
             outgoing += grid.inner(table[row.frame % slots], _propagate(row, table))
     both = outgoing + outgoing.T + motion.options.self_loop * gram
     return Reduced(gram, both)
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedFrames:
+    """The same where each frame has its own P: G_i = F_i'F_i, (m, d, d), and B_ij = F_i' M_ij F_j, each (d, d), float64.
+
+    B_ij is not 0 for |i - j| <= p only, and B_ji = B_ij', so `motion` holds those with i <= j.
+    """
+
+    grams: Tensor
+    motion: dict[tuple[int, int], Tensor]
+
+
+def reduce_frames(motion: MotionMatrix, features: FeatureMatrix) -> ReducedFrames:
+    """F_i'F_i of each frame and F_i'M_ij F_j of each pair of frames, in one pass over the clip."""
+    grid, d = motion.chains.grid, features.shape[1]
+    slots = min(motion.options.radius + 1, motion.chains.frames)
+    table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
+    grams: list[Tensor] = []
+    blocks: dict[tuple[int, int], Tensor] = {}
+    for arrival in motion.stream(features.reach):
+        i = arrival.trace.frame
+        block = table[i % slots]
+        block.copy_(features.block(arrival.trace))
+        grams.append(grid.inner(block, block))
+        if motion.options.self_loop:
+            blocks[i, i] = motion.options.self_loop * grams[i]
+        for row in arrival.rows:
+            for target, cells, weight in zip(row.targets(), row.cells, row.weights, strict=True):
+                there = table[target % slots]
+                reached = torch.stack([there.index_select(0, link) for link in cells]).sum(0) * weight[0][:, None]
+                outgoing = grid.inner(table[row.frame % slots], reached)  # F_i' C_ij F_j
+                pair = (row.frame, target) if row.frame < target else (target, row.frame)
+                blocks[pair] = blocks.get(pair, 0) + (outgoing if row.frame < target else outgoing.T)
+    return ReducedFrames(torch.stack(grams), blocks)
 
 
 def _propagate(row: Rows, table: Tensor) -> Tensor:

@@ -158,7 +158,7 @@ class TestSegment:
         frames = write_frames(tmp_path / "few", made.clip.frames[:3])
         arguments = ["segment", frames, "--out", out, "--size", "32x24", "--preset", name, "--solver", solver]
         if name == "released":
-            arguments += ["--set", "solver.normalisation=l2", "--set", "projection.scope=video"]
+            arguments += ["--set", "solver.normalisation=l2"]
         assert cli(*arguments)[0] == 0
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         assert summary["solver"] == solver

@@ -107,8 +107,7 @@ def test_feature_motion_and_reduced_matrices(name, chain) -> None:
             a = p @ m @ p
             x = torch.randn(len(a), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
             assert relative(matrix.matvec(x) - a @ x, a @ x) < 1e-10
-            if options["scope"] == "video":
-                check_exact(matrix, a)
+            check_exact(matrix, a)
 
 
 def check_exact(matrix: FeatureMotion, a: torch.Tensor) -> None:
@@ -160,8 +159,7 @@ def test_any_combination_of_all_options(name, chain, motion, features, projectio
     x = torch.randn(len(dense), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     assert relative(matrix @ x - dense @ x, dense @ x) < 1e-9
     assert relative(dense - dense.T, dense) < 1e-9
-    if projection["scope"] == "video":
-        check_exact(matrix, dense)
+    check_exact(matrix, dense)
 
 
 @pytest.mark.parametrize("name", [name for name in TOYS if name != "still"])

@@ -7,6 +7,7 @@ import pytest
 import scipy.linalg
 import torch
 
+import ikebook.eigen
 from ikebook.chains import MotionChains
 from ikebook.check import InputError
 from ikebook.eigen import (
@@ -197,9 +198,19 @@ def test_bad_options(options, message) -> None:
         SolverOptions(**options)
 
 
-def test_exact_with_one_projection_for_each_frame_says_what_to_use() -> None:
-    with pytest.raises(InputError, match='"exact" needs scope="video"'):
-        exact(matrix(scope="frame"))
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_projection_for_each_frame_has_the_same_pairs_by_every_method(ridge, seed, monkeypatch) -> None:
+    a = matrix(seed=seed, scope="frame", ridge=ridge, self_loop=1.0)
+    known = exact(a, SolverOptions(pairs=3))
+    monkeypatch.setattr(ikebook.eigen, "DENSE_FRAMES", 0)
+    banded = exact(a, SolverOptions(pairs=3))
+    found = lanczos(a, start(seed), SolverOptions(method="lanczos", pairs=3, tolerance=1e-10))
+    for pairs in (banded, found):
+        assert torch.allclose(pairs.values, known.values, rtol=1e-9)
+        assert float((pairs.vectors @ known.vectors.T).diagonal().abs().min()) > 1 - 1e-8
+    assert float(residual_norms(a, known.values, known.vectors).max()) < 1e-9
+    assert float(known.residuals.max()) < 1e-12
 
 
 def test_a_radius_far_beyond_the_clip_costs_no_more() -> None:

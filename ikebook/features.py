@@ -212,19 +212,20 @@ class Projection(LinearOperator):
         labels = [block @ w for block, w in zip(self.features.blocks(keep=True), weights, strict=True)]
         return self.features.chains.grid.crop(torch.stack(labels)).flatten()
 
+    def spans(self) -> list[tuple[Tensor, Tensor]]:
+        """U and D of `span`, one pair for the clip, or one for each frame."""
+        inner = self.features.chains.grid.inner
+        grams = torch.stack([inner(block, block) for block in self.features.blocks(keep=True)])
+        if self.options.scope == "video":
+            grams = grams.sum(0, keepdim=True)
+        return [span(gram, self.options.ridge, self.dtype) for gram in grams]
+
     def _inverse(self) -> Tensor:
         """(F'F + rho I)^-1, (1, d, d) or, per frame, (m, d, d), in float64."""
         if self._inverses is None:
-            inner = self.features.chains.grid.inner
-            grams = torch.stack([inner(block, block) for block in self.features.blocks(keep=True)])
-            if self.options.scope == "video":
-                grams = grams.sum(0, keepdim=True)
-            self._inverses = torch.stack([self._inverse_of(gram) for gram in grams])
+            rho = self.options.ridge
+            self._inverses = torch.stack([(basis / (squares + rho)) @ basis.T for basis, squares in self.spans()])
         return self._inverses
-
-    def _inverse_of(self, gram: Tensor) -> Tensor:
-        basis, squares = span(gram, self.options.ridge, self.dtype)
-        return (basis / (squares + self.options.ridge)) @ basis.T
 
     def _dense(self) -> Tensor:
         dense = self.features.dense()

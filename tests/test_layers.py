@@ -31,6 +31,7 @@ ORDER = [
     "features",
     "feature_motion",
     "eigen",
+    "theory",
     "toys",
     "datasets.davis2016",
     "datasets.download",

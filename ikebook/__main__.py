@@ -11,8 +11,10 @@ def run() -> None:
     # Read when OpenCV is first imported: its warnings would come before our one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    from ikebook.cli import main
-
+    try:
+        from ikebook.cli import main
+    except KeyboardInterrupt:  # importing takes a second
+        sys.exit(130)
     sys.exit(main())
 
 

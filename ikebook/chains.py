@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ikebook import check
+from ikebook.check import require
 from ikebook.flow.fields import Flow
 
 CONSISTENT = (0.01, 0.5)
@@ -35,6 +36,7 @@ class ChainOptions:
         check.one_of("ChainOptions.sampling", self.sampling, ["nearest", "bilinear"])
         check.one_of("ChainOptions.border", self.border, ["end", "pass"])
         check.one_of("ChainOptions.links", self.links, ["nearest", "corners"])
+        check.flag("ChainOptions.consistent", self.consistent)
 
 
 class Grid:
@@ -102,6 +104,7 @@ class Trace:
 
     def at(self, offset: int) -> Step | None:
         """The step `offset` frames away (not 0), or None where the clip, or the trace, does not reach."""
+        require(offset != 0, "offset is 0; a trace has the frames ahead and behind, not its own.")
         steps = self.ahead if offset > 0 else self.behind
         return steps[abs(offset) - 1] if abs(offset) <= len(steps) else None
 
@@ -141,6 +144,7 @@ class MotionChains:
 
     def trace(self, frame: int, steps: int) -> Trace:
         """Follow the chains of all pixels of `frame` for `steps` frames each way, fewer at the clip's ends."""
+        require(0 <= frame < self.frames, f"frame is {frame}; expected 0 to {self.frames - 1}.")
         return Trace(frame, self._follow(frame, steps, AHEAD), self._follow(frame, steps, BEHIND))
 
     def nodes(self, cells: Tensor, frame: int) -> Tensor:
@@ -152,12 +156,11 @@ class MotionChains:
         """The cells that each chain meets at a step, (1, cells) or (4, cells) int32."""
         if self.options.links == "nearest":
             return step.cell[None]
-        cells = [self.grid.cell_of(x, y) for y in _both(step.y) for x in _both(step.x)]
-        # Beyond one pixel outside, floor and ceil both lie outside; a chain that ended lies at -1 or w, h, outside too.
-        return torch.stack(cells)
+        return torch.stack([self.grid.cell_of(x, y) for y in _both(step.y) for x in _both(step.x)])
 
     def _follow(self, frame: int, steps: int, direction: int) -> list[Step]:
         x, y, cell = self._x, self._y, self.grid.cell_of(self._x, self._y)
+        gone = torch.zeros_like(cell, dtype=torch.bool)  # chains that have failed the forward-backward check
         followed: list[Step] = []
         for step in range(1, steps + 1):
             target = frame + direction * step
@@ -171,12 +174,16 @@ class MotionChains:
             if self.options.border == "end":
                 x, y = x.clamp(-1, self.grid.w), y.clamp(-1, self.grid.h)  # on the border the flow is 0: there it stays
             cell = self.grid.cell_of(x, y)
+            if self.options.border == "end" and self.options.links == "corners":
+                ended = self.grid.pixel_of(cell) < 0  # less than a pixel outside, one of its corners would lie inside
+                x, y = x.masked_fill(ended, -1), y.masked_fill(ended, -1)
             if self.options.consistent:
                 back_x, back_y = self._sample(self._planes[-direction][:, pair], x, y, cell)
                 relative, absolute = CONSISTENT
                 squares = dx**2 + dy**2 + back_x**2 + back_y**2
-                lost = (dx + back_x) ** 2 + (dy + back_y) ** 2 > relative * squares + absolute
-                x, y, cell = x.masked_fill(lost, -1), y.masked_fill(lost, -1), cell.masked_fill(lost, 0)
+                gone = gone | ((dx + back_x) ** 2 + (dy + back_y) ** 2 > relative * squares + absolute)
+                x, y, cell = x.masked_fill(gone, -1), y.masked_fill(gone, -1), cell.masked_fill(gone, 0)
+                dx, dy = dx.masked_fill(gone, 0), dy.masked_fill(gone, 0)
             followed.append(Step(target, x, y, cell, dx, dy))
         return followed
 

@@ -28,10 +28,16 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
     require(value in choices, f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
 
 
-def whole(name: str, value: Any, at_least: int = 0) -> None:
-    """Raise unless `value` is a whole number not below `at_least`."""
+def flag(name: str, value: object) -> None:
+    """Raise unless `value` is True or False."""
+    require(isinstance(value, bool), f"{name} is {value!r}; expected True or False.")
+
+
+def whole(name: str, value: Any, at_least: int = 0, at_most: int | None = None) -> None:
+    """Raise unless `value` is a whole number between `at_least` and `at_most`."""
     fits = not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= at_least
     require(fits, f"{name} is {value!r}; expected a whole number, {at_least} or more.")
+    require(at_most is None or int(value) <= at_most, f"{name} is {value!r}; expected {at_most} or less.")
 
 
 def number(name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf) -> None:
@@ -50,6 +56,10 @@ def shape(name: str, array: Any, expected: Sequence[int | str]) -> None:
     >>> import numpy as np
     >>> shape("frames", np.zeros((5, 16, 16, 3)), ("m", "h", "w", 3))
     """
+    require(
+        hasattr(array, "shape"),
+        f"{name} is a {type(array).__name__}; expected an array ({', '.join(map(str, expected))}).",
+    )
     came = tuple(array.shape)
     fits = len(came) == len(expected) and all(
         isinstance(want, str) or want == have for want, have in zip(expected, came, strict=True)

@@ -109,6 +109,12 @@ def _evaluate(options: argparse.Namespace) -> None:
         _say(f"{name}: {score}")
 
     if options.masks:
+        given = [
+            action.option_strings[0]
+            for action in options.run_group._group_actions  # noqa: SLF001
+            if getattr(options, action.dest) != action.default
+        ]
+        require(not given, f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.")
         results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report)
     else:
         results = evaluate(dataset, out, _run_options(options), sequences, progress=_bar, report=report)
@@ -136,6 +142,7 @@ def _data_get(options: argparse.Namespace) -> None:
 def _run_options(options: argparse.Namespace) -> Any:
     """The options of a run, from the command line's."""
     from ikebook.check import size
+    from ikebook.clip import AUTO
     from ikebook.graph import override, preset
     from ikebook.run import RunOptions
 
@@ -143,7 +150,7 @@ def _run_options(options: argparse.Namespace) -> Any:
     return RunOptions(
         graph=override(preset(options.preset), *solver, *(options.set or ())),
         flow=options.flow,
-        size=size("--size", options.size),
+        size=AUTO if options.size == AUTO else size("--size", options.size),
         cues=tuple(options.cue or ()),
         device=options.device,
         cache=not options.no_cache,
@@ -162,10 +169,12 @@ def _show(summary: dict[str, Any]) -> None:
     """Print what a run found and how long it took."""
     values = [f"{value:.4g}" for value in summary["eigenvalues"] if value is not None]
     if values:
-        gap = summary["eigengap"]
-        print(f"first {len(values)} eigenvalues: {'  '.join(values)}")
-        if gap is not None:
-            print(f"eigengap: {gap:.4g} (the next eigenvalue is {summary['eigenvalue_ratio']:.2f} of the object's)")
+        print(
+            f"first {len(values)} eigenvalues: {'  '.join(values)}" if len(values) > 1 else f"eigenvalue: {values[0]}"
+        )
+        if summary["eigengap"] is not None:
+            ratio = summary["eigenvalue_ratio"]
+            print(f"eigengap: {summary['eigengap']:.4g} (the nearest eigenvalue is {ratio:.2f} of the object's)")
     print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))
     for warning in summary["warnings"]:
         print(f"ikebook: note: {warning}", file=sys.stderr)
@@ -267,7 +276,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "evaluate, DIR/<sequence>/forward/*.flo)",
     )
     group.add_argument(
-        "--size", default="416x224", metavar="WxH", help="size the graph works at (default: %(default)s)"
+        "--size",
+        default="auto",
+        metavar="WxH",
+        help="size the graph works at (default: 416x224, turned where frames are higher than wide)",
     )
     group.add_argument(
         "--cue",
@@ -286,6 +298,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--set",
         action="append",
         metavar="GROUP.OPTION=VALUE",
-        help="any other option of the graph, such as motion.radius=10 or saliency=none; may be repeated",
+        help="any other option of the graph, such as motion.radius=10 or masks.threshold=0.5; may be repeated",
     )
+    parser.set_defaults(run_group=group)
     group.add_argument("--no-cache", action="store_true", help="do not keep optical flow between runs")

@@ -18,6 +18,9 @@ from ikebook.check import InputError, require
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
 
+AUTO = "auto"
+"""As a size: `WORKING_SIZE`, turned where frames are higher than wide."""
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
 TEXT_SUFFIXES = frozenset({".txt", ".asc", ".nfo", ".diz", ".ans"})
@@ -66,6 +69,10 @@ class Clip:
     original_size: tuple[int, int] = field(default=(0, 0))
 
     def __post_init__(self) -> None:
+        require(
+            isinstance(self.frames, np.ndarray),
+            f"frames is a {type(self.frames).__name__}; expected a NumPy array (m, h, w, 3) of uint8.",
+        )
         check.shape("frames", self.frames, ("m", "h", "w", 3))
         require(self.frames.dtype == np.uint8, f"frames are {self.frames.dtype}; expected uint8 RGB values, 0 to 255.")
         m, h, w, _ = self.frames.shape
@@ -122,14 +129,15 @@ class Clip:
         )
 
 
-def read_clip(path: str | Path, size: tuple[int, int] | str | None = WORKING_SIZE, name: str | None = None) -> Clip:
+def read_clip(path: str | Path, size: tuple[int, int] | str | None = AUTO, name: str | None = None) -> Clip:
     """Read a folder of images or a video file.
 
     Parameters
     ----------
     path : folder of images (natural order of their names; other files in it are passed over), or a video file
-    size : (width, height) or "416x224"
-        Working size, by area interpolation; None keeps the frames' own size.
+    size : (width, height), a text such as "416x224", or "auto"
+        Working size, by area interpolation. "auto" is 416x224, or 224x416 for frames that are higher than wide; None keeps
+        the frames' own size.
     name : the clip's name; that of the folder or file if not given
 
     Raises
@@ -162,13 +170,14 @@ def read_clip(path: str | Path, size: tuple[int, int] | str | None = WORKING_SIZ
         require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
         source = VideoFile(path)
         names, fps = [], source.fps()
-    if size is not None:
-        size = check.size("size", size)
+    target = None if size is None or size == AUTO else check.size("size", size)
     frames: list[np.ndarray] = []
     original_size = (0, 0)
     for frame in source:
         original_size = (frame.shape[1], frame.shape[0])
-        frames.append(frame if size is None else resize_area(frame, size))
+        if size == AUTO:
+            target = WORKING_SIZE if original_size[0] >= original_size[1] else WORKING_SIZE[::-1]
+        frames.append(frame if target is None else resize_area(frame, target))
     return Clip(
         frames=np.stack(frames),
         name=name or (path.resolve().name if path.is_dir() else path.stem),

@@ -49,7 +49,7 @@ class SolverOptions:
         check.number("SolverOptions.tolerance", self.tolerance, above=0)
         check.one_of("SolverOptions.start", self.start, ["uniform", "same", "constant", "gaussian"])
         check.number("SolverOptions.start_width", self.start_width, above=0)
-        check.whole("SolverOptions.seed", self.seed)
+        check.whole("SolverOptions.seed", self.seed, at_most=2**63 - 1)
         require(
             self.normalisation == "l2" or self.method == "power",
             'normalisation="minmax" is a rule of power iteration; set method="power" too.',
@@ -72,7 +72,8 @@ class Eigenpairs:
         Whether every residual is below the method's tolerance.
     method : str
 
-    Without features that differ from 0, A = 0 has no principal eigenvector, and there is no pair (r = 0).
+    A's rank is far below n; the exact solver leaves its zero eigenvalues out, so that a negative one may follow a
+    positive one. Where A = 0, because nothing moves against the scene or no edge has weight, there is no pair (r = 0).
     """
 
     values: Tensor
@@ -230,7 +231,7 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     else:
         per_frame = reduce_frames(matrix.motion, matrix.features)
         values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, o.pairs)
-    if len(values) == 0:
+    if not bool(values.any()):
         return no_pairs(matrix, "exact", 1)
     grid = matrix.motion.chains.grid
     blocks = [
@@ -319,7 +320,7 @@ def reachable(tolerance: float, dtype: torch.dtype) -> float:
 
 
 def no_pairs(matrix: FeatureMotion, method: str, products: int) -> Eigenpairs:
-    """What is found where F = 0."""
+    """What is found where A = 0."""
     return Eigenpairs(
         values=torch.zeros(0, dtype=torch.float64),
         vectors=torch.zeros(0, matrix.shape[0], dtype=matrix.dtype, device=matrix.device),

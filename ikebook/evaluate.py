@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+import ikebook
 from ikebook.check import InputError, require
-from ikebook.clip import image_files, read_image
+from ikebook.clip import Clip, image_files, read_image
 from ikebook.datasets import Dataset
 from ikebook.flow import provider
 from ikebook.metrics import davis_scores, summary
@@ -65,11 +66,12 @@ def evaluate(
                 write_mask(out / "masks" / name / f"{frame_name}.png", mask)
                 yield mask
 
-        scores = davis_scores(masks(), dataset.annotations(name))
+        scores = davis_scores(masks(), _annotations(dataset, name, clip))
         told = summarise(clip, result, seconds, options)
         return {"frames": len(clip)} | summary(scores) | {key: told[key] for key in REPORTED}
 
-    return _collect(dataset, out, options.as_dict(), sequences, measure, report)
+    used = options.as_dict() | {"root": str(dataset.root.resolve()), "ikebook": ikebook.__version__}
+    return _collect(dataset, out, used, sequences, measure, report)
 
 
 def evaluate_masks(
@@ -96,7 +98,7 @@ def evaluate_masks(
                 require(mask.shape == (h, w), f"{files[frame]} is {mask.shape[1]}x{mask.shape[0]}; expected {w}x{h}.")
                 yield mask
 
-        return {"frames": len(clip)} | summary(davis_scores(read(), dataset.annotations(name)))
+        return {"frames": len(clip)} | summary(davis_scores(read(), _annotations(dataset, name, clip)))
 
     return _collect(dataset, out, {"masks": str(masks)}, sequences, measure, report, resume=False)
 
@@ -112,6 +114,16 @@ def table(results: Results) -> str:
         cells = ["-" if entry[column] is None else f"{100 * entry[column]:.1f}" for column in columns]
         lines.append(f"{name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
+
+
+def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray]:
+    w, h = clip.original_size
+    for frame, annotation in zip(clip.frame_names, dataset.annotations(name), strict=True):
+        size = f"{annotation.shape[1]}x{annotation.shape[0]}"
+        require(
+            annotation.shape == (h, w), f"the annotation of frame {frame} of {name} is {size}; its frame is {w}x{h}."
+        )
+        yield annotation
 
 
 def _collect(

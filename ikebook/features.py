@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ KEEP_BYTES = 1 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
-    displacements: bool = True  # the flow's displacements along the chain: 2 columns for each step
+    displacements: bool = False  # the flow's displacements along the chain, as in the paper: 2 columns for each step
     half_window: int = 5  # q: steps of the chain that displacements are taken from, each way, frames
     cue_window: int = 3  # the same for cues, among them the motion saliency; the node itself counts too, frames
     center: str = "frame"  # "frame": subtract each frame's mean, so that no constant vector lies in the span; or "none"
@@ -28,8 +30,10 @@ class FeatureOptions:
     ends: str = "mirror"  # beyond the clip's ends: the other direction ("mirror"), or the last value there is ("hold")
 
     def __post_init__(self) -> None:
-        check.whole("FeatureOptions.half_window", self.half_window, at_least=1)
-        check.whole("FeatureOptions.cue_window", self.cue_window)
+        check.flag("FeatureOptions.displacements", self.displacements)
+        check.flag("FeatureOptions.bias", self.bias)
+        check.whole("FeatureOptions.half_window", self.half_window, at_least=1, at_most=100)
+        check.whole("FeatureOptions.cue_window", self.cue_window, at_most=100)
         check.one_of("FeatureOptions.center", self.center, ["frame", "none"])
         check.one_of("FeatureOptions.scale", self.scale, ["none", "minmax"])
         check.one_of("FeatureOptions.ends", self.ends, ["mirror", "hold"])
@@ -49,11 +53,16 @@ class ProjectionOptions:
 class Cue:
     """A map that says something about each pixel: a motion saliency, another network's soft output, earlier labels.
 
-    `maps` is (m, h, w), of any real values.
+    `maps` is (m, h, w), of any real values; a NumPy array will do.
     """
 
     name: str
     maps: Tensor
+
+    def __post_init__(self) -> None:
+        maps: Any = self.maps
+        if not isinstance(maps, Tensor):
+            object.__setattr__(self, "maps", torch.from_numpy(np.array(maps, dtype=np.float64)))
 
 
 class FeatureMatrix(LinearOperator):
@@ -61,7 +70,8 @@ class FeatureMatrix(LinearOperator):
 
     The columns are, in this order: the displacements (dx, dy) of the chain's steps 1, ..., q ahead and 1, ..., q behind
     (a step behind is displaced by the backward flow); each cue at the nodes that the chain meets -r, ..., r frames away;
-    the bias. `columns` names them. A chain that has ended contributes 0.
+    the bias. `columns` names them. A chain that has ended contributes 0 (before scaling and centring), but the step that
+    left the frame counts. Where the clip has neither of two opposite frames, the last value along the chain stands in.
     """
 
     def __init__(
@@ -247,8 +257,8 @@ def rank_tolerance(dtype: torch.dtype) -> float:
 def span(gram: Tensor, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """U (d, r) and D (r,), in float64: the columns of F U span those of F, orthogonal, with squared lengths D.
 
-    Hence (F'F + rho I)^-1 = U (D + rho)^-1 U' wherever F does not vanish. Without ridge, P does not depend on the
-    columns' units, so the rank should not either: columns are first brought to unit length.
+    They are chosen so that P = F U (D + rho)^-1 U'F'. Which directions count as dependent must not hang on the columns'
+    units, so that is decided with columns of unit length. A ridge then acts on the columns as they are.
 
     Parameters
     ----------
@@ -256,22 +266,30 @@ def span(gram: Tensor, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor
     ridge : rho
     dtype : the precision that F'F was summed in
     """
-    lengths = gram.diagonal().clamp_min(0).sqrt() if ridge == 0 else torch.ones_like(gram.diagonal())
+    lengths = gram.diagonal().clamp_min(0).sqrt()
     lengths = torch.where(lengths > 0, lengths, torch.ones_like(lengths))
     squares, basis = torch.linalg.eigh(gram / lengths[:, None] / lengths)
     kept = squares > max(float(squares[-1]), 0.0) * rank_tolerance(dtype)
-    return basis[:, kept] / lengths[:, None], squares[kept]
+    basis, squares = basis[:, kept] / lengths[:, None], squares[kept]
+    if ridge == 0:
+        return basis, squares
+    basis = basis / squares.sqrt()  # now Q = F U is orthonormal, and F = Q R
+    r = basis.T @ gram
+    squares, rotation = torch.linalg.eigh(r @ r.T)
+    squares = squares.clamp_min(0)
+    return basis @ rotation * squares.sqrt(), squares
 
 
 def _dense_projection(features: Tensor, ridge: float) -> Tensor:
     """P from the singular vectors of a dense F, which F'F is not needed for."""
-    if ridge == 0:
-        lengths = features.norm(dim=0)
-        features = features / torch.where(lengths > 0, lengths, torch.ones_like(lengths))
-    left, values, _ = torch.linalg.svd(features, full_matrices=False)
-    kept = values**2 > values[0] ** 2 * rank_tolerance(features.dtype)
-    left, squares = left[:, kept], values[kept] ** 2
-    return (left * (squares / (squares + ridge))) @ left.T
+    lengths = features.norm(dim=0)
+    scaled = features / torch.where(lengths > 0, lengths, torch.ones_like(lengths))
+    left, values, _ = torch.linalg.svd(scaled, full_matrices=False)
+    left = left[:, values**2 > values[0] ** 2 * rank_tolerance(features.dtype)]
+    within, values, _ = torch.linalg.svd(left.T @ features, full_matrices=False)
+    left = left @ within
+    shrunk = values**2 / (values**2 + ridge) if ridge else torch.ones_like(values)
+    return (left * shrunk) @ left.T
 
 
 def _minmax(values: Tensor) -> Tensor:

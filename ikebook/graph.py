@@ -17,7 +17,16 @@ from ikebook import check
 from ikebook.chains import ChainOptions, MotionChains
 from ikebook.check import InputError, require
 from ikebook.clip import Clip
-from ikebook.eigen import Eigenpairs, SolverOptions, exact, lanczos, power_iteration, residual_norms, start_labels
+from ikebook.eigen import (
+    Eigenpairs,
+    SolverOptions,
+    exact,
+    lanczos,
+    power_iteration,
+    reachable,
+    residual_norms,
+    start_labels,
+)
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
 from ikebook.flow.fields import Flow
@@ -52,7 +61,7 @@ class GraphOptions:
     motion: MotionOptions = field(default_factory=MotionOptions)
     saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)  # None: not among the features
     # The saliency alone: beside it, displacements bring in the camera's motion (tests/experiments/ablation.py).
-    features: FeatureOptions = field(default_factory=lambda: FeatureOptions(displacements=False))
+    features: FeatureOptions = field(default_factory=FeatureOptions)
     projection: ProjectionOptions = field(default_factory=ProjectionOptions)
     solver: SolverOptions = field(default_factory=SolverOptions)
     masks: MaskOptions = field(default_factory=MaskOptions)
@@ -69,7 +78,7 @@ PRESETS = {
     "paper": GraphOptions(
         motion=MotionOptions(edges="union"),
         saliency=None,
-        features=FeatureOptions(center="none"),
+        features=FeatureOptions(displacements=True, center="none"),
         solver=SolverOptions(method="power"),
         masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
     ),
@@ -79,7 +88,9 @@ PRESETS = {
         chains=ChainOptions(border="pass", links="corners"),
         motion=MotionOptions(self_loop=1.0),
         saliency=None,
-        features=FeatureOptions(center="none", scale="minmax", bias=True, ends="hold", cue_window=1),
+        features=FeatureOptions(
+            displacements=True, center="none", scale="minmax", bias=True, ends="hold", cue_window=1
+        ),
         projection=ProjectionOptions(scope="frame", ridge=100.0),
         solver=SolverOptions(method="power", normalisation="minmax", iterations=20, start="same"),
         masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
@@ -183,6 +194,20 @@ class GraphResult:
         return float(residual_norms(self.matrix, value, self.labels.flatten()[None])[0])
 
     @property
+    def eigengap(self) -> tuple[float, float] | None:
+        """The distance from the object's eigenvalue to the nearest other one of A, and that one over the object's.
+
+        A has the eigenvalue 0 too, which no solver lists: it stands before the negative ones. None where there is no
+        eigenvalue, or the solver has found but one that is not the only one.
+        """
+        values = [float(value) for value in self.pairs.values]
+        if len(values) <= 1 or values[self.chosen] == 0:
+            return None
+        others = [max(value, 0.0) for index, value in enumerate(values) if index != self.chosen]
+        nearest = min(others, key=lambda other: abs(values[self.chosen] - other))
+        return abs(values[self.chosen] - nearest), nearest / values[self.chosen]
+
+    @property
     def masks(self) -> np.ndarray:
         """The object, (m, h, w) bool, at the working size."""
         return self.soft > self.threshold
@@ -215,6 +240,12 @@ def build(
     """
     o = options or GraphOptions()
     require(
+        isinstance(o, GraphOptions),
+        f"options is {o!r}; expected GraphOptions, such as preset('paper').",
+    )
+    require(dtype in (torch.float32, torch.float64), f"dtype is {dtype}; expected torch.float32 or torch.float64.")
+    _check_device(device)
+    require(
         len(flow) == len(clip) and flow.size == clip.size,
         f"flow has {len(flow) - 1} fields of {flow.size[0]}x{flow.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
         f"of {clip.size[0]}x{clip.size[1]}: m frames need m-1 fields ({len(clip) - 1}) of their size.",
@@ -222,11 +253,18 @@ def build(
     saliency = None
     cues = list(cues)
     if o.saliency is not None:
-        saliency = motion_saliency(torch.from_numpy(clip.frames).to(device), flow, o.saliency, dtype=dtype)
+        saliency = motion_saliency(_frames(clip, device), flow, o.saliency, dtype=dtype)
         cues.insert(0, Cue(name="saliency", maps=saliency))
     chains = MotionChains(flow, o.chains, dtype=dtype, device=device)
     features = FeatureMatrix(chains, o.features, cues)
     return FeatureMotion(MotionMatrix(chains, o.motion), Projection(features, o.projection)), saliency
+
+
+def _check_device(device: torch.device | str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError):  # PyTorch has one of these for each way to lack a device
+        raise InputError(f"device is {str(device)!r}, which this PyTorch has not; use 'cpu'.") from None
 
 
 def segment(
@@ -235,31 +273,39 @@ def segment(
     options: GraphOptions | None = None,
     cues: Sequence[Cue] = (),
     *,
+    start: np.ndarray | Tensor | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> GraphResult:
     """Find the main object: the leading eigenvector of A, as soft masks and a threshold.
 
-    Parameters are those of `build`. The clip's masks, if it has any, are not looked at.
+    Parameters are those of `build`, and `start`: x(0), labels or masks (m, h, w), for the solvers that need one, in
+    place of that in the options. The clip's masks, if it has any, are not looked at.
     """
     o = options or GraphOptions()
-    if flow is None or len(clip) < 2:
+    if len(clip) < 2:
         raise InputError(f"clip {clip.name!r} has {len(clip)} frame; motion needs two or more. Give a longer video.")
+    if flow is None:
+        raise InputError("flow is None; compute it with compute_flow(clip, provider('dis')).")
     begin = time.perf_counter()
     matrix, saliency = build(clip, flow, o, cues, dtype=dtype, device=device)
     built = time.perf_counter()
     if o.solver.method == "exact":
         pairs = exact(matrix, o.solver)
     else:
-        start = start_labels(
-            o.solver.start, len(clip), clip.size, seed=o.solver.seed, width=o.solver.start_width, dtype=dtype
-        ).to(device)
-        pairs = (power_iteration if o.solver.method == "power" else lanczos)(matrix, start, o.solver)
+        if start is None:
+            labels = start_labels(
+                o.solver.start, len(clip), clip.size, seed=o.solver.seed, width=o.solver.start_width, dtype=dtype
+            )
+        else:
+            check.shape("start", start, (len(clip), clip.size[1], clip.size[0]))
+            labels = torch.as_tensor(start).to(dtype).flatten()
+        pairs = (power_iteration if o.solver.method == "power" else lanczos)(matrix, labels.to(device), o.solver)
     solved = time.perf_counter()
     shape = (len(clip), clip.size[1], clip.size[0])
     warnings: list[str] = []
     if len(pairs.values) == 0:
-        warnings.append("Nothing moves against the scene: the features are all zero, and so are the masks.")
+        warnings.append("Nothing moves against the scene: there is no eigenvector, and the masks are empty.")
         labels, chosen = torch.zeros(shape, dtype=dtype, device=device), 0
     else:
         against = saliency if saliency is not None else motion_saliency_of(clip, flow, dtype, device)
@@ -268,10 +314,10 @@ def segment(
         chosen, labels = choose(pairs, against, o)
         if chosen != 0:
             warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to the motion saliency.")
-    if not pairs.converged and o.solver.normalisation == "l2":
+    if len(pairs.values) and float(pairs.residuals[chosen]) > (tolerance := reachable(o.solver.tolerance, dtype)):
         warnings.append(
-            f"The {pairs.method} solver stopped at a residual of {float(pairs.residuals[0]):.1e}, before its tolerance of "
-            f"{o.solver.tolerance:.1e}. Use the exact solver, a self-loop, or more iterations."
+            f"The {pairs.method} solver stopped at a residual of {float(pairs.residuals[chosen]):.1e}, above its tolerance "
+            f"of {tolerance:.1e}. Use the exact solver, or more iterations."
         )
     soft = soft_masks(labels, o.masks)
     threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
@@ -292,7 +338,11 @@ def segment(
 def motion_saliency_of(clip: Clip, flow: Flow, dtype: torch.dtype, device: torch.device | str) -> Tensor:
     """Distance from the dominant motion alone, for presets without saliency: only an eigenvector's sign depends on it."""
     plain = SaliencyOptions(contrast=False, guide_radius=0)
-    return motion_saliency(torch.from_numpy(clip.frames).to(device), flow, plain, dtype=dtype)
+    return motion_saliency(_frames(clip, device), flow, plain, dtype=dtype)
+
+
+def _frames(clip: Clip, device: torch.device | str) -> Tensor:
+    return torch.from_numpy(np.require(clip.frames, requirements=["C", "W"])).to(device)
 
 
 def choose(pairs: Eigenpairs, saliency: Tensor, options: GraphOptions) -> tuple[int, Tensor]:
@@ -328,13 +378,13 @@ def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:
     return ((frames - low) / spread).clamp(0, 1).view_as(labels)
 
 
-def stable_threshold(soft: Tensor, reach: float = 0.1) -> float:
+def stable_threshold(soft: Tensor) -> float:
     """The threshold around which the masks' area over the clip changes least, in proportion.
 
     The idea of maximally stable extremal regions (Matas et al., BMVC 2002, doi:10.5244/C.16.36), for a whole clip:
-    the t between 0.2 and 0.85 for which area(t + reach) / area(t - reach) is greatest.
+    the t between 0.2 and 0.85 for which area(t + 0.1) / area(t - 0.1) is greatest.
     """
-    bins = 200
+    bins, reach = 200, 0.1
     counts = torch.histc(soft.float(), bins, 0.0, 1.0).cpu().double()
     area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / bins
     steps = round(reach * bins)

@@ -68,7 +68,6 @@ def plot_spectrum(axis: Axes, result: GraphResult) -> None:
     axis.set_xlabel("eigenvector of A = PMP")
     axis.set_ylabel("eigenvalue")
     axis.set_xticks(range(1, len(values) + 1))
-    after = result.chosen + 1
-    if len(values) > after and values[result.chosen] > 0:
-        ratio = values[after] / values[result.chosen]
-        axis.set_title(f"the object's eigenvalue; the next is {ratio:.2f} of it", fontsize="medium", loc="left")
+    if result.eigengap is not None:
+        ratio = result.eigengap[1]
+        axis.set_title(f"red: the object's eigenvalue; the nearest is {ratio:.2f} of it", fontsize="medium", loc="left")

@@ -18,7 +18,7 @@ import torch
 import ikebook
 from ikebook import check
 from ikebook.check import require
-from ikebook.clip import WORKING_SIZE, Clip
+from ikebook.clip import AUTO, Clip
 from ikebook.cues import read_cue
 from ikebook.flow import FlowCache, FlowProvider, compute_flow
 from ikebook.graph import GraphOptions, GraphResult, segment
@@ -35,7 +35,7 @@ class RunOptions:
 
     graph: GraphOptions = field(default_factory=GraphOptions)
     flow: str = "dis"  # a provider's name, or a folder of .flo files
-    size: tuple[int, int] = WORKING_SIZE  # width and height that the graph works at, pixels
+    size: tuple[int, int] | str = AUTO  # width and height that the graph works at, pixels; "auto" as in `read_clip`
     cues: Sequence[str] = ()  # folders of maps, more node features
     device: str = "auto"  # "auto": CUDA where there is one
     cache: bool = True  # keep flow between runs
@@ -51,7 +51,7 @@ class RunOptions:
         """All options as plain values: two runs with equal ones are the same run."""
         return {
             "flow": self.flow,
-            "size": f"{self.size[0]}x{self.size[1]}",
+            "size": self.size if isinstance(self.size, str) else f"{self.size[0]}x{self.size[1]}",
             "cues": list(self.cues),
             "graph": self.graph.as_dict(),
         }
@@ -106,7 +106,7 @@ def write_results(
     """
     begin = time.perf_counter()
     steps = iter(progress("write", len(clip)))
-    _clear(folder, clip)
+    _clear(folder)
 
     def overlays() -> Iterator[np.ndarray]:
         for index, (name, frame) in enumerate(zip(clip.frame_names, clip.originals(), strict=True)):
@@ -123,13 +123,12 @@ def write_results(
     return summary
 
 
-def _clear(folder: Path, clip: Clip) -> None:
-    """Remove what an earlier run has left in `folder` under names that this one will not write."""
+def _clear(folder: Path) -> None:
+    """Remove an earlier run's results, its summary last: a run that is stopped must not look like a mixture of two."""
     if (folder / "summary.json").is_file():
-        for kind in ("masks", "soft"):
-            for file in (folder / kind).glob("*.png"):
-                if file.stem not in clip.frame_names:
-                    file.unlink()
+        pictures = [file for kind in ("masks", "soft") for file in (folder / kind).glob("*.png")]
+        for file in (*pictures, folder / "overlay.mp4", folder / "sheet.png", folder / "summary.json"):
+            file.unlink(missing_ok=True)
 
 
 def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], options: RunOptions) -> dict[str, Any]:
@@ -138,8 +137,7 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
     residual = result.residual()
     seconds = seconds | {"residual": time.perf_counter() - begin}
     values = [float(value) for value in result.pairs.values]
-    first = values[result.chosen] if values else 0.0
-    second = values[result.chosen + 1] if len(values) > result.chosen + 1 else None
+    gap, ratio = result.eigengap or (None, None)
     return {
         "clip": clip.name,
         "frames": len(clip),
@@ -148,8 +146,8 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
         "solver": result.pairs.method,
         "eigenvalues": values,
         "eigenvector": result.chosen + 1,
-        "eigengap": None if second is None else first - second,
-        "eigenvalue_ratio": None if second is None or first == 0 else second / first,
+        "eigengap": gap,
+        "eigenvalue_ratio": ratio,
         "residual": residual,
         "converged": result.pairs.converged,
         "products": result.pairs.products,

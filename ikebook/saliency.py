@@ -49,11 +49,13 @@ class SaliencyOptions:
     def __post_init__(self) -> None:
         check.number("SaliencyOptions.centre", self.centre, above=0)
         check.number("SaliencyOptions.prior", self.prior)
-        check.whole("SaliencyOptions.bins", self.bins, at_least=3)
+        check.flag("SaliencyOptions.contrast", self.contrast)
+        check.whole("SaliencyOptions.bins", self.bins, at_least=3, at_most=1025)
         check.number("SaliencyOptions.quantile", self.quantile, above=0)
         require(self.quantile <= 1, f"SaliencyOptions.quantile is {self.quantile}; expected 1 or less.")
         check.whole("SaliencyOptions.iterations", self.iterations, at_least=1)
         check.number("SaliencyOptions.guide_radius", self.guide_radius, at_least=0)
+        require(self.guide_radius <= 0.5, f"SaliencyOptions.guide_radius is {self.guide_radius}; expected 0.5 or less.")
         check.number("SaliencyOptions.guide_epsilon", self.guide_epsilon, above=0)
 
 
@@ -79,6 +81,7 @@ def motion_saliency(
         (m, h, w), in [0, 1].
     """
     options = options or SaliencyOptions()
+    check.shape("frames", frames, (len(flow), *flow.size[::-1], 3))
     m, h, w = frames.shape[:3]
     distance = torch.ones(m, h, w, dtype=dtype, device=frames.device)
     evidence = torch.zeros_like(distance)  # L_forward + L_backward

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ikebook.chains import ChainOptions, Grid, MotionChains
+from ikebook.check import InputError
 from ikebook.flow import Flow
 from ikebook.toys import TOYS, _apply, _inverse, toy
 
@@ -126,6 +127,34 @@ def test_consistent_chains_end_at_occlusions() -> None:
     assert int(lost.sum()) > 20
     assert float(ended[lost].double().mean()) > 0.9
     assert float(ended[kept].double().mean()) < 0.1
+
+
+@pytest.mark.parametrize("border", ["end", "pass"])
+@pytest.mark.parametrize("links", ["nearest", "corners"])
+def test_a_chain_that_fails_the_check_ends_for_good(border, links) -> None:
+    forward = np.ones((5, 8, 8, 2))
+    backward = -forward
+    backward[0, 5, 5] = 4  # the way back from (5, 5) does not lead to (4, 4)
+    options = ChainOptions(border=border, links=links, consistent=True)
+    chains = MotionChains(Flow(forward=forward, backward=backward), options, dtype=torch.float64)
+    cell = 5 * 10 + 5
+    for step in chains.trace(0, 5).ahead:
+        assert chains.grid.pixel_of(chains.links(step)[:, cell]).tolist() == [-1] * (1 if links == "nearest" else 4)
+        assert (float(step.dx[cell]), float(step.dy[cell])) == (0, 0)
+
+
+def test_a_chain_that_has_left_by_less_than_a_pixel_has_no_corner_inside() -> None:
+    forward = np.zeros((4, 5, 5, 2))
+    forward[0, 2, 0, 0] = -0.7
+    chains = MotionChains(Flow(forward=forward, backward=-forward), ChainOptions(links="corners"), dtype=torch.float64)
+    for step in chains.trace(0, 4).ahead:
+        assert chains.grid.pixel_of(chains.links(step)[:, 3 * 7 + 1]).tolist() == [-1] * 4
+
+
+@pytest.mark.parametrize("frame", [-1, 4])
+def test_a_trace_of_a_frame_that_is_not_there(frame) -> None:
+    with pytest.raises(InputError, match=f"frame is {frame}; expected 0 to 3"):
+        MotionChains(flow_of(4, 5, 6, 0)).trace(frame, 2)
 
 
 def test_zero_flow_stays_on_its_pixel() -> None:

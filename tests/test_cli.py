@@ -110,7 +110,9 @@ class TestSegment:
         assert code == 0
         assert tree(out) == RESULTS | {f"{kind}/{i:05d}.png" for kind in ("masks", "soft") for i in range(5)}
         assert re.search(r"^first \d+ eigenvalues: ", printed, re.MULTILINE)
-        assert re.search(r"^eigengap: \S+ \(the next eigenvalue is \d\.\d\d of the object's\)$", printed, re.MULTILINE)
+        assert re.search(
+            r"^eigengap: \S+ \(the nearest eigenvalue is \d\.\d\d of the object's\)$", printed, re.MULTILINE
+        )
         assert re.search(
             r"^seconds: read \d.* flow \d.* features \d.* solve \d.* masks \d.* write \d", printed, re.MULTILINE
         )
@@ -851,3 +853,11 @@ class TestProcess:
         )
         os.close(writing)
         assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_options_of_a_run_are_refused_beside_masks(refused, tmp_path) -> None:
+    line = refused(
+        "evaluate", "davis2016", "--root", write_davis(tmp_path / "data", ["disc"]), "--out", tmp_path / "out",
+        "--masks", tmp_path, "--preset", "paper", "--size", "64x48",
+    )  # fmt: skip
+    assert "--preset, --size: of no use with --masks" in line

@@ -300,3 +300,17 @@ def test_a_size_is_width_and_height(value) -> None:
 def test_a_size_lies_within_bounds(value) -> None:
     with pytest.raises(InputError, match=r"size is -?\d+x\d+; each side must lie between 4 and 16384 pixels"):
         check.size("size", value)
+
+
+@pytest.mark.parametrize(("own", "working"), [((60, 40), (416, 224)), ((40, 60), (224, 416)), ((40, 40), (416, 224))])
+def test_the_working_size_turns_with_the_video(own, working, tmp_path) -> None:
+    for index in range(2):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.zeros((own[1], own[0], 3), np.uint8))
+    clip = read_clip(tmp_path)
+    assert clip.size == working
+    assert clip.original_size == own
+
+
+def test_frames_that_are_no_array() -> None:
+    with pytest.raises(InputError, match="frames is a list; expected a NumPy array"):
+        Clip(frames=[[[0]]])

@@ -92,7 +92,9 @@ def test_features_and_projection(name, features) -> None:
 @pytest.mark.parametrize("chain", CHAINS, ids=label)
 def test_feature_motion_and_reduced_matrices(name, chain) -> None:
     chains = chains_of(name, **chain)
-    features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=2), [saliency_of(name)])
+    features = FeatureMatrix(
+        chains, FeatureOptions(displacements=True, half_window=2, cue_window=2), [saliency_of(name)]
+    )
     f = features.dense()
     for edges in ["count"] if chain["links"] == "corners" else ["count", "union"]:
         motion = MotionMatrix(chains, MotionOptions(edges=edges, self_loop=0.5, radius=3))
@@ -129,7 +131,9 @@ def check_exact(matrix: FeatureMotion, a: torch.Tensor) -> None:
 def test_one_matrix_as_a_whole() -> None:
     """`FeatureMotion.dense` itself, and the shared case on A."""
     chains = chains_of("two_objects")
-    features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=2), [saliency_of("two_objects")])
+    features = FeatureMatrix(
+        chains, FeatureOptions(displacements=True, half_window=2, cue_window=2), [saliency_of("two_objects")]
+    )
     matrix = FeatureMotion(MotionMatrix(chains), Projection(features, ProjectionOptions(ridge=0.3)))
     check_exact(matrix, check_operator(matrix, symmetric=True))
 
@@ -169,7 +173,9 @@ def test_exact_agrees_with_converged_power_iteration(name, ridge, seed) -> None:
     made = toy(name, (24, 20), 7, seed=seed)
     chains = MotionChains(made.flow, dtype=torch.float64)
     maps = motion_saliency(torch.from_numpy(made.clip.frames), made.flow, dtype=torch.float64)
-    features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=1), [Cue(name="saliency", maps=maps)])
+    features = FeatureMatrix(
+        chains, FeatureOptions(displacements=True, half_window=2, cue_window=1), [Cue(name="saliency", maps=maps)]
+    )
     motion = MotionMatrix(chains, MotionOptions(self_loop=1.0))
     matrix = FeatureMotion(motion, Projection(features, ProjectionOptions(ridge=ridge)))
     pairs = exact(matrix)

@@ -42,7 +42,7 @@ def matrix(
     maps = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     assert made.clip.masks is not None
     cue = Cue(name="cue", maps=maps + torch.from_numpy(made.clip.masks))
-    features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=1), [cue])
+    features = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, cue_window=1), [cue])
     projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope))
     return FeatureMotion(MotionMatrix(chains, MotionOptions(**motion)), projection)
 

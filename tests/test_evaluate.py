@@ -25,6 +25,13 @@ SCORES = ["J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay"]
 OPTIONS = RunOptions(size=(32, 24), device="cpu", cache=False)
 
 
+def test_results_of_another_place_are_not_taken_for_these(root, finished, tmp_path) -> None:
+    shutil.copytree(root, tmp_path / "other")
+    shutil.copytree(finished[0], tmp_path / "out")
+    with pytest.raises(InputError, match="made with other options"):
+        evaluate(Davis2016(tmp_path / "other"), tmp_path / "out", OPTIONS)
+
+
 class StopError(Exception):
     pass
 
@@ -75,7 +82,10 @@ class TestResults:
             assert list(entry)[:7] == ["frames", *SCORES]
             assert entry["frames"] == 5
             assert {"eigenvalues", "residual", "threshold", "seconds", "warnings"} <= set(entry)
-        assert stored["options"] == json.loads(json.dumps(OPTIONS.as_dict()))
+        made_with = stored["options"].copy()
+        assert made_with.pop("root").endswith("DAVIS")
+        assert made_with.pop("ikebook") == ikebook.__version__
+        assert made_with == json.loads(json.dumps(OPTIONS.as_dict()))
         assert stored["options"]["graph"] == json.loads(json.dumps(GraphOptions().as_dict()))
 
     def test_scores_lie_between_0_and_1(self, finished) -> None:
@@ -292,6 +302,12 @@ class TestMasks:
         assert results["options"] == {"masks": str(masks)}
         assert tree(tmp_path / "out") == {"results.json", "results.csv"}
         assert load(tmp_path / "out")["mean"] == perfect
+
+    def test_an_annotation_of_another_size(self, masks, root, tmp_path) -> None:
+        shutil.copytree(root, tmp_path / "data")
+        write_image(tmp_path / "data" / "Annotations" / "480p" / "disc" / "00002.png", np.zeros((10, 12), np.uint8))
+        with pytest.raises(InputError, match="annotation of frame 00002 of disc is 12x10; its frame is 48x32"):
+            evaluate_masks(Davis2016(tmp_path / "data"), masks, tmp_path / "out", ["disc"])
 
     def test_masks_that_have_changed_are_scored_anew(self, masks, dataset, tmp_path) -> None:
         evaluate_masks(dataset, masks, tmp_path / "out")

@@ -25,7 +25,9 @@ def shift(m: int, dx: float, h: int = 5, w: int = 9) -> Flow:
 
 
 def matrix(flow: Flow, cues: list[Cue] | None = None, **options: object) -> FeatureMatrix:
-    return FeatureMatrix(MotionChains(flow, dtype=torch.float64), FeatureOptions(**options), cues or [])
+    return FeatureMatrix(
+        MotionChains(flow, dtype=torch.float64), FeatureOptions(**({"displacements": True} | options)), cues or []
+    )
 
 
 def columns(features: FeatureMatrix) -> dict[str, torch.Tensor]:
@@ -105,6 +107,29 @@ def test_projection_is_ridge_regression(seed, ridge) -> None:
     weights, *_ = np.linalg.lstsq(padded, np.append(x.numpy(), np.zeros(f.shape[1])), rcond=1e-4)
     projected = Projection(features, ProjectionOptions(ridge=ridge)).matvec(x).numpy()
     assert np.abs(projected - f @ weights).max() < 1e-8
+
+
+@pytest.mark.parametrize("ridge", [1e-9, 1e-3, 1.0, 1e4])
+def test_a_ridge_acts_on_columns_of_any_units_as_the_formula_says(ridge) -> None:
+    made = toy("deforming", (18, 16), 4)
+    noise = torch.Generator().manual_seed(0)
+    cues = [
+        Cue(name=name, maps=scale * torch.rand(4, 16, 18, generator=noise, dtype=torch.float64))
+        for name, scale in (("grey levels", 255), ("shares", 1), ("tiny", 1e-3))
+    ]
+    features = matrix(made.flow, cues, displacements=False, cue_window=1)
+    f = features.dense()
+    formula = f @ torch.linalg.solve(f.T @ f + ridge * torch.eye(f.shape[1], dtype=f.dtype), f.T)
+    projection = Projection(features, ProjectionOptions(ridge=ridge))
+    x = torch.rand(len(f), generator=noise, dtype=torch.float64)
+    assert float((projection @ x - formula @ x).abs().max()) < 1e-7
+    assert float((projection.dense() - formula).abs().max()) < 1e-7
+
+
+def test_a_cue_may_be_a_numpy_array() -> None:
+    maps = np.arange(180, dtype=np.float32).reshape(4, 5, 9)
+    f = columns(matrix(shift(4, 1.0), [Cue(name="c", maps=maps)], displacements=False, cue_window=0, center="none"))
+    assert np.array_equal(f["c[+0]"].numpy(), maps)
 
 
 def test_dependent_and_constant_columns_change_nothing() -> None:

@@ -152,7 +152,69 @@ class TestOverride:
             override(preset("paper"), "saliency.prior=0")
 
 
+def test_arrays_of_any_layout_will_do() -> None:
+    made = toy("disc", (40, 32), 5)
+    known = segment(made.clip, made.flow)
+    mirrored = Clip(frames=made.clip.frames[:, :, ::-1])
+    fields = [field[:, :, ::-1] * np.array([-1, 1]) for field in (made.flow.forward, made.flow.backward)]
+    found = segment(mirrored, Flow(forward=fields[0].astype(">f8"), backward=fields[1]))
+    assert np.abs(found.soft[:, :, ::-1] - known.soft).max() < 0.05
+    locked = made.clip.frames.copy()
+    locked.setflags(write=False)
+    assert np.array_equal(segment(Clip(frames=locked), made.flow).soft, known.soft)
+
+
+def test_power_iteration_may_start_from_masks() -> None:
+    made = toy("disc", (40, 32), 5)
+    o = solved_by("power", iterations=3)
+    cold, warm = segment(made.clip, made.flow, o), segment(made.clip, made.flow, o, start=made.clip.masks)
+    assert float(warm.pairs.residuals[0]) < float(cold.pairs.residuals[0])
+    with pytest.raises(InputError, match=r"start has shape \(4, 32, 40\); expected \(5, 32, 40\)"):
+        segment(made.clip, made.flow, o, start=made.clip.masks[1:])
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "gap"),
+    [
+        ([5.0, 3.0, 1.0], 0, (2.0, 0.6)),
+        ([5.0, 4.5, 1.0], 1, (0.5, 5 / 4.5)),
+        ([5.0, -4.0], 0, (5.0, 0.0)),  # between them lies the eigenvalue 0
+        ([5.0], 0, None),
+        ([], 0, None),
+    ],
+)
+def test_the_eigengap_is_to_the_nearest_eigenvalue(values, chosen, gap) -> None:
+    made = toy("disc", (20, 16), 2)
+    result = segment(made.clip, made.flow)
+    pairs = replace(result.pairs, values=torch.tensor(values, dtype=torch.float64))
+    found = replace(result, pairs=pairs, chosen=chosen).eigengap
+    assert found == (gap if gap is None else pytest.approx(gap))
+
+
 class TestEdges:
+    def test_a_matrix_that_is_zero_though_things_move(self) -> None:
+        made = toy("disc", (40, 32), 5)
+        result = segment(made.clip, made.flow, override(GraphOptions(), "motion.sigma=1e-3"))
+        assert not result.masks.any()
+        assert len(result.warnings) == 1
+
+    def test_flow_left_out(self) -> None:
+        with pytest.raises(InputError, match="flow is None; compute it with"):
+            segment(toy("disc", (40, 32), 5).clip, None)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"device": "gpu"}, "device is 'gpu', which this PyTorch has not"),
+            ({"dtype": torch.float16}, "dtype is torch.float16; expected torch.float32 or torch.float64"),
+            ({"options": "paper"}, r"options is 'paper'; expected GraphOptions, such as preset\('paper'\)"),
+        ],
+    )
+    def test_arguments_of_no_use(self, options, message) -> None:
+        made = toy("disc", (40, 32), 5)
+        with pytest.raises(InputError, match=message):
+            segment(made.clip, made.flow, **options)
+
     @pytest.mark.parametrize("frames", [2, 3, 6])
     @pytest.mark.parametrize("name", PRESETS)
     @pytest.mark.parametrize("value", [0, 90])
@@ -162,7 +224,7 @@ class TestEdges:
         assert not result.masks.any()
         assert np.array_equal(result.soft, np.zeros((frames, 20, 24), np.float32))
         assert len(result.pairs.values) == 0
-        assert result.warnings == ["Nothing moves against the scene: the features are all zero, and so are the masks."]
+        assert result.warnings == ["Nothing moves against the scene: there is no eigenvector, and the masks are empty."]
 
     @pytest.mark.parametrize("method", ["power", "lanczos"])
     def test_and_so_it_is_with_the_other_solvers(self, method) -> None:

@@ -43,7 +43,9 @@ def graph(
     rough = torch.from_numpy(made.clip.masks) + 0.3 * torch.rand(
         made.clip.masks.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     )
-    features = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=1), [Cue(name="rough", maps=rough)])
+    features = FeatureMatrix(
+        chains, FeatureOptions(displacements=True, half_window=2, cue_window=1), [Cue(name="rough", maps=rough)]
+    )
     projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope))
     return FeatureMotion(MotionMatrix(chains, MotionOptions(**motion)), projection)
 

@@ -19,6 +19,7 @@ class Dataset(Protocol):
     """Sequences by name. Annotations are read apart from the clip: what segments a clip never sees them."""
 
     name: str
+    root: Path
 
     def sequences(self) -> Sequence[str]:
         """Names of the sequences, in the data set's order."""

@@ -28,6 +28,10 @@ class Flow:
 
     def __post_init__(self) -> None:
         for name, field in (("flow.forward", self.forward), ("flow.backward", self.backward)):
+            require(
+                isinstance(field, np.ndarray),
+                f"{name} is a {type(field).__name__}; expected a NumPy array (m-1, h, w, 2).",
+            )
             check.shape(name, field, ("m-1", "h", "w", 2))
             require(
                 np.issubdtype(field.dtype, np.floating), f"{name} is {field.dtype}; expected floating point pixels."
@@ -35,6 +39,9 @@ class Flow:
             require(field.shape[0] >= 1, f"{name} holds no field; expected one for each pair of frames.")
             bad = int(field.size - np.isfinite(field).sum())
             require(bad == 0, f"{name} has {bad} values that are NaN or infinite; compute it again or fill them in.")
+            # In one piece, writable and in the machine's byte order, as PyTorch needs it.
+            native = np.float64 if field.dtype.itemsize > 4 else np.float32
+            object.__setattr__(self, name.removeprefix("flow."), np.require(field, native, ["C", "W"]))
         require(
             self.forward.shape == self.backward.shape,
             f"flow.forward is {self.forward.shape} but flow.backward {self.backward.shape}; expected one shape.",

@@ -234,13 +234,12 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     if not bool(values.any()):
         return no_pairs(matrix, "exact", 1)
     grid = matrix.motion.chains.grid
-    blocks = [
-        grid.crop((block @ w.to(matrix.dtype)).T).flatten(1)
-        for block, w in zip(matrix.features.blocks(), weights, strict=True)
-    ]
+    vectors = torch.empty(len(values), frames, grid.pixels, dtype=matrix.dtype, device=matrix.device)
+    for frame, (block, w) in enumerate(zip(matrix.features.blocks(), weights, strict=True)):
+        vectors[:, frame] = grid.crop((block @ w.to(matrix.dtype)).T).flatten(1)
     return Eigenpairs(
         values=values.cpu(),
-        vectors=torch.cat(blocks, dim=1),
+        vectors=vectors.flatten(1),
         residuals=residuals.cpu(),
         products=1,
         converged=True,

@@ -15,7 +15,7 @@ from ikebook.chains import AHEAD, BEHIND, MotionChains, Trace
 from ikebook.check import require
 from ikebook.operator import LinearOperator
 
-KEEP_BYTES = 1 << 30
+KEEP_BYTES = 1 << 29
 """Features of a clip are kept between products up to this size, and collected anew for each above it."""
 
 

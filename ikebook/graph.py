@@ -353,8 +353,7 @@ def choose(pairs: Eigenpairs, saliency: Tensor, options: GraphOptions) -> tuple[
     """
     salient = saliency - saliency.mean(dim=(1, 2), keepdim=True)
     vectors = pairs.vectors.view(len(pairs.values), *saliency.shape)
-    centred = vectors - vectors.mean(dim=(2, 3), keepdim=True)
-    likeness = torch.einsum("rmhw,mhw->r", centred, salient) / centred.flatten(1).norm(dim=1).clamp_min(1e-30)
+    likeness = torch.stack([_likeness(vector, salient) for vector in vectors])
     if options.masks.object == "principal":
         chosen = 0
     else:
@@ -363,6 +362,12 @@ def choose(pairs: Eigenpairs, saliency: Tensor, options: GraphOptions) -> tuple[
     if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
         return chosen, vectors[chosen]
     return chosen, vectors[chosen] if likeness[chosen] >= 0 else -vectors[chosen]
+
+
+def _likeness(vector: Tensor, salient: Tensor) -> Tensor:
+    """Correlation of a vector (m, h, w) with a map of mean 0 in each frame, up to the map's length."""
+    centred = vector - vector.mean(dim=(1, 2), keepdim=True)
+    return (centred * salient).sum() / centred.norm().clamp_min(1e-30)
 
 
 def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:

@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=true")
     parser.add_argument("--graph-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.graph_only:
@@ -35,7 +36,7 @@ def main() -> None:
     subprocess.run([sys.executable, *sys.argv, "--graph-only"], check=True)
     if arguments.input:
         with tempfile.TemporaryDirectory() as out:
-            command = ["segment", str(arguments.input), "--out", out, "--no-cache"]
+            command = ["segment", str(arguments.input), "--out", out, "--no-cache", *(f"--set={a}" for a in arguments.set)]
             subprocess.run([sys.executable, "-m", "ikebook", *command], check=True, capture_output=True)
             summary = json.loads((Path(out) / "summary.json").read_text(encoding="utf-8"))
         seconds = "  ".join(f"{stage} {spent / summary['frames']:.3f}" for stage, spent in summary["seconds"].items())
@@ -49,7 +50,7 @@ def graph(arguments: argparse.Namespace) -> None:
 
     from ikebook.clip import read_clip
     from ikebook.flow import FlowCache, compute_flow, provider
-    from ikebook.graph import segment
+    from ikebook.graph import GraphOptions, override, segment
     from ikebook.toys import demo
 
     if arguments.input:
@@ -58,7 +59,8 @@ def graph(arguments: argparse.Namespace) -> None:
     else:
         made = demo(50)
         clip, flow = made.clip, made.flow
-    runs = [segment(clip, flow).seconds for _ in range(arguments.repeat)]
+    options = override(GraphOptions(), *arguments.set)
+    runs = [segment(clip, flow, options).seconds for _ in range(arguments.repeat)]
     w, h = clip.size
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads; {clip.name}: {len(clip)} frames of {w}x{h}")
     print("s/frame             least  median")

@@ -143,7 +143,7 @@ def _run_options(options: argparse.Namespace) -> Any:
     """The options of a run, from the command line's."""
     from ikebook.check import size
     from ikebook.clip import AUTO
-    from ikebook.graph import override, preset
+    from ikebook.presets import override, preset
     from ikebook.run import RunOptions
 
     solver = [f"solver.method={options.solver}"] if options.solver else []

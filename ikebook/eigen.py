@@ -6,25 +6,19 @@ matrix; `exact` solves the d x d problem that A comes down to on the span of F, 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
 import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
 from ikebook import check
 from ikebook.check import require
-from ikebook.feature_motion import FeatureMotion, Reduced, ReducedFrames, reduce, reduce_frames
-from ikebook.features import span
-
-DENSE_FRAMES = 1500
-"""Reduced problems of one P for each frame, m d x m d, are solved as dense matrices up to this size."""
+from ikebook.feature_motion import FeatureMotion
+from ikebook.reduced import reduce, reduce_frames, reduced_residuals, solve_frames, solve_reduced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,72 +239,6 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
         converged=True,
         method="exact",
     )
-
-
-def solve_reduced(reduced: Reduced, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Non-zero part of A's spectrum: eigenvalues (r,), decreasing, and w (d, r) with unit eigenvectors x = F w.
-
-    Parameters
-    ----------
-    reduced : F'F and F'MF
-    ridge : rho
-    dtype : the precision that they were summed in
-    """
-    basis, squares = span(reduced.gram, ridge, dtype)
-    scale = squares.sqrt() / (squares + ridge)
-    small = scale[:, None] * (basis.T @ reduced.motion @ basis) * scale
-    values, vectors = scipy.linalg.eigh(small.cpu().numpy()) if len(small) else (np.zeros(0), np.zeros((0, 0)))
-    order = np.argsort(values)[::-1]
-    rotation = torch.from_numpy(np.ascontiguousarray(vectors[:, order])).to(basis.device)
-    return torch.from_numpy(values[order].copy()).to(basis.device), (basis / squares.sqrt()) @ rotation
-
-
-def solve_frames(reduced: ReducedFrames, ridge: float, dtype: torch.dtype, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Leading part of A's spectrum with one P for each frame.
-
-    Returns
-    -------
-    values : (r,), decreasing
-    weights : (m, d, r), with unit eigenvectors x = F_i w_i in frame i
-    residuals : (r,), |K y - lambda y| / |lambda|, which is that of A for the sums as they are
-    """
-    spans = [span(gram, ridge, dtype) for gram in reduced.grams]
-    left = [(basis * (squares.sqrt() / (squares + ridge))).cpu() for basis, squares in spans]  # U E, (d, r_i)
-    first = np.cumsum([0, *(part.shape[1] for part in left)])
-    size = int(first[-1])
-    small = scipy.sparse.lil_array((size, size))
-    for (i, j), block in reduced.motion.items():
-        part = (left[i].T @ block.cpu() @ left[j]).numpy()
-        small[first[i] : first[i + 1], first[j] : first[j + 1]] = part
-        small[first[j] : first[j + 1], first[i] : first[i + 1]] = part.T
-    small = small.tocsr()
-    if size <= DENSE_FRAMES or pairs >= size - 1:
-        values, vectors = scipy.linalg.eigh(small.toarray()) if size else (np.zeros(0), np.zeros((0, 0)))
-    else:
-        values, vectors = scipy.sparse.linalg.eigsh(small, k=pairs, which="LA", v0=np.ones(size), tol=0)
-    order = np.argsort(values)[::-1][:pairs]
-    values, vectors = values[order].copy(), np.ascontiguousarray(vectors[:, order])
-    lengths = np.linalg.norm(small @ vectors - vectors * values, axis=0)
-    residuals = lengths / np.maximum(np.abs(values), np.finfo(float).tiny)
-    weights = torch.stack(
-        [
-            (basis / squares.sqrt()) @ torch.from_numpy(vectors[start:end]).to(basis)
-            for (basis, squares), (start, end) in zip(spans, itertools.pairwise(first), strict=True)
-        ]
-    )
-    return torch.from_numpy(values), weights, torch.from_numpy(residuals)
-
-
-def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
-    """|A x - lambda x| / |lambda| of x = F w, (r,), by A F w = F S (F'MF) S (F'F) w with S = (F'F + rho I)^-1.
-
-    That is the residual for the sums as they are, and blind to the rounding in them: `residual_norms` is not.
-    """
-    basis, squares = span(reduced.gram, ridge, dtype)
-    inverse = (basis / (squares + ridge)) @ basis.T
-    rest = inverse @ reduced.motion @ inverse @ reduced.gram @ weights - weights * values
-    lengths = torch.einsum("dr,de,er->r", rest, reduced.gram, rest).clamp_min(0).sqrt()
-    return lengths / values.abs().clamp_min(torch.finfo(torch.float64).tiny)
 
 
 def reachable(tolerance: float, dtype: torch.dtype) -> float:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, get_type_hints
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,141 +12,17 @@ import torch
 from torch import Tensor
 
 from ikebook import check
-from ikebook.chains import ChainOptions, MotionChains
+from ikebook.chains import MotionChains
 from ikebook.check import InputError, require
 from ikebook.clip import Clip
-from ikebook.eigen import (
-    Eigenpairs,
-    SolverOptions,
-    exact,
-    lanczos,
-    power_iteration,
-    reachable,
-    residual_norms,
-    start_labels,
-)
+from ikebook.eigen import Eigenpairs, exact, lanczos, power_iteration, reachable, residual_norms, start_labels
 from ikebook.feature_motion import FeatureMotion
-from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
+from ikebook.features import Cue, FeatureMatrix, Projection
 from ikebook.flow.fields import Flow
-from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.masks import soft_masks, stable_threshold
+from ikebook.motion import MotionMatrix
+from ikebook.presets import GraphOptions
 from ikebook.saliency import SaliencyOptions, motion_saliency
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaskOptions:
-    object: str = (
-        "salient"  # of the leading eigenvectors, the one closest to the motion saliency, or the "principal" one
-    )
-    map: str = "median"  # to [0, 1] in each frame: from its "median" to its `top` quantile, or from least to greatest
-    # ("minmax")
-    top: float = 0.995  # quantile of a frame's labels that becomes 1
-    threshold: float | str = "stable"  # of the masks: a number, or where the masks' area over the clip changes least
-
-    def __post_init__(self) -> None:
-        check.one_of("MaskOptions.object", self.object, ["salient", "principal"])
-        check.one_of("MaskOptions.map", self.map, ["median", "minmax"])
-        check.number("MaskOptions.top", self.top, above=0.5)
-        require(self.top <= 1, f"MaskOptions.top is {self.top}; expected 1 or less.")
-        if self.threshold != "stable":
-            check.number("MaskOptions.threshold", self.threshold, at_least=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GraphOptions:
-    """Everything the Graph Module can be told, one group for each of its parts."""
-
-    chains: ChainOptions = field(default_factory=ChainOptions)
-    motion: MotionOptions = field(default_factory=MotionOptions)
-    saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)  # None: not among the features
-    # The saliency alone: beside it, displacements bring in the camera's motion (tests/experiments/ablation.py).
-    features: FeatureOptions = field(default_factory=FeatureOptions)
-    projection: ProjectionOptions = field(default_factory=ProjectionOptions)
-    solver: SolverOptions = field(default_factory=SolverOptions)
-    masks: MaskOptions = field(default_factory=MaskOptions)
-
-    def as_dict(self) -> dict[str, Any]:
-        """All options as plain values, for a summary."""
-        return asdict(self)
-
-
-PRESETS = {
-    # Ours: the same graph, solved exactly, on a feature that knows the dominant motion.
-    "default": GraphOptions(),
-    # The paper as printed: each pair of joined nodes once, raw displacements, one P, L2, random start.
-    "paper": GraphOptions(
-        motion=MotionOptions(edges="union"),
-        saliency=None,
-        features=FeatureOptions(displacements=True, center="none"),
-        solver=SolverOptions(method="power"),
-        masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
-    ),
-    # What the authors' program does, from a description of it: another M, one P for each frame, and a rule that is not
-    # linear in place of the L2 norm.
-    "released": GraphOptions(
-        chains=ChainOptions(border="pass", links="corners"),
-        motion=MotionOptions(self_loop=1.0),
-        saliency=None,
-        features=FeatureOptions(
-            displacements=True, center="none", scale="minmax", bias=True, ends="hold", cue_window=1
-        ),
-        projection=ProjectionOptions(scope="frame", ridge=100.0),
-        solver=SolverOptions(method="power", normalisation="minmax", iterations=20, start="same"),
-        masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
-    ),
-}
-"""Named sets of options: `default` (ours), `paper` (as printed), `released` (as the authors' program runs)."""
-
-
-def preset(name: str) -> GraphOptions:
-    """The preset called `name`."""
-    check.one_of("preset", name, PRESETS)
-    return PRESETS[name]
-
-
-def override(options: GraphOptions, *assignments: str) -> GraphOptions:
-    """Options with some of them set from texts, as `--set` takes them: "motion.radius=10", "saliency=none".
-
-    Options of one group are set at once, so that those that depend on each other may come in any order.
-
-    >>> override(GraphOptions(), "motion.radius=10", "motion.sigma=3").motion
-    MotionOptions(radius=10, sigma=3.0, edges='count', self_loop=0.0)
-    """
-    changes: dict[str, dict[str, Any]] = {}
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        group, _, name = path.partition(".")
-        groups = [f.name for f in fields(options)]
-        require(
-            bool(equals) and group in groups,
-            f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
-        )
-        if path == "saliency":
-            require(text == "none", f"{assignment!r}: only saliency=none switches a whole group, off.")
-            options = replace(options, saliency=None)
-            changes.pop(group, None)
-            continue
-        part = getattr(options, group)
-        require(part is not None, f"{assignment!r} sets an option of {group}, which is switched off here.")
-        names = [f.name for f in fields(part)]
-        require(name in names, f"{assignment!r}: {group} has no option {name!r}; it has {', '.join(names)}.")
-        changes.setdefault(group, {})[name] = _value(text, get_type_hints(type(part))[name], assignment)
-    return replace(options, **{group: replace(getattr(options, group), **change) for group, change in changes.items()})
-
-
-def _value(text: str, kind: Any, assignment: str) -> bool | float | str:
-    """A text as a value of an option's type."""
-    kinds = getattr(kind, "__args__", (kind,))
-    if bool in kinds:
-        require(text in ("true", "false"), f"{assignment!r}: expected true or false.")
-        return text == "true"
-    for number in (int, float):
-        if number in kinds:
-            try:
-                return number(text)
-            except ValueError:
-                continue
-    require(str in kinds, f"{assignment!r}: expected a {'whole number' if int in kinds else 'number'}.")
-    return text
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -368,31 +242,3 @@ def _likeness(vector: Tensor, salient: Tensor) -> Tensor:
     """Correlation of a vector (m, h, w) with a map of mean 0 in each frame, up to the map's length."""
     centred = vector - vector.mean(dim=(1, 2), keepdim=True)
     return (centred * salient).sum() / centred.norm().clamp_min(1e-30)
-
-
-def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:
-    """Labels (m, h, w) to soft masks in [0, 1], frame by frame; a frame without contrast has an empty one."""
-    o = options or MaskOptions()
-    frames = labels.flatten(1)
-    if o.map == "minmax":
-        low, high = frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
-    else:
-        low = frames.median(1, keepdim=True).values
-        high = frames.kthvalue(math.ceil(o.top * frames.shape[1]), dim=1, keepdim=True).values
-    spread = torch.where(high > low, high - low, torch.full_like(high, torch.inf))
-    return ((frames - low) / spread).clamp(0, 1).view_as(labels)
-
-
-def stable_threshold(soft: Tensor) -> float:
-    """The threshold around which the masks' area over the clip changes least, in proportion.
-
-    The idea of maximally stable extremal regions (Matas et al., BMVC 2002, doi:10.5244/C.16.36), for a whole clip:
-    the t between 0.2 and 0.85 for which area(t + 0.1) / area(t - 0.1) is greatest.
-    """
-    bins, reach = 200, 0.1
-    counts = torch.histc(soft.float(), bins, 0.0, 1.0).cpu().double()
-    area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / bins
-    steps = round(reach * bins)
-    candidates = torch.arange(round(0.2 * bins), round(0.85 * bins) + 1)
-    ratios = (area[candidates + steps] + 1) / (area[candidates - steps] + 1)
-    return float(candidates[int(ratios.argmax())]) / bins

@@ -21,8 +21,9 @@ from ikebook.check import require
 from ikebook.clip import AUTO, Clip
 from ikebook.cues import read_cue
 from ikebook.flow import FlowCache, FlowProvider, compute_flow
-from ikebook.graph import GraphOptions, GraphResult, segment
+from ikebook.graph import GraphResult, segment
 from ikebook.plots import contact_sheet
+from ikebook.presets import GraphOptions
 from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, write_video
 
 Progress = Callable[[str, int], Iterable[None]]

@@ -21,8 +21,8 @@ from ikebook.check import InputError
 from ikebook.cli import _parser, _run_options, main
 from ikebook.clip import read_clip
 from ikebook.flow import write_flo
-from ikebook.graph import PRESETS, preset
 from ikebook.metrics import region_similarity
+from ikebook.presets import PRESETS, preset
 from ikebook.toys import toy
 from ikebook.writers import write_video
 

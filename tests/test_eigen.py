@@ -7,22 +7,14 @@ import pytest
 import scipy.linalg
 import torch
 
-import ikebook.eigen
+import ikebook.reduced
 from ikebook.chains import MotionChains
 from ikebook.check import InputError
-from ikebook.eigen import (
-    SolverOptions,
-    exact,
-    lanczos,
-    power_iteration,
-    power_steps,
-    residual_norms,
-    solve_reduced,
-    start_labels,
-)
-from ikebook.feature_motion import FeatureMotion, Reduced
+from ikebook.eigen import SolverOptions, exact, lanczos, power_iteration, power_steps, residual_norms, start_labels
+from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
 from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.reduced import Reduced, solve_reduced
 from ikebook.toys import toy
 
 SIZE, FRAMES = (24, 20), 7
@@ -203,7 +195,7 @@ def test_bad_options(options, message) -> None:
 def test_one_projection_for_each_frame_has_the_same_pairs_by_every_method(ridge, seed, monkeypatch) -> None:
     a = matrix(seed=seed, scope="frame", ridge=ridge, self_loop=1.0)
     known = exact(a, SolverOptions(pairs=3))
-    monkeypatch.setattr(ikebook.eigen, "DENSE_FRAMES", 0)
+    monkeypatch.setattr(ikebook.reduced, "DENSE_FRAMES", 0)
     banded = exact(a, SolverOptions(pairs=3))
     found = lanczos(a, start(seed), SolverOptions(method="lanczos", pairs=3, tolerance=1e-10))
     for pairs in (banded, found):

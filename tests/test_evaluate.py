@@ -15,8 +15,8 @@ from ikebook.check import InputError
 from ikebook.datasets import Davis2016, open_dataset
 from ikebook.evaluate import evaluate, evaluate_masks, table
 from ikebook.flow import write_flo
-from ikebook.graph import GraphOptions, preset
 from ikebook.metrics import davis_scores, summary
+from ikebook.presets import GraphOptions, preset
 from ikebook.run import RunOptions
 from ikebook.toys import toy
 

@@ -13,19 +13,10 @@ from ikebook.clip import Clip
 from ikebook.eigen import Eigenpairs
 from ikebook.features import Cue
 from ikebook.flow import Flow
-from ikebook.graph import (
-    PRESETS,
-    GraphOptions,
-    MaskOptions,
-    build,
-    choose,
-    override,
-    preset,
-    segment,
-    soft_masks,
-    stable_threshold,
-)
+from ikebook.graph import build, choose, segment
+from ikebook.masks import MaskOptions, soft_masks, stable_threshold
 from ikebook.metrics import region_similarity
+from ikebook.presets import PRESETS, GraphOptions, override, preset
 from ikebook.toys import toy
 
 # Mean J that each toy reaches with exact flow. Chains of what the object covers go on along the object: with

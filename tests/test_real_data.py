@@ -10,7 +10,7 @@ import pytest
 
 from ikebook.datasets import Davis2016
 from ikebook.evaluate import evaluate, table
-from ikebook.graph import preset
+from ikebook.presets import preset
 from ikebook.run import RunOptions
 
 # J of the authors' own program on the same flow, at 0.5, percent (its description is in the docstring of PRESETS).

@@ -16,8 +16,9 @@ import ikebook.run
 from ikebook.check import InputError
 from ikebook.clip import Clip, read_clip
 from ikebook.flow import provider
-from ikebook.graph import GraphOptions, preset, segment
+from ikebook.graph import segment
 from ikebook.plots import contact_sheet
+from ikebook.presets import GraphOptions, preset
 from ikebook.run import RunOptions, run, write_results
 from ikebook.toys import toy
 from ikebook.writers import write_mask

@@ -20,8 +20,10 @@ import numpy as np
 from ikebook.clip import Clip, resize_area
 from ikebook.datasets import Davis2016
 from ikebook.flow import Flow, FlowCache, compute_flow, provider
-from ikebook.graph import GraphOptions, override, segment, soft_masks, stable_threshold
+from ikebook.graph import segment
+from ikebook.masks import soft_masks, stable_threshold
 from ikebook.metrics import region_similarity
+from ikebook.presets import GraphOptions, override
 
 PLAIN = ["saliency.contrast=false", "saliency.guide_radius=0"]  # of the saliency, only the distance
 RAW = ["features.displacements=true", "masks.object=principal"]

@@ -36,7 +36,14 @@ def main() -> None:
     subprocess.run([sys.executable, *sys.argv, "--graph-only"], check=True)
     if arguments.input:
         with tempfile.TemporaryDirectory() as out:
-            command = ["segment", str(arguments.input), "--out", out, "--no-cache", *(f"--set={a}" for a in arguments.set)]
+            command = [
+                "segment",
+                str(arguments.input),
+                "--out",
+                out,
+                "--no-cache",
+                *(f"--set={a}" for a in arguments.set),
+            ]
             subprocess.run([sys.executable, "-m", "ikebook", *command], check=True, capture_output=True)
             summary = json.loads((Path(out) / "summary.json").read_text(encoding="utf-8"))
         seconds = "  ".join(f"{stage} {spent / summary['frames']:.3f}" for stage, spent in summary["seconds"].items())
@@ -50,7 +57,8 @@ def graph(arguments: argparse.Namespace) -> None:
 
     from ikebook.clip import read_clip
     from ikebook.flow import FlowCache, compute_flow, provider
-    from ikebook.graph import GraphOptions, override, segment
+    from ikebook.graph import segment
+    from ikebook.presets import GraphOptions, override
     from ikebook.toys import demo
 
     if arguments.input:

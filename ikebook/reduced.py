@@ -1,0 +1,167 @@
+"""The small matrices that hold A's spectrum, summed in one pass over the clip, and the eigenproblems of them.
+
+Every eigenvector of A = PMP with a non-zero eigenvalue lies in the span of F. With x = F w, Ax = lambda x comes down to
+F'F and F'MF (see `eigen.exact`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.sparse.linalg
+import torch
+from torch import Tensor
+
+from ikebook.chains import Trace
+from ikebook.features import FeatureMatrix, span
+from ikebook.motion import MotionMatrix, Rows
+
+DENSE_FRAMES = 1500
+"""Reduced problems of one P for each frame, m d x m d, are solved as dense matrices up to this size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """G = F'F and B = F'MF, (d, d) float64: all that A's spectrum depends on where one P serves the whole clip.
+
+    Both are sums over frames.
+    """
+
+    gram: Tensor
+    motion: Tensor
+
+
+def reduce(motion: MotionMatrix, features: FeatureMatrix) -> Reduced:
+    """F'F and F'MF in one pass over the clip, without M, P or A, and without a scatter.
+
+    As M = C + C', F'MF = F'CF + (F'CF)'; and row a of CF is the sum of k(a, b) F[b] over the nodes b on the chain from
+    a. Of F only the last p+1 frames are held.
+    """
+    grid, d = motion.chains.grid, features.shape[1]
+    slots = min(motion.options.radius + 1, motion.chains.frames)
+    table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
+    gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
+    outgoing = torch.zeros_like(gram)  # F'CF
+    for arrival in motion.stream(features.reach):
+        trace: Trace = arrival.trace
+        block = table[trace.frame % slots]
+        block.copy_(features.block(trace))
+        gram += grid.inner(block, block)
+        for row in arrival.rows:
+            outgoing += grid.inner(table[row.frame % slots], _propagate(row, table))
+    both = outgoing + outgoing.T + motion.options.self_loop * gram
+    return Reduced(gram, both)
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedFrames:
+    """The same where each frame has its own P: G_i = F_i'F_i, (m, d, d), and B_ij = F_i' M_ij F_j, each (d, d), float64.
+
+    B_ij is not 0 for |i - j| <= p only, and B_ji = B_ij', so `motion` holds those with i <= j.
+    """
+
+    grams: Tensor
+    motion: dict[tuple[int, int], Tensor]
+
+
+def reduce_frames(motion: MotionMatrix, features: FeatureMatrix) -> ReducedFrames:
+    """F_i'F_i of each frame and F_i'M_ij F_j of each pair of frames, in one pass over the clip."""
+    grid, d = motion.chains.grid, features.shape[1]
+    slots = min(motion.options.radius + 1, motion.chains.frames)
+    table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
+    grams: list[Tensor] = []
+    blocks: dict[tuple[int, int], Tensor] = {}
+    for arrival in motion.stream(features.reach):
+        i = arrival.trace.frame
+        block = table[i % slots]
+        block.copy_(features.block(arrival.trace))
+        grams.append(grid.inner(block, block))
+        if motion.options.self_loop:
+            blocks[i, i] = motion.options.self_loop * grams[i]
+        for row in arrival.rows:
+            for target, cells, weight in zip(row.targets(), row.cells, row.weights, strict=True):
+                there = table[target % slots]
+                reached = torch.stack([there.index_select(0, link) for link in cells]).sum(0) * weight[0][:, None]
+                outgoing = grid.inner(table[row.frame % slots], reached)  # F_i' C_ij F_j
+                pair = (row.frame, target) if row.frame < target else (target, row.frame)
+                blocks[pair] = blocks.get(pair, 0) + (outgoing if row.frame < target else outgoing.T)
+    return ReducedFrames(torch.stack(grams), blocks)
+
+
+def _propagate(row: Rows, table: Tensor) -> Tensor:
+    """The rows of CF of one frame and direction, (cells, d), from a ring of F's last frames (slots, cells, d)."""
+    slots, cells, d = table.shape
+    first = torch.tensor([target % slots * cells for target in row.targets()], dtype=torch.int32, device=table.device)
+    index = (row.cells + first[:, None, None]).flatten(0, 1).T.contiguous()  # (cells, steps * links)
+    weights = row.weights.expand(row.cells.shape).flatten(0, 1).T.contiguous()
+    return torch.nn.functional.embedding_bag(index, table.view(-1, d), mode="sum", per_sample_weights=weights)
+
+
+def solve_reduced(reduced: Reduced, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Non-zero part of A's spectrum: eigenvalues (r,), decreasing, and w (d, r) with unit eigenvectors x = F w.
+
+    Parameters
+    ----------
+    reduced : F'F and F'MF
+    ridge : rho
+    dtype : the precision that they were summed in
+    """
+    basis, squares = span(reduced.gram, ridge, dtype)
+    scale = squares.sqrt() / (squares + ridge)
+    small = scale[:, None] * (basis.T @ reduced.motion @ basis) * scale
+    values, vectors = scipy.linalg.eigh(small.cpu().numpy()) if len(small) else (np.zeros(0), np.zeros((0, 0)))
+    order = np.argsort(values)[::-1]
+    rotation = torch.from_numpy(np.ascontiguousarray(vectors[:, order])).to(basis.device)
+    return torch.from_numpy(values[order].copy()).to(basis.device), (basis / squares.sqrt()) @ rotation
+
+
+def solve_frames(reduced: ReducedFrames, ridge: float, dtype: torch.dtype, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Leading part of A's spectrum with one P for each frame.
+
+    Returns
+    -------
+    values : (r,), decreasing
+    weights : (m, d, r), with unit eigenvectors x = F_i w_i in frame i
+    residuals : (r,), |K y - lambda y| / |lambda|, which is that of A for the sums as they are
+    """
+    spans = [span(gram, ridge, dtype) for gram in reduced.grams]
+    left = [(basis * (squares.sqrt() / (squares + ridge))).cpu() for basis, squares in spans]  # U E, (d, r_i)
+    first = np.cumsum([0, *(part.shape[1] for part in left)])
+    size = int(first[-1])
+    small = scipy.sparse.lil_array((size, size))
+    for (i, j), block in reduced.motion.items():
+        part = (left[i].T @ block.cpu() @ left[j]).numpy()
+        small[first[i] : first[i + 1], first[j] : first[j + 1]] = part
+        small[first[j] : first[j + 1], first[i] : first[i + 1]] = part.T
+    small = small.tocsr()
+    if size <= DENSE_FRAMES or pairs >= size - 1:
+        values, vectors = scipy.linalg.eigh(small.toarray()) if size else (np.zeros(0), np.zeros((0, 0)))
+    else:
+        values, vectors = scipy.sparse.linalg.eigsh(small, k=pairs, which="LA", v0=np.ones(size), tol=0)
+    order = np.argsort(values)[::-1][:pairs]
+    values, vectors = values[order].copy(), np.ascontiguousarray(vectors[:, order])
+    lengths = np.linalg.norm(small @ vectors - vectors * values, axis=0)
+    residuals = lengths / np.maximum(np.abs(values), np.finfo(float).tiny)
+    weights = torch.stack(
+        [
+            (basis / squares.sqrt()) @ torch.from_numpy(vectors[start:end]).to(basis)
+            for (basis, squares), (start, end) in zip(spans, itertools.pairwise(first), strict=True)
+        ]
+    )
+    return torch.from_numpy(values), weights, torch.from_numpy(residuals)
+
+
+def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """|A x - lambda x| / |lambda| of x = F w, (r,), by A F w = F S (F'MF) S (F'F) w with S = (F'F + rho I)^-1.
+
+    That is the residual for the sums as they are, and blind to the rounding in them: `residual_norms` is not.
+    """
+    basis, squares = span(reduced.gram, ridge, dtype)
+    inverse = (basis / (squares + ridge)) @ basis.T
+    rest = inverse @ reduced.motion @ inverse @ reduced.gram @ weights - weights * values
+    lengths = torch.einsum("dr,de,er->r", rest, reduced.gram, rest).clamp_min(0).sqrt()
+    return lengths / values.abs().clamp_min(torch.finfo(torch.float64).tiny)

@@ -292,7 +292,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)"
     )
     group.add_argument(
-        "--solver", metavar="exact|power|lanczos", help="how to find eigenvectors (default: the preset's)"
+        "--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)"
     )
     group.add_argument(
         "--set",

@@ -1,16 +1,17 @@
 """Eigenpairs of the Feature-Motion matrix: the principal one is the object (Eq. 1).
 
-Three ways, one answer: `power_iteration` is the paper's Algorithm 2, step by step; `lanczos` is scipy's on the implicit
-matrix; `exact` solves the d x d problem that A comes down to on the span of F, and has all pairs at once.
+Several ways, one answer: `exact` solves the small problem that A comes down to on the span of F, and has all pairs at
+once; `lanczos` and `lobpcg` are scipy's, on the implicit matrix; `power.power_iteration` is the paper's Algorithm 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse.linalg
 import torch
 from torch import Tensor
@@ -20,11 +21,14 @@ from ikebook.check import require
 from ikebook.feature_motion import FeatureMotion
 from ikebook.reduced import reduce, reduce_frames, reduced_residuals, solve_frames, solve_reduced
 
+PAIRS = 6
+"""Eigenpairs that solvers return unless told otherwise, as many as the paper shows (Fig. 8)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SolverOptions:
-    method: str = "exact"  # "exact", "power" (Alg. 2) or "lanczos"
-    pairs: int = 6  # eigenpairs to return, fewer if the rank is lower; power iteration has one
+    method: str = "exact"  # "exact", "power" (Alg. 2), "lanczos" or "lobpcg"
+    pairs: int | None = None  # eigenpairs to return, fewer if the rank is lower; None: six, by power iteration one
     normalisation: str = "l2"  # after each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no
     # linear map, so no eigenvector comes of it; the authors' program does so, twice, and sets negative labels to 0 between)
     iterations: int = 1000  # of power iteration at most; with "minmax", just so many
@@ -36,8 +40,9 @@ class SolverOptions:
     seed: int = 0  # of the noise
 
     def __post_init__(self) -> None:
-        check.one_of("SolverOptions.method", self.method, ["exact", "power", "lanczos"])
-        check.whole("SolverOptions.pairs", self.pairs, at_least=1)
+        check.one_of("SolverOptions.method", self.method, ["exact", "power", "lanczos", "lobpcg"])
+        if self.pairs is not None:
+            check.whole("SolverOptions.pairs", self.pairs, at_least=1)
         check.one_of("SolverOptions.normalisation", self.normalisation, ["l2", "minmax"])
         check.whole("SolverOptions.iterations", self.iterations, at_least=1)
         check.number("SolverOptions.tolerance", self.tolerance, above=0)
@@ -78,109 +83,13 @@ class Eigenpairs:
     method: str
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PowerState:
-    """Labels x (n,) after one step of Algorithm 2: "start", "propagation" M x, "projection" P x, "normalisation".
-
-    `value` and `residual`, the Rayleigh quotient x'Ax and |Ax - value x| / |value| of the iteration's normalised start,
-    are known from its projection on; NaN before.
-    """
-
-    iteration: int
-    step: str
-    labels: Tensor
-    value: float
-    residual: float
-
-
-def power_steps(
-    matrix: FeatureMotion, start: Tensor, *, iterations: int = 1000, tolerance: float = 1e-6, normalisation: str = "l2"
-) -> Iterator[PowerState]:
-    """Algorithm 2, one step at a time.
-
-    Without ridge x = P x after the first projection, so P M x = P M P x and the loop iterates A (Prop. 2). With ridge
-    P^2 != P, and another projection comes first in each iteration, so that it is A all the same; the authors' program
-    (`normalisation="minmax"`) does without.
-
-    Parameters
-    ----------
-    matrix : A
-    start : x(0), (n,)
-    iterations : at most so many
-    tolerance : stop when the relative residual is below it; with "minmax" nothing stops early
-    normalisation : "l2", or "minmax"
-    """
-    check.one_of("normalisation", normalisation, ["l2", "minmax"])
-    grid = matrix.motion.chains.grid
-    nan = float("nan")
-    x = start.to(dtype=matrix.dtype, device=matrix.device)
-    if normalisation == "l2":
-        x = _unit(matrix.projection.matvec(x))
-    yield PowerState(iteration=0, step="start", labels=x, value=nan, residual=nan)
-    for iteration in range(1, iterations + 1):
-        state: dict[str, Any] = {"iteration": iteration, "value": nan, "residual": nan}
-        before = x
-        if normalisation == "l2" and not matrix.projection.is_projector:
-            x = matrix.projection.matvec(x)
-            yield PowerState(step="projection", labels=x, **state)
-        x = matrix.motion.matvec(x)
-        yield PowerState(step="propagation", labels=x, **state)
-        if normalisation == "minmax":
-            x = _minmax_frames(x, grid.pixels)
-        x = matrix.projection.matvec(x)
-        if normalisation == "l2":
-            state["value"] = value = float(before @ x)
-            state["residual"] = float((x - value * before).norm()) / abs(value) if value else float("inf")
-        yield PowerState(step="projection", labels=x, **state)
-        x = _unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
-        yield PowerState(step="normalisation", labels=x, **state)
-        if state["residual"] <= tolerance or not bool(x.any()):
-            return
-
-
-def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
-    """The eigenpair that Algorithm 2 converges to: that of largest absolute eigenvalue.
-
-    If the residual does not fall below the tolerance (as with p = 1 and no self-loop, where M is bipartite and -lambda
-    is an eigenvalue too), the result says so in `converged`.
-    """
-    o = options or SolverOptions(method="power")
-    linear = o.normalisation == "l2"
-    tolerance = reachable(o.tolerance, matrix.dtype)
-    measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
-    for state in power_steps(
-        matrix, start, iterations=o.iterations, tolerance=tolerance, normalisation=o.normalisation
-    ):
-        if state.step in ("start", "normalisation"):
-            measured, last = last, state  # value and residual of `last` are those of the labels before, in `measured`
-    if not bool(last.labels.any()):
-        return no_pairs(matrix, "power", last.iteration)
-    return Eigenpairs(
-        values=torch.tensor([last.value], dtype=torch.float64),
-        vectors=_unit(measured.labels if linear else last.labels)[None],
-        residuals=torch.tensor([last.residual], dtype=torch.float64),
-        products=last.iteration,
-        converged=linear and last.residual <= tolerance,
-        method="power",
-    )
-
-
 def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
     """The largest eigenpairs, by the implicitly restarted Lanczos method (`scipy.sparse.linalg.eigsh`), on the CPU."""
     o = options or SolverOptions(method="lanczos")
-    n = matrix.shape[0]
-    products = 0
-
-    def product(x: np.ndarray) -> np.ndarray:
-        nonlocal products
-        products += 1
-        return matrix.matvec(torch.from_numpy(x.reshape(-1))).cpu().numpy()
-
-    dtype = torch.empty((), dtype=matrix.dtype).numpy().dtype
-    operator = scipy.sparse.linalg.LinearOperator((n, n), matvec=product, dtype=dtype)
-    count = min(o.pairs, n - 1)
+    operator, products = _counted(matrix)
+    count = min(o.pairs or PAIRS, matrix.shape[0] - 1)
     tolerance = reachable(o.tolerance, matrix.dtype)
-    begin = _unit(matrix.projection.matvec(start)).cpu().numpy()
+    begin = unit(matrix.projection.matvec(start)).cpu().numpy()
     if not np.any(begin):
         return no_pairs(matrix, "lanczos", 0)
     try:
@@ -188,17 +97,72 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
         values, vectors = stopped.eigenvalues, stopped.eigenvectors
         require(len(values) > 0, "Lanczos found no eigenpair; use method='exact'.")
+    return _measured(
+        matrix, values, vectors, len(products), "lanczos", complete=len(values) == count, tolerance=tolerance
+    )
+
+
+def lobpcg(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
+    """The largest eigenpairs, by locally optimal block conjugate gradients (Knyazev 2001, doi:10.1137/S1064827500366124).
+
+    `scipy.sparse.linalg.lobpcg`, on the CPU, without a preconditioner. The block begins with x(0) and noise.
+    """
+    o = options or SolverOptions(method="lobpcg")
+    operator, products = _counted(matrix)
+    n = matrix.shape[0]
+    count = max(1, min(o.pairs or PAIRS, n // 5))
+    tolerance = reachable(o.tolerance, matrix.dtype)
+    noise = torch.Generator().manual_seed(o.seed)
+    block = [start, *(torch.randn(n, generator=noise, dtype=matrix.dtype) for _ in range(count - 1))]
+    begin = np.stack([unit(matrix.projection.matvec(x)).cpu().numpy() for x in block], axis=1)
+    count = np.linalg.matrix_rank(begin.T @ begin, hermitian=True)
+    if count == 0:
+        return no_pairs(matrix, "lobpcg", 0)
+    begin = scipy.linalg.qr(begin, mode="economic", pivoting=True)[0][:, :count]
+    scale = float(np.linalg.norm(operator.matvec(begin[:, 0])))  # its tolerance is absolute
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it has not converged is said in the result
+        values, vectors = scipy.sparse.linalg.lobpcg(
+            operator, begin, largest=True, tol=scale * tolerance / 10, maxiter=o.iterations
+        )
+    return _measured(matrix, values, vectors, len(products), "lobpcg", complete=True, tolerance=tolerance)
+
+
+def _counted(matrix: FeatureMotion) -> tuple[Any, list[None]]:
+    """A as scipy's operator on the CPU, and a list that grows by one with each product."""
+    products: list[None] = []
+
+    def product(x: np.ndarray) -> np.ndarray:
+        products.append(None)
+        return matrix.matvec(torch.from_numpy(np.ascontiguousarray(x.reshape(-1)))).cpu().numpy()
+
+    dtype = torch.empty((), dtype=matrix.dtype).numpy().dtype
+    return scipy.sparse.linalg.LinearOperator(matrix.shape, matvec=product, dtype=dtype), products
+
+
+def _measured(
+    matrix: FeatureMotion,
+    values: np.ndarray,
+    vectors: np.ndarray,
+    products: int,
+    method: str,
+    *,
+    complete: bool,
+    tolerance: float,
+) -> Eigenpairs:
+    """Eigenpairs in decreasing order, their residuals measured by a product with A each."""
     order = np.argsort(values)[::-1]
     x = torch.from_numpy(np.ascontiguousarray(vectors[:, order].T)).to(matrix.device)
     value = torch.from_numpy(values[order].astype(np.float64))
     residuals = residual_norms(matrix, value, x)
+    weighty = value > value[0] * 1e-6  # what belongs to A's zeros has no relative residual
     return Eigenpairs(
         values=value,
         vectors=x,
         residuals=residuals,
         products=products,
-        converged=len(values) == count and bool((residuals[value > value[0] * 1e-6] <= tolerance).all()),
-        method="lanczos",
+        converged=complete and bool((residuals[weighty] <= tolerance).all()),
+        method=method,
     )
 
 
@@ -216,15 +180,16 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     """
     o = options or SolverOptions()
     ridge, frames = matrix.projection.options.ridge, matrix.motion.chains.frames
+    count = o.pairs or PAIRS
     if matrix.projection.options.scope == "video":
         reduced = reduce(matrix.motion, matrix.features)
         values, weights = solve_reduced(reduced, ridge, matrix.dtype)
-        values, weights = values[: o.pairs], weights[:, : o.pairs]
+        values, weights = values[:count], weights[:, :count]
         residuals = reduced_residuals(reduced, ridge, values, weights, matrix.dtype)
         weights = weights.expand(frames, -1, -1)
     else:
         per_frame = reduce_frames(matrix.motion, matrix.features)
-        values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, o.pairs)
+        values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, count)
     if not bool(values.any()):
         return no_pairs(matrix, "exact", 1)
     grid = matrix.motion.chains.grid
@@ -267,46 +232,7 @@ def residual_norms(matrix: FeatureMotion, values: Tensor, vectors: Tensor) -> Te
     return torch.stack(norms).double() if norms else torch.zeros(0, dtype=torch.float64)
 
 
-def start_labels(
-    kind: str,
-    frames: int,
-    size: tuple[int, int],
-    *,
-    seed: int = 0,
-    width: float = 0.25,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """x(0), (m * h * w,), all in [0, 1] (Sec. 7.1, Fig. 6).
-
-    Parameters
-    ----------
-    kind : "uniform" noise U(0, 1), the "same" noise in each frame, "constant", or "gaussian", centred
-    frames, size : m and (width, height)
-    seed : of the noise
-    width : sigma of the Gaussian, as a fraction of the frame's sides
-    """
-    w, h = size
-    noise = torch.Generator().manual_seed(seed)
-    if kind == "uniform":
-        return torch.rand(frames * h * w, generator=noise, dtype=dtype)
-    if kind == "same":
-        return torch.rand(h * w, generator=noise, dtype=dtype).repeat(frames)
-    if kind == "constant":
-        return torch.ones(frames * h * w, dtype=dtype)
-    check.one_of("start", kind, ["uniform", "same", "constant", "gaussian"])
-    y, x = torch.meshgrid(
-        (torch.arange(h, dtype=dtype) + 0.5) / h - 0.5, (torch.arange(w, dtype=dtype) + 0.5) / w - 0.5, indexing="ij"
-    )
-    return torch.exp(-(x**2 + y**2) / (2 * width**2)).flatten().repeat(frames)
-
-
-def _unit(x: Tensor) -> Tensor:
+def unit(x: Tensor) -> Tensor:
+    """`x` at length 1; 0 stays 0."""
     length = x.norm()
     return x / length if length > 0 else x
-
-
-def _minmax_frames(x: Tensor, pixels: int) -> Tensor:
-    """Scale each frame's labels to [0, 1]; a frame without contrast becomes 0."""
-    frames = x.view(-1, pixels)
-    low, high = frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
-    return ((frames - low) / torch.where(high > low, high - low, torch.ones_like(high))).flatten()

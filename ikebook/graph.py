@@ -15,12 +15,13 @@ from ikebook import check
 from ikebook.chains import MotionChains
 from ikebook.check import InputError, require
 from ikebook.clip import Clip
-from ikebook.eigen import Eigenpairs, exact, lanczos, power_iteration, reachable, residual_norms, start_labels
+from ikebook.eigen import Eigenpairs, exact, lanczos, lobpcg, reachable, residual_norms
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, Projection
 from ikebook.flow.fields import Flow
 from ikebook.masks import soft_masks, stable_threshold
 from ikebook.motion import MotionMatrix
+from ikebook.power import power_iteration, start_labels
 from ikebook.presets import GraphOptions
 from ikebook.saliency import SaliencyOptions, motion_saliency
 
@@ -167,6 +168,7 @@ def segment(
     if o.solver.method == "exact":
         pairs = exact(matrix, o.solver)
     else:
+        solver = {"power": power_iteration, "lanczos": lanczos, "lobpcg": lobpcg}[o.solver.method]
         if start is None:
             labels = start_labels(
                 o.solver.start, len(clip), clip.size, seed=o.solver.seed, width=o.solver.start_width, dtype=dtype
@@ -174,7 +176,7 @@ def segment(
         else:
             check.shape("start", start, (len(clip), clip.size[1], clip.size[0]))
             labels = torch.as_tensor(start).to(dtype).flatten()
-        pairs = (power_iteration if o.solver.method == "power" else lanczos)(matrix, labels.to(device), o.solver)
+        pairs = solver(matrix, labels.to(device), o.solver)
     solved = time.perf_counter()
     shape = (len(clip), clip.size[1], clip.size[0])
     warnings: list[str] = []

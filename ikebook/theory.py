@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from ikebook.check import InputError, require
-from ikebook.eigen import SolverOptions, exact, power_steps
+from ikebook.eigen import SolverOptions, exact
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Projection
 from ikebook.motion import MotionMatrix
 from ikebook.operator import LinearOperator
+from ikebook.power import power_steps
 
 
 @dataclass(frozen=True)

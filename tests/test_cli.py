@@ -155,7 +155,7 @@ class TestSegment:
         assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["options"]["cues"] == [str(folder)] * 2
 
     @pytest.mark.parametrize("name", PRESETS)
-    @pytest.mark.parametrize("solver", ["exact", "power", "lanczos"])
+    @pytest.mark.parametrize("solver", ["exact", "power", "lanczos", "lobpcg"])
     def test_every_preset_and_solver(self, name, solver, cli, made, out, tmp_path) -> None:
         frames = write_frames(tmp_path / "few", made.clip.frames[:3])
         arguments = ["segment", frames, "--out", out, "--size", "32x24", "--preset", name, "--solver", solver]

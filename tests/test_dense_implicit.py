@@ -14,10 +14,11 @@ from operators import check_operator, relative
 
 from ikebook.chains import ChainOptions, MotionChains
 from ikebook.check import InputError
-from ikebook.eigen import SolverOptions, exact, power_iteration, start_labels
+from ikebook.eigen import SolverOptions, exact
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions, rank_tolerance
 from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.power import power_iteration, start_labels
 from ikebook.reduced import reduce
 from ikebook.saliency import SaliencyOptions, motion_saliency
 from ikebook.toys import TOYS, toy

@@ -10,10 +10,11 @@ import torch
 import ikebook.reduced
 from ikebook.chains import MotionChains
 from ikebook.check import InputError
-from ikebook.eigen import SolverOptions, exact, lanczos, power_iteration, power_steps, residual_norms, start_labels
+from ikebook.eigen import SolverOptions, exact, lanczos, lobpcg, residual_norms
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
 from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.power import power_iteration, power_steps, start_labels
 from ikebook.reduced import Reduced, solve_reduced
 from ikebook.toys import toy
 
@@ -43,16 +44,29 @@ def start(seed: int = 0, kind: str = "uniform", **options: object) -> torch.Tens
     return start_labels(kind, FRAMES, SIZE, seed=seed, dtype=torch.float64, **options)
 
 
+@pytest.mark.parametrize("solver", [lanczos, lobpcg, power_iteration])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("ridge", [0.0, 0.5])
-def test_lanczos_and_exact_find_the_same_pairs(seed, ridge) -> None:
-    a = matrix(seed=seed, ridge=ridge)
-    found, known = lanczos(a, start(seed), SolverOptions(method="lanczos", pairs=4, tolerance=1e-10)), exact(a)
-    positive = known.values[:4] > 1e-6 * known.values[0]
+def test_every_solver_finds_the_same_pairs(solver, seed, ridge) -> None:
+    a = matrix(seed=seed, ridge=ridge, self_loop=3.0)  # a self-loop puts the largest eigenvalues above the rest in size
+    method = solver.__name__.removesuffix("_iteration")
+    options = SolverOptions(method=method, pairs=3, tolerance=1e-8, iterations=3000)
+    found, known = solver(a, start(seed), options), exact(a)
     assert found.converged
-    assert torch.allclose(found.values[:4][positive], known.values[:4][positive], rtol=1e-9)
-    likeness = (found.vectors[:4] @ known.vectors[:4].T).diagonal().abs()[positive]
+    assert found.method == method
+    assert torch.allclose(found.values, known.values[:3], rtol=1e-8)
+    likeness = (found.vectors @ known.vectors[:3].T).diagonal().abs()
     assert float(likeness.min()) > 1 - 1e-8
+    assert float(residual_norms(a, found.values, found.vectors).max()) < 1e-7
+    assert found.products >= 3
+
+
+def test_solvers_return_as_many_pairs_as_asked_for() -> None:
+    a = matrix()
+    assert len(exact(a).values) == 6
+    assert len(lanczos(a, start()).values) == 6
+    assert len(power_iteration(a, start(), SolverOptions(method="power", iterations=5)).values) == 1
+    assert len(exact(a, SolverOptions(pairs=2)).values) == 2
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -178,7 +192,7 @@ class TestStarts:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "qr"}, "'qr'; expected one of 'exact', 'power', 'lanczos'"),
+        ({"method": "qr"}, "'qr'; expected one of 'exact', 'power', 'lanczos', 'lobpcg'"),
         ({"pairs": 0}, "pairs is 0"),
         ({"tolerance": 0.0}, "tolerance is 0.0"),
         ({"normalisation": "minmax"}, 'set method="power" too'),

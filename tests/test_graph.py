@@ -58,7 +58,7 @@ def test_and_with_consistent_chains_behind_an_occluder_too(name, seed) -> None:
     assert overlap(result.masks, made.clip.masks) > CONSISTENT[name]
 
 
-@pytest.mark.parametrize("method", ["power", "lanczos"])
+@pytest.mark.parametrize("method", ["power", "lanczos", "lobpcg"])
 def test_every_solver_finds_the_same_masks(method) -> None:
     made = toy("disc", (48, 40), 6)
     known = segment(made.clip, made.flow, dtype=torch.float64)
@@ -217,7 +217,7 @@ class TestEdges:
         assert len(result.pairs.values) == 0
         assert result.warnings == ["Nothing moves against the scene: there is no eigenvector, and the masks are empty."]
 
-    @pytest.mark.parametrize("method", ["power", "lanczos"])
+    @pytest.mark.parametrize("method", ["power", "lanczos", "lobpcg"])
     def test_and_so_it_is_with_the_other_solvers(self, method) -> None:
         clip, flow = still(4)
         result = segment(clip, flow, solved_by(method))

@@ -32,6 +32,7 @@ ORDER = [
     "feature_motion",
     "reduced",
     "eigen",
+    "power",
     "theory",
     "toys",
     "datasets.davis2016",

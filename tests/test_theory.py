@@ -8,12 +8,12 @@ import torch
 
 from ikebook.chains import MotionChains
 from ikebook.check import InputError
-from ikebook.eigen import start_labels
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
 from ikebook.flow import Flow
 from ikebook.graph import build
 from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.power import start_labels
 from ikebook.theory import (
     bipartite_defect,
     convergence,

@@ -1,0 +1,168 @@
+"""Power iteration (Alg. 2), step by step: propagate, project, normalise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ikebook import check
+from ikebook.eigen import Eigenpairs, SolverOptions, no_pairs, reachable, unit
+from ikebook.feature_motion import FeatureMotion
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PowerState:
+    """Labels x (n,) after one step of Algorithm 2: "start", "propagation" M x, "projection" P x, "normalisation".
+
+    `value` and `residual`, the Rayleigh quotient x'Ax and |Ax - value x| / |value| of the iteration's normalised start,
+    are known from its projection on; NaN before.
+    """
+
+    iteration: int
+    step: str
+    labels: Tensor
+    value: float
+    residual: float
+
+
+def power_steps(
+    matrix: FeatureMotion,
+    start: Tensor,
+    *,
+    iterations: int = 1000,
+    tolerance: float = 1e-6,
+    normalisation: str = "l2",
+    found: Tensor | None = None,
+) -> Iterator[PowerState]:
+    """Algorithm 2, one step at a time.
+
+    Without ridge x = P x after the first projection, so P M x = P M P x and the loop iterates A (Prop. 2). With ridge
+    P^2 != P, and another projection comes first in each iteration, so that it is A all the same; the authors' program
+    (`normalisation="minmax"`) does without.
+
+    Parameters
+    ----------
+    matrix : A
+    start : x(0), (n,)
+    iterations : at most so many
+    tolerance : stop when the relative residual is below it; with "minmax" nothing stops early
+    normalisation : "l2", or "minmax"
+    found : eigenvectors (r, n) of unit length that are known already; labels are kept orthogonal to them, so that the
+        iteration leads to the next one (deflation)
+    """
+    check.one_of("normalisation", normalisation, ["l2", "minmax"])
+    grid = matrix.motion.chains.grid
+    nan = float("nan")
+    x = start.to(dtype=matrix.dtype, device=matrix.device)
+    if normalisation == "l2":
+        x = unit(_apart(matrix.projection.matvec(x), found))
+    yield PowerState(iteration=0, step="start", labels=x, value=nan, residual=nan)
+    for iteration in range(1, iterations + 1):
+        state: dict[str, Any] = {"iteration": iteration, "value": nan, "residual": nan}
+        before = x
+        if normalisation == "l2" and not matrix.projection.is_projector:
+            x = matrix.projection.matvec(x)
+            yield PowerState(step="projection", labels=x, **state)
+        x = matrix.motion.matvec(x)
+        yield PowerState(step="propagation", labels=x, **state)
+        if normalisation == "minmax":
+            x = _minmax_frames(x, grid.pixels)
+        x = matrix.projection.matvec(x)
+        if normalisation == "l2":
+            x = _apart(x, found)
+            state["value"] = value = float(before @ x)
+            state["residual"] = float((x - value * before).norm()) / abs(value) if value else float("inf")
+        yield PowerState(step="projection", labels=x, **state)
+        x = unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
+        yield PowerState(step="normalisation", labels=x, **state)
+        if state["residual"] <= tolerance or not bool(x.any()):
+            return
+
+
+def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
+    """The eigenpair that Algorithm 2 converges to: that of largest absolute eigenvalue. More of them by deflation.
+
+    If the residual does not fall below the tolerance (as with p = 1 and no self-loop, where M is bipartite and -lambda
+    is an eigenvalue too), the result says so in `converged`.
+    """
+    o = options or SolverOptions(method="power")
+    linear = o.normalisation == "l2"
+    tolerance = reachable(o.tolerance, matrix.dtype)
+    vectors: list[Tensor] = []
+    values: list[float] = []
+    residuals: list[float] = []
+    products = 0
+    for _ in range(o.pairs or 1):
+        found = torch.stack(vectors) if vectors else None
+        measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
+        for state in power_steps(
+            matrix, start, iterations=o.iterations, tolerance=tolerance, normalisation=o.normalisation, found=found
+        ):
+            if state.step in ("start", "normalisation"):
+                measured, last = last, state  # value and residual of `last` are those of the labels before
+        products += last.iteration
+        if not bool(last.labels.any()):  # nothing is left of A, or of the start
+            break
+        vectors.append(unit(measured.labels if linear else last.labels))
+        values.append(last.value)
+        residuals.append(last.residual)
+    if not vectors:
+        return no_pairs(matrix, "power", products)
+    order = sorted(range(len(values)), key=lambda k: -values[k])
+    return Eigenpairs(
+        values=torch.tensor([values[k] for k in order], dtype=torch.float64),
+        vectors=torch.stack([vectors[k] for k in order]),
+        residuals=torch.tensor([residuals[k] for k in order], dtype=torch.float64),
+        products=products,
+        converged=linear and max(residuals) <= tolerance,
+        method="power",
+    )
+
+
+def start_labels(
+    kind: str,
+    frames: int,
+    size: tuple[int, int],
+    *,
+    seed: int = 0,
+    width: float = 0.25,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """x(0), (m * h * w,), all in [0, 1] (Sec. 7.1, Fig. 6).
+
+    Parameters
+    ----------
+    kind : "uniform" noise U(0, 1), the "same" noise in each frame, "constant", or "gaussian", centred
+    frames, size : m and (width, height)
+    seed : of the noise
+    width : sigma of the Gaussian, as a fraction of the frame's sides
+    """
+    w, h = size
+    noise = torch.Generator().manual_seed(seed)
+    if kind == "uniform":
+        return torch.rand(frames * h * w, generator=noise, dtype=dtype)
+    if kind == "same":
+        return torch.rand(h * w, generator=noise, dtype=dtype).repeat(frames)
+    if kind == "constant":
+        return torch.ones(frames * h * w, dtype=dtype)
+    check.one_of("start", kind, ["uniform", "same", "constant", "gaussian"])
+    y, x = torch.meshgrid(
+        (torch.arange(h, dtype=dtype) + 0.5) / h - 0.5, (torch.arange(w, dtype=dtype) + 0.5) / w - 0.5, indexing="ij"
+    )
+    return torch.exp(-(x**2 + y**2) / (2 * width**2)).flatten().repeat(frames)
+
+
+def _apart(x: Tensor, found: Tensor | None) -> Tensor:
+    """`x` without what it has in common with orthonormal vectors (r, n)."""
+    return x if found is None else x - found.T @ (found @ x)
+
+
+def _minmax_frames(x: Tensor, pixels: int) -> Tensor:
+    """Scale each frame's labels to [0, 1]; a frame without contrast becomes 0."""
+    frames = x.view(-1, pixels)
+    low, high = frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
+    return ((frames - low) / torch.where(high > low, high - low, torch.ones_like(high))).flatten()

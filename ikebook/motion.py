@@ -85,7 +85,7 @@ class MotionMatrix(LinearOperator):
         dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
         return torch.exp(-(dt**2) / (2 * self.options.sigma**2))
 
-    def stream(self, steps: int = 0) -> Iterator[Arrival]:
+    def stream(self, steps: int = 0, part: range | None = None) -> Iterator[Arrival]:
         """The rows of C, as frames arrive one after the other.
 
         When frame j arrives, its rows behind are complete, and so are the rows ahead of frame j-p (at the clip's end,
@@ -94,19 +94,22 @@ class MotionMatrix(LinearOperator):
         Parameters
         ----------
         steps : steps to trace if more than p, for whoever reads features farther along the chains
+        part : only the rows of these frames; the p frames before and after arrive too, as rows lead to them
         """
         p, chains = self.options.radius, self.chains
         weights = self.kernel()[:, None, None]
         union = self.options.edges == "union"
         own = torch.arange(chains.grid.cells, dtype=torch.int32, device=self.device)
         waiting: dict[int, tuple[Tensor, Tensor]] = {}  # cells and weights of rows ahead, by frame
-        for frame in range(chains.frames):
+        part = range(chains.frames) if part is None else part
+        arriving = range(max(0, part.start - p), min(chains.frames, part.stop + p))
+        for frame in arriving:
             trace = chains.trace(frame, max(p, steps))
             behind = self._links(trace, BEHIND)
             behind_weights = weights[: len(behind)]
             if union:
                 behind_weights = behind_weights.repeat(1, 1, len(own))
-                for k in range(1, len(behind) + 1):
+                for k in range(1, min(len(behind), frame - arriving.start) + 1):
                     ahead, ahead_weights = waiting[frame - k]
                     there, back = ahead[k - 1, 0], behind[k - 1, 0]
                     ahead_weights[k - 1, 0, back.index_select(0, there) == own] /= 2
@@ -114,10 +117,10 @@ class MotionMatrix(LinearOperator):
             rows = [Rows(frame, BEHIND, behind, behind_weights)]
             cells = self._links(trace, AHEAD)
             waiting[frame] = cells, weights[: len(cells)].repeat(1, 1, len(own)) if union else weights[: len(cells)]
-            last = frame == chains.frames - 1
+            last = frame == arriving.stop - 1
             complete = [f for f in waiting if last or f == frame - p]
             rows += [Rows(f, AHEAD, *waiting.pop(f)) for f in complete]
-            yield Arrival(trace, [row for row in rows if len(row.cells)])
+            yield Arrival(trace, [row for row in rows if len(row.cells) and row.frame in part])
 
     def _links(self, trace: Trace, direction: int) -> Tensor:
         """Cells that a frame's chains meet, (steps, links, cells) int32."""

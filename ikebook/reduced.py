@@ -28,29 +28,38 @@ DENSE_FRAMES = 1500
 class Reduced:
     """G = F'F and B = F'MF, (d, d) float64: all that A's spectrum depends on where one P serves the whole clip.
 
-    Both are sums over frames.
+    Both are sums over frames: those of a clip's parts add up to those of the clip.
     """
 
     gram: Tensor
     motion: Tensor
 
+    def __add__(self, other: Reduced) -> Reduced:
+        return Reduced(self.gram + other.gram, self.motion + other.motion)
 
-def reduce(motion: MotionMatrix, features: FeatureMatrix) -> Reduced:
+
+def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = None) -> Reduced:
     """F'F and F'MF in one pass over the clip, without M, P or A, and without a scatter.
 
     As M = C + C', F'MF = F'CF + (F'CF)'; and row a of CF is the sum of k(a, b) F[b] over the nodes b on the chain from
     a. Of F only the last p+1 frames are held.
+
+    Parameters
+    ----------
+    motion, features : of one clip, or of one part of it with a halo of p + q frames on either side
+    part : the frames whose rows of C and of F are summed; all if None. Parts that do not overlap add up.
     """
     grid, d = motion.chains.grid, features.shape[1]
     slots = min(motion.options.radius + 1, motion.chains.frames)
     table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
     outgoing = torch.zeros_like(gram)  # F'CF
-    for arrival in motion.stream(features.reach):
+    for arrival in motion.stream(features.reach, part):
         trace: Trace = arrival.trace
         block = table[trace.frame % slots]
         block.copy_(features.block(trace))
-        gram += grid.inner(block, block)
+        if part is None or trace.frame in part:
+            gram += grid.inner(block, block)
         for row in arrival.rows:
             outgoing += grid.inner(table[row.frame % slots], _propagate(row, table))
     both = outgoing + outgoing.T + motion.options.self_loop * gram

@@ -1,0 +1,68 @@
+"""The small matrices are sums over frames: those of parts, made apart, add up to those of the whole."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from ikebook.chains import ChainOptions, MotionChains
+from ikebook.features import Cue, FeatureMatrix, FeatureOptions
+from ikebook.flow import Flow
+from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.reduced import reduce
+from ikebook.toys import toy
+
+SIZE, FRAMES, RADIUS, WINDOW = (18, 16), 17, 3, 2
+MAPS = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def operators(first: int = 0, last: int = FRAMES, edges: str = "count", **chain: object):
+    """M and F of frames first to last (not included) of one clip, as if there were no others."""
+    flow = toy("two_objects", SIZE, FRAMES).flow
+    piece = Flow(forward=flow.forward[first : last - 1], backward=flow.backward[first : last - 1])
+    chains = MotionChains(piece, ChainOptions(**chain), dtype=torch.float64)
+    options = FeatureOptions(displacements=True, half_window=WINDOW, cue_window=WINDOW)
+    features = FeatureMatrix(chains, options, [Cue(name="noise", maps=MAPS[first:last])])
+    return MotionMatrix(chains, MotionOptions(radius=RADIUS, edges=edges, self_loop=0.5)), features
+
+
+@pytest.mark.parametrize("edges", ["count", "union"])
+@pytest.mark.parametrize("cuts", [(0, 9, 17), (0, 1, 2, 16, 17), (0, 5, 6, 12, 17), tuple(range(18))])
+def test_parts_add_up_to_the_whole(edges, cuts) -> None:
+    motion, features = operators(edges=edges)
+    whole = reduce(motion, features)
+    parts = [reduce(motion, features, range(a, b)) for a, b in itertools.pairwise(cuts)]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    assert torch.allclose(total.gram, whole.gram, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(total.motion, whole.motion, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("edges", ["count", "union"])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_two_halves_made_apart_with_their_halos_add_up(edges, consistent) -> None:
+    halo, middle = RADIUS + WINDOW, 9
+    motion, features = operators(edges=edges, consistent=consistent)
+    whole = reduce(motion, features)
+    early = reduce(*operators(0, middle + halo, edges=edges, consistent=consistent), range(middle))
+    shift = middle - halo
+    late = reduce(*operators(shift, FRAMES, edges=edges, consistent=consistent), range(middle - shift, FRAMES - shift))
+    total = early + late
+    assert torch.allclose(total.gram, whole.gram, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(total.motion, whole.motion, rtol=1e-12, atol=1e-12)
+
+
+def test_a_halo_that_is_too_short_shows() -> None:
+    whole = reduce(*operators())
+    early, late = reduce(*operators(0, 10), range(9)), reduce(*operators(8, FRAMES), range(1, 9))
+    assert not torch.allclose((early + late).motion, whole.motion, rtol=1e-3)
+
+
+def test_a_part_sees_only_the_frames_that_its_rows_lead_to() -> None:
+    motion, _ = operators()
+    arrivals = list(motion.stream(part=range(8, 10)))
+    assert [arrival.trace.frame for arrival in arrivals] == list(range(5, 13))
+    assert {row.frame for arrival in arrivals for row in arrival.rows} == {8, 9}

@@ -18,6 +18,7 @@ from ikebook.flow import (
     Flow,
     FlowCache,
     FlowFiles,
+    KnownFlow,
     compute_flow,
     provider,
     read_flo,
@@ -191,6 +192,28 @@ class TestComputeFlow:
     def test_the_number_of_fields_must_fit(self, m, message) -> None:
         with pytest.raises(InputError, match=message):
             compute_flow(Clip(frames=np.zeros((m, 6, 8, 3), np.uint8)), Counting(random_flow(3)))
+
+
+class TestKnownFlow:
+    def test_a_toy_s_flow_is_given_as_it_is(self) -> None:
+        made = toy("disc", (40, 32), 4)
+        flow = compute_flow(made.clip, KnownFlow(made.flow))
+        assert np.array_equal(flow.forward, made.flow.forward.astype(np.float32))
+        assert np.array_equal(flow.backward, made.flow.backward.astype(np.float32))
+
+    def test_displacements_shrink_with_the_clip(self) -> None:
+        forward = np.full((2, 32, 40, 2), (4.0, -6.0))
+        clip = Clip(frames=np.zeros((3, 32, 40, 3), np.uint8)).resize((20, 16))
+        flow = compute_flow(clip, KnownFlow(Flow(forward=forward, backward=-forward)))
+        assert np.array_equal(flow.forward, np.full((2, 16, 20, 2), (2.0, -3.0), np.float32))
+
+    def test_it_has_to_fit_the_clip(self) -> None:
+        short = toy("disc", (40, 32), 3)
+        with pytest.raises(InputError, match="flow has 2 fields, but the clip has 4 frames"):
+            compute_flow(toy("disc", (40, 32), 4).clip, KnownFlow(short.flow))
+
+    def test_its_description_tells_flows_apart(self) -> None:
+        assert len({KnownFlow(toy(name, (40, 32), 3).flow).describe() for name in TOYS}) == len(TOYS)
 
 
 class TestFields:

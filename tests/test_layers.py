@@ -24,6 +24,7 @@ ORDER = [
     "flow.dis",
     "flow.farneback",
     "flow.files",
+    "flow.known",
     "flow.cache",
     "flow",
     "chains",

@@ -19,6 +19,7 @@ from ikebook.flow.dis import Dis, DisOptions
 from ikebook.flow.farneback import Farneback, FarnebackOptions
 from ikebook.flow.fields import Flow, resize_flow
 from ikebook.flow.files import FlowFiles, read_flo, write_flo
+from ikebook.flow.known import KnownFlow
 
 __all__ = [
     "Dis",
@@ -29,6 +30,7 @@ __all__ = [
     "FlowCache",
     "FlowFiles",
     "FlowProvider",
+    "KnownFlow",
     "compute_flow",
     "provider",
     "read_flo",

@@ -276,7 +276,8 @@ def span(gram: Tensor, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor
     basis = basis / squares.sqrt()  # now Q = F U is orthonormal, and F = Q R
     r = basis.T @ gram
     squares, rotation = torch.linalg.eigh(r @ r.T)
-    squares = squares.clamp_min(0)
+    kept = squares > 10 * torch.finfo(squares.dtype).eps * squares.max() if len(squares) else squares > 0
+    squares, rotation = squares[kept], rotation[:, kept]
     return basis @ rotation * squares.sqrt(), squares
 
 

@@ -166,9 +166,7 @@ class MotionChains:
             target = frame + direction * step
             if not 0 <= target < self.frames:
                 break
-            pair = min(
-                target, target - direction
-            )  # fields lie between frames: this one between target and the one before
+            pair = min(target, target - direction)  # fields lie between two frames
             dx, dy = self._sample(self._planes[direction][:, pair], x, y, cell)
             x, y = x + dx, y + dy
             if self.options.border == "end":

@@ -32,9 +32,7 @@ class SolverOptions:
     normalisation: str = "l2"  # after each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no
     # linear map, so no eigenvector comes of it; the authors' program does so, twice, and sets negative labels to 0 between)
     iterations: int = 1000  # of power iteration at most; with "minmax", just so many
-    tolerance: float = (
-        1e-6  # power iteration and Lanczos stop at this relative residual (or at what the dtype can reach)
-    )
+    tolerance: float = 1e-6  # relative residual that iterations stop at (or what the dtype can reach, if that is more)
     start: str = "uniform"  # x(0): "uniform" noise, the "same" noise in each frame, "constant", or "gaussian"
     start_width: float = 0.25  # sigma of the "gaussian" start, fraction of the frame's sides
     seed: int = 0  # of the noise

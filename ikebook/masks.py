@@ -14,9 +14,7 @@ from ikebook.check import require
 
 @dataclass(frozen=True, kw_only=True)
 class MaskOptions:
-    object: str = (
-        "salient"  # of the leading eigenvectors, the one closest to the motion saliency, or the "principal" one
-    )
+    object: str = "salient"  # the leading eigenvector that is closest to the motion saliency, or the "principal" one
     map: str = "median"  # to [0, 1] in each frame: from its "median" to its `top` quantile, or from least to greatest
     # ("minmax")
     top: float = 0.995  # quantile of a frame's labels that becomes 1

@@ -96,7 +96,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     values: list[float] = []
     residuals: list[float] = []
     products = 0
-    for _ in range(o.pairs or 1):
+    for _ in range(o.pairs or 1 if linear else 1):
         found = torch.stack(vectors) if vectors else None
         measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
         for state in power_steps(

@@ -16,22 +16,23 @@ HERE = Path(__file__).parent
 DATA = Path(os.environ.get("IKEBOOK_DATA", HERE.parent.parent / "shared"))
 
 
+def _data(folder: str, what: str) -> Path:
+    root = DATA / folder
+    if not root.is_dir():
+        pytest.skip(f"no {what} in {root}; set IKEBOOK_DATA to the folder that holds {folder}/")
+    return root
+
+
 @pytest.fixture(scope="session")
 def davis_root() -> Path:
     """The folder with DAVIS 2016's sequences."""
-    root = DATA / "davis2016"
-    if not root.is_dir():
-        pytest.skip(f"no DAVIS sequences in {root}; set IKEBOOK_DATA to the folder that holds davis2016/")
-    return root
+    return _data("davis2016", "DAVIS sequences")
 
 
 @pytest.fixture(scope="session")
 def metrics_root() -> Path:
     """The folder with masks and the official tools' numbers for them."""
-    root = DATA / "metrics"
-    if not root.is_dir():
-        pytest.skip(f"no reference numbers in {root}; set IKEBOOK_DATA to the folder that holds metrics/")
-    return root
+    return _data("metrics", "reference numbers")
 
 
 @pytest.fixture(autouse=True)

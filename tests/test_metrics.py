@@ -328,8 +328,12 @@ def test_the_reference_numbers_cover_these_sequences_and_no_others(metrics_root)
         }  # fmt: skip
 
 
-def test_scores_raise_no_warning_on_empty_frames() -> None:
+def test_scores_of_empty_frames_are_defined_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        saliency_scores([EMPTY.astype(np.uint8)] * 2, [EMPTY] * 2)
-        summary(davis_scores([EMPTY] * 2, [FULL] * 2))
+        found = saliency_scores([EMPTY.astype(np.uint8)] * 2, [EMPTY] * 2)
+        unscored = summary(davis_scores([EMPTY] * 2, [FULL] * 2))
+        missed = summary(davis_scores([EMPTY] * 3, [FULL] * 3))
+    assert found == {"mae": 0, "fbeta_adaptive": 0, "fbeta_mean": 0, "fbeta_max": 0}
+    assert all(math.isnan(score) for score in unscored.values())  # first and last frame do not count
+    assert (missed["J_mean"], missed["J_recall"], missed["J_decay"]) == (0, 0, 0)

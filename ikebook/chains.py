@@ -208,7 +208,7 @@ class MotionChains:
 
     def _pad(self, fields: np.ndarray) -> Tensor:
         """Fields (m-1, h, w, 2) as planes (2, m-1, cells)."""
-        planes = torch.from_numpy(np.require(fields, requirements="W")).to(self.device, self.dtype).movedim(-1, 0)
+        planes = torch.from_numpy(fields).to(self.device, self.dtype).movedim(-1, 0)
         if self.options.border == "end":
             return self.grid.pad(planes)
         return torch.nn.functional.pad(planes, (1, 1, 1, 1), mode="replicate").flatten(-2)

@@ -90,7 +90,11 @@ class FeatureMatrix(LinearOperator):
             grid.pad(_minmax(self._tensor(c.maps)) if o.scale == "minmax" else self._tensor(c.maps)) for c in cues
         ]
         self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
-        self._ranges = {direction: _range(grid.crop(chains.planes(direction))) for direction in (AHEAD, BEHIND)}
+        scaled = o.displacements and o.scale == "minmax"
+        self._ranges = {
+            direction: _range(grid.crop(chains.planes(direction))) if scaled else [(0.0, 1.0)] * 2
+            for direction in (AHEAD, BEHIND)
+        }
         self.columns = self._names([cue.name for cue in cues])
         require(
             len(self.columns) > 0, "F has no column; switch on displacements, the saliency or the bias, or give a cue."

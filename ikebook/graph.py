@@ -72,8 +72,8 @@ class GraphResult:
     def eigengap(self) -> tuple[float, float] | None:
         """The distance from the object's eigenvalue to the nearest other one of A, and that one over the object's.
 
-        A has the eigenvalue 0 too, which no solver lists: it stands before the negative ones. None where there is no
-        eigenvalue, or the solver has found but one that is not the only one.
+        A has the eigenvalue 0 too, which the exact solver does not list: it stands before the negative ones. None where
+        fewer than two eigenvalues have been found.
         """
         values = [float(value) for value in self.pairs.values]
         if len(values) <= 1 or values[self.chosen] == 0:

@@ -7,6 +7,7 @@ F'F and F'MF (see `eigen.exact`).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,6 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from ikebook.chains import Trace
 from ikebook.features import FeatureMatrix, span
 from ikebook.motion import MotionMatrix, Rows
 
@@ -50,18 +50,13 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = N
     part : the frames whose rows of C and of F are summed; all if None. Parts that do not overlap add up.
     """
     grid, d = motion.chains.grid, features.shape[1]
-    slots = min(motion.options.radius + 1, motion.chains.frames)
-    table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
     outgoing = torch.zeros_like(gram)  # F'CF
-    for arrival in motion.stream(features.reach, part):
-        trace: Trace = arrival.trace
-        block = table[trace.frame % slots]
-        block.copy_(features.block(trace))
-        if part is None or trace.frame in part:
-            gram += grid.inner(block, block)
-        for row in arrival.rows:
-            outgoing += grid.inner(table[row.frame % slots], _propagate(row, table))
+    for frame, rows, table in _arrivals(motion, features, part):
+        if part is None or frame in part:
+            gram += grid.inner(table[frame % len(table)], table[frame % len(table)])
+        for row in rows:
+            outgoing += grid.inner(table[row.frame % len(table)], _propagate(row, table))
     both = outgoing + outgoing.T + motion.options.self_loop * gram
     return Reduced(gram, both)
 
@@ -79,26 +74,36 @@ class ReducedFrames:
 
 def reduce_frames(motion: MotionMatrix, features: FeatureMatrix) -> ReducedFrames:
     """F_i'F_i of each frame and F_i'M_ij F_j of each pair of frames, in one pass over the clip."""
-    grid, d = motion.chains.grid, features.shape[1]
-    slots = min(motion.options.radius + 1, motion.chains.frames)
-    table = torch.zeros(slots, grid.cells, d, dtype=features.dtype, device=features.device)
+    grid = motion.chains.grid
     grams: list[Tensor] = []
     blocks: dict[tuple[int, int], Tensor] = {}
-    for arrival in motion.stream(features.reach):
-        i = arrival.trace.frame
-        block = table[i % slots]
-        block.copy_(features.block(arrival.trace))
-        grams.append(grid.inner(block, block))
+    for i, rows, table in _arrivals(motion, features):
+        grams.append(grid.inner(table[i % len(table)], table[i % len(table)]))
         if motion.options.self_loop:
             blocks[i, i] = motion.options.self_loop * grams[i]
-        for row in arrival.rows:
+        for row in rows:
             for target, cells, weight in zip(row.targets(), row.cells, row.weights, strict=True):
-                there = table[target % slots]
+                there = table[target % len(table)]
                 reached = torch.stack([there.index_select(0, link) for link in cells]).sum(0) * weight[0][:, None]
-                outgoing = grid.inner(table[row.frame % slots], reached)  # F_i' C_ij F_j
+                outgoing = grid.inner(table[row.frame % len(table)], reached)  # F_i' C_ij F_j
                 pair = (row.frame, target) if row.frame < target else (target, row.frame)
                 blocks[pair] = blocks.get(pair, 0) + (outgoing if row.frame < target else outgoing.T)
     return ReducedFrames(torch.stack(grams), blocks)
+
+
+def _arrivals(
+    motion: MotionMatrix, features: FeatureMatrix, part: range | None = None
+) -> Iterator[tuple[int, list[Rows], Tensor]]:
+    """Each frame as it arrives, the rows of C that it completes, and a ring of F's last frames (slots, cells, d).
+
+    Frame j lies in slot j % slots; slots, p+1 or all frames of a shorter clip, are what the rows lead to.
+    """
+    slots = min(motion.options.radius + 1, motion.chains.frames)
+    cells, d = motion.chains.grid.cells, features.shape[1]
+    table = torch.zeros(slots, cells, d, dtype=features.dtype, device=features.device)
+    for arrival in motion.stream(features.reach, part):
+        table[arrival.trace.frame % slots].copy_(features.block(arrival.trace))
+        yield arrival.trace.frame, arrival.rows, table
 
 
 def _propagate(row: Rows, table: Tensor) -> Tensor:

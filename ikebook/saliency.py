@@ -88,7 +88,7 @@ def motion_saliency(
     seen = torch.zeros(m, 1, 1, dtype=dtype, device=frames.device)
     for first, fields in ((0, flow.forward), (1, flow.backward)):
         for index in range(m - 1):
-            field = torch.from_numpy(fields[index].copy()).to(frames.device, dtype)
+            field = torch.from_numpy(fields[index]).to(frames.device, dtype)
             residual = field - dominant_motion(field, options.iterations)
             distance[index + first] *= residual.norm(dim=-1)
             if options.contrast:

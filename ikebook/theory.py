@@ -109,13 +109,15 @@ def proposition_1(matrix: FeatureMotion) -> Maxima:
     the largest eigenvalue of Q'MQ. Builds P and M.
     """
     _projector(matrix)
-    p, m = matrix.projection.dense(), matrix.motion.dense()
+    return _maxima(matrix.projection.dense(), matrix.motion.dense())
+
+
+def _maxima(p: Tensor, m: Tensor) -> Maxima:
     values, vectors = scipy.linalg.eigh(p.cpu().numpy())
     q = vectors[:, values > 0.5]
     inside, within = scipy.linalg.eigh(q.T @ m.cpu().numpy() @ q)
     size = len(p)
-    a = matrix.dense().cpu().numpy()
-    leading, vector = scipy.linalg.eigh(a, subset_by_index=[size - 1, size - 1])
+    leading, vector = scipy.linalg.eigh((p @ m @ p).cpu().numpy(), subset_by_index=[size - 1, size - 1])
     cosine = abs(float(vector[:, 0] @ (q @ within[:, -1])))
     return Maxima(float(inside[-1]), float(leading[0]), cosine)
 
@@ -148,13 +150,12 @@ def proposition_2(matrix: FeatureMotion, seed: int = 0) -> Quotients:
     noise = torch.Generator().manual_seed(seed)
     x = p @ torch.randn(len(p), 8, generator=noise, dtype=p.dtype).to(p)
     ax = a @ x
-    leading = float(torch.linalg.eigvalsh(a)[-1])
-    inside = proposition_1(matrix).constrained
+    maxima = _maxima(p, m)
     return Quotients(
         asymmetry=float((pm - pm.T).norm() / pm.norm()),
         largest=float(torch.linalg.eigvalsh((pm + pm.T) / 2)[-1]),
-        on_span=inside,
-        leading=leading,
+        on_span=maxima.constrained,
+        leading=maxima.leading,
         same_product=float(((pm @ x - ax).norm(dim=0) / ax.norm(dim=0)).max()),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
@@ -125,8 +126,15 @@ def write_results(
 
 
 def _clear(folder: Path) -> None:
-    """Remove an earlier run's results, its summary last: a run that is stopped must not look like a mixture of two."""
-    if (folder / "summary.json").is_file():
+    """Remove an earlier run's results, its summary last: a run that is stopped must not look like a mixture of two.
+
+    Only where that summary says that ikebook made them; other people's files stay.
+    """
+    try:
+        ours = "ikebook" in json.loads((folder / "summary.json").read_text(encoding="utf-8"))["versions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if ours:
         pictures = [file for kind in ("masks", "soft") for file in (folder / kind).glob("*.png")]
         for file in (*pictures, folder / "overlay.mp4", folder / "sheet.png", folder / "summary.json"):
             file.unlink(missing_ok=True)

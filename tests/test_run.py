@@ -54,6 +54,17 @@ def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path)
     assert tree(again) == names | {"masks/notes.txt", "overlay.mp4", "sheet.png", "summary.json"}
 
 
+@pytest.mark.parametrize("text", ["not JSON", "[1, 2]", '{"versions": {"other": "1"}}', '{"versions": null}'])
+def test_what_another_program_has_left_there_stays(text, tmp_path) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "precious.png").write_bytes(b"mine")
+    (tmp_path / "summary.json").write_text(text, encoding="utf-8")
+    made = toy("disc", (32, 24), 3)
+    result, seconds = run(made.clip, provider("dis"), OPTIONS)
+    write_results(tmp_path, made.clip, result, seconds, OPTIONS)
+    assert (tmp_path / "masks" / "precious.png").read_bytes() == b"mine"
+
+
 def frames_of(video) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(video))
     frames = []

@@ -111,7 +111,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.masks:
         given = [
             action.option_strings[0]
-            for action in options.run_group._group_actions  # noqa: SLF001
+            for action in options.run_actions
             if getattr(options, action.dest) != action.default
         ]
         require(not given, f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.")
@@ -262,43 +262,44 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to segment")
-    group.add_argument(
+    actions: list[argparse.Action] = []
+
+    def add(name: str, **options: Any) -> None:
+        actions.append(group.add_argument(name, **options))
+
+    add(
         "--preset",
         default="default",
         metavar="NAME",
         help="default (ours, solved exactly), paper (as printed) or released (as the authors' program runs)",
     )
-    group.add_argument(
+    add(
         "--flow",
         default="dis",
         metavar="dis|farneback|DIR",
         help="who computes optical flow, or a folder with forward/*.flo and backward/*.flo (default: %(default)s; with "
         "evaluate, DIR/<sequence>/forward/*.flo)",
     )
-    group.add_argument(
+    add(
         "--size",
         default="auto",
         metavar="WxH",
         help="size the graph works at (default: 416x224, turned where frames are higher than wide)",
     )
-    group.add_argument(
+    add(
         "--cue",
         action="append",
         metavar="DIR",
         help="a map for each frame as further node features: 8-bit or 16-bit grey images, or .npy; may be repeated (with "
         "evaluate, DIR/<sequence>/)",
     )
-    group.add_argument(
-        "--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)"
-    )
-    group.add_argument(
-        "--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)"
-    )
-    group.add_argument(
+    add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)")
+    add("--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)")
+    add(
         "--set",
         action="append",
         metavar="GROUP.OPTION=VALUE",
         help="any other option of the graph, such as motion.radius=10 or masks.threshold=0.5; may be repeated",
     )
-    parser.set_defaults(run_group=group)
-    group.add_argument("--no-cache", action="store_true", help="do not keep optical flow between runs")
+    add("--no-cache", action="store_true", help="do not keep optical flow between runs")
+    parser.set_defaults(run_actions=actions)

@@ -7,6 +7,8 @@ and what is cast there is cut off, so that no step needs to ask which chains hav
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor
 from ikebook import check
 from ikebook.check import require
 from ikebook.flow.fields import Flow
+from ikebook.storage import Recent
 
 CONSISTENT = (0.01, 0.5)
 """A step f whose backward step b has |f + b|^2 <= 0.01 (|f|^2 + |b|^2) + 0.5 px^2 passes the forward-backward check
@@ -23,6 +26,15 @@ CONSISTENT = (0.01, 0.5)
 
 AHEAD, BEHIND = 1, -1
 """Directions in time: along the forward flow, along the backward flow."""
+
+BATCH = {"cpu": 1, "cuda": 32}
+"""Frames whose chains are followed at once: one fills a processor's cache, and many keep a GPU busy."""
+
+SHIFT = 1.5
+"""From a position in pixels to its cell's column and row: 1 for the border, and 0.5 so that cutting off rounds."""
+
+KEEP_BYTES = 1 << 28
+"""Most flow that is kept on the device, for each direction, unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +69,22 @@ class Grid:
         return cells.view(*cells.shape[:-1], *self.shape)[..., 1:-1, 1:-1]
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """A'b of two arrays of cells, (cells, d) and (cells, e), as (d, e) float64.
+        """A'B of each frame for arrays of cells (b, cells, d) and (b, cells, e), as (b, d, e) float64.
 
-        Each row of the frame is summed in the arrays' dtype, and the rows in float64: in float32 that keeps two digits
+        Each row of a frame is summed in the arrays' dtype, and the rows in float64: in float32 that keeps two digits
         more than one long sum, and costs no more.
         """
-        rows = [cells.view(*self.shape, -1) for cells in (a, b)]
-        return torch.bmm(rows[0].transpose(1, 2), rows[1]).double().sum(0)
+        rows = [cells.reshape(-1, self.shape[1], cells.shape[-1]) for cells in (a, b)]  # (b * (h+2), w+2, d)
+        products = torch.bmm(rows[0].transpose(1, 2), rows[1]).double()
+        return products.view(len(a), self.shape[0], *products.shape[1:]).sum(1)
 
     def cell_of(self, x: Tensor, y: Tensor) -> Tensor:
         """The cell nearest to positions in pixels; halves go up; beyond the frame, the border. int32."""
-        column = (x + 1.5).clamp(0, self.w + 1.5).int()  # +1 for the border, +0.5 so that cutting off rounds
-        row = (y + 1.5).clamp(0, self.h + 1.5).int()
-        return torch.add(column, row, alpha=self.w + 2)
+        return self.cut((x + SHIFT).clamp(0, self.w + 1.5), (y + SHIFT).clamp(0, self.h + 1.5))
+
+    def cut(self, column: Tensor, row: Tensor) -> Tensor:
+        """The cell at positions that have been shifted by `SHIFT`, and lie on the grid. int32."""
+        return torch.add(column.int(), row.int(), alpha=self.w + 2)
 
     def pixel_of(self, cells: Tensor) -> Tensor:
         """The pixel y*w + x of each cell, -1 on the border. int64."""
@@ -80,27 +95,39 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Where the chains of all cells of one frame are after some steps, `frame` frames into the clip.
+    """Where the chains of all cells of some frames are, `offset` frames later (earlier, if it is negative).
 
-    `x`, `y` (cells,) are positions in pixels, `cell` (cells,) int32 the nearest cells, and `dx`, `dy` (cells,) the
-    displacements of the step that led here.
+    Of b consecutive frames, `frames`: those whose chains get so far before the clip ends. `x`, `y` (b, cells) are
+    positions in pixels, `cell` (b, cells) int32 the nearest cells, and `dx`, `dy` (b, cells) the displacements of the step
+    that led here.
     """
 
-    frame: int
+    frames: range
+    offset: int
     x: Tensor
     y: Tensor
     cell: Tensor
     dx: Tensor
     dy: Tensor
 
+    @property
+    def targets(self) -> range:
+        """The frames that the chains are in."""
+        return range(self.frames.start + self.offset, self.frames.stop + self.offset)
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The outgoing chains of one frame: `ahead[k-1]` and `behind[k-1]` are k frames later and earlier."""
+    """The outgoing chains of b consecutive frames: `ahead[k-1]` and `behind[k-1]` are k frames later and earlier.
 
-    frame: int
+    `met[direction]` (steps, links, b, cells) int32 has the cells that they meet, 0 (a border cell) beyond the clip's end.
+    It may reach farther than `ahead` and `behind`.
+    """
+
+    frames: range
     ahead: list[Step]
     behind: list[Step]
+    met: dict[int, Tensor]
 
     def at(self, offset: int) -> Step | None:
         """The step `offset` frames away (not 0), or None where the clip, or the trace, does not reach."""
@@ -117,6 +144,8 @@ class MotionChains:
     flow : forward and backward fields of m frames
     options : how positions meet pixels
     dtype, device : those of positions and of everything built on the chains
+    batch : frames that are handled at once; results do not depend on it
+    keep : bytes of flow that are kept on the device, for each direction, and not fetched anew in each pass
     """
 
     def __init__(
@@ -126,26 +155,51 @@ class MotionChains:
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        batch: int | None = None,
+        keep: int = KEEP_BYTES,
     ) -> None:
         self.options = options or ChainOptions()
         self.grid = Grid(flow.size)
         self.frames = len(flow)
         self.dtype = dtype
         self.device = torch.device(device)
-        self._planes = {AHEAD: self._pad(flow.forward), BEHIND: self._pad(flow.backward)}
+        self.batch = batch or BATCH.get(self.device.type, 1)
+        self._fields = {
+            AHEAD: Recent(flow.forward, self._cells, keep),
+            BEHIND: Recent(flow.backward, self._cells, keep),
+        }
         rows, columns = self.grid.shape
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         self._x = (x - 1).flatten().to(self.device, dtype)
         self._y = (y - 1).flatten().to(self.device, dtype)
 
-    def planes(self, direction: int) -> Tensor:
-        """The flow fields ahead or behind, (2, m-1, cells): dx and dy."""
-        return self._planes[direction]
+    def field(self, direction: int, pair: int) -> Tensor:
+        """One flow field, ahead or behind, between frames `pair` and `pair` + 1: dx + i dy of each cell, complex."""
+        return self._fields[direction][pair]
 
-    def trace(self, frame: int, steps: int) -> Trace:
-        """Follow the chains of all pixels of `frame` for `steps` frames each way, fewer at the clip's ends."""
-        require(0 <= frame < self.frames, f"frame is {frame}; expected 0 to {self.frames - 1}.")
-        return Trace(frame, self._follow(frame, steps, AHEAD), self._follow(frame, steps, BEHIND))
+    def batches(self, frames: range | None = None, cuts: tuple[int, ...] = ()) -> Iterator[range]:
+        """Consecutive frames, all if None, in ranges of `batch`, none of which goes across a multiple of it or a cut."""
+        frames = range(self.frames) if frames is None else frames
+        starts = {*frames[:1], *cuts, *range(0, frames.stop, self.batch)}
+        edges = [*sorted(start for start in starts if start in frames), frames.stop]
+        return (range(start, stop) for start, stop in itertools.pairwise(edges))
+
+    def trace(self, frames: range | int, steps: int, keep: int | None = None) -> Trace:
+        """Follow the chains of all pixels of consecutive frames for `steps` frames each way, fewer at the clip's ends.
+
+        Of the steps after the first `keep`, only the cells that are met are kept; all if None.
+        """
+        frames = range(frames, frames + 1) if isinstance(frames, int) else frames
+        require(
+            0 <= frames.start < frames.stop <= self.frames,
+            f"frames are {frames.start} to {frames.stop - 1}; expected some of 0 to {self.frames - 1}.",
+        )
+        for fields in self._fields.values():
+            fields.at_least = 2 * steps + self.batch
+        keep = steps if keep is None else keep
+        ahead, met_ahead = self._follow(frames, steps, keep, AHEAD)
+        behind, met_behind = self._follow(frames, steps, keep, BEHIND)
+        return Trace(frames, ahead, behind, {AHEAD: met_ahead, BEHIND: met_behind})
 
     def nodes(self, cells: Tensor, frame: int) -> Tensor:
         """The nodes frame*h*w + y*w + x at cells of a frame, -1 where the chain has ended. int64."""
@@ -153,65 +207,94 @@ class MotionChains:
         return torch.where(pixels >= 0, pixels + frame * self.grid.pixels, -1)
 
     def links(self, step: Step) -> Tensor:
-        """The cells that each chain meets at a step, (1, cells) or (4, cells) int32."""
+        """The cells that each chain meets at a step, (1, b, cells) or (4, b, cells) int32."""
         if self.options.links == "nearest":
             return step.cell[None]
         return torch.stack([self.grid.cell_of(x, y) for y in _both(step.y) for x in _both(step.x)])
 
-    def _follow(self, frame: int, steps: int, direction: int) -> list[Step]:
-        x, y, cell = self._x, self._y, self.grid.cell_of(self._x, self._y)
+    def _follow(self, frames: range, steps: int, keep: int, direction: int) -> tuple[list[Step], Tensor]:
+        grid, options, start = self.grid, self.options, frames.start
+        nearest, ends = options.links == "nearest", options.border == "end"
+        steps = min(steps, self.frames - 1 - frames.start if direction == AHEAD else frames.stop - 1)
+        shape = (steps, 1 if nearest else 4, len(frames), grid.cells)
+        met = torch.zeros(shape, dtype=torch.int32, device=self.device)
+        right, bottom = grid.w + 1.5, grid.h + 1.5  # shifted, as u and v are
+        u, v = (self._x + SHIFT).expand(len(frames), -1), (self._y + SHIFT).expand(len(frames), -1)  # (b, cells)
+        cell = grid.cut(u, v)
         gone = torch.zeros_like(cell, dtype=torch.bool)  # chains that have failed the forward-backward check
         followed: list[Step] = []
-        for step in range(1, steps + 1):
-            target = frame + direction * step
-            if not 0 <= target < self.frames:
-                break
-            pair = min(target, target - direction)  # fields lie between two frames
-            dx, dy = self._sample(self._planes[direction][:, pair], x, y, cell)
-            x, y = x + dx, y + dy
-            if self.options.border == "end":
-                x, y = x.clamp(-1, self.grid.w), y.clamp(-1, self.grid.h)  # on the border the flow is 0: there it stays
-            cell = self.grid.cell_of(x, y)
-            if self.options.border == "end" and self.options.links == "corners":
-                ended = self.grid.pixel_of(cell) < 0  # less than a pixel outside, one of its corners would lie inside
-                x, y = x.masked_fill(ended, -1), y.masked_fill(ended, -1)
-            if self.options.consistent:
-                back_x, back_y = self._sample(self._planes[-direction][:, pair], x, y, cell)
+        for k in range(1, steps + 1):
+            offset = direction * k
+            on = range(max(frames.start, -offset), min(frames.stop, self.frames - offset))
+            if on != frames:  # the chains of some frames end here, at the clip's end
+                rows = slice(on.start - frames.start, on.stop - frames.start)
+                u, v, cell, gone, frames = u[rows], v[rows], cell[rows], gone[rows], on
+            between = min(offset, offset - direction)  # field i lies between frames i and i+1
+            pairs = range(frames.start + between, frames.stop + between)
+            dx, dy = self._sample(direction, pairs, u, v, cell)
+            u, v = u + dx, v + dy
+            if ends:
+                u, v = u.clamp_(0.5, right), v.clamp_(0.5, bottom)  # on the border the flow is 0: there they stay
+                cell = grid.cut(u, v)
+            else:
+                cell = grid.cut(u.clamp(0, right), v.clamp(0, bottom))
+            if ends and not nearest:
+                ended = grid.pixel_of(cell) < 0  # less than a pixel outside, one of its corners would lie inside
+                u, v = u.masked_fill(ended, 0.5), v.masked_fill(ended, 0.5)
+            if options.consistent:
+                back_x, back_y = self._sample(-direction, pairs, u, v, cell)
                 relative, absolute = CONSISTENT
                 squares = dx**2 + dy**2 + back_x**2 + back_y**2
                 gone = gone | ((dx + back_x) ** 2 + (dy + back_y) ** 2 > relative * squares + absolute)
-                x, y, cell = x.masked_fill(gone, -1), y.masked_fill(gone, -1), cell.masked_fill(gone, 0)
+                u, v, cell = u.masked_fill(gone, 0.5), v.masked_fill(gone, 0.5), cell.masked_fill(gone, 0)
                 dx, dy = dx.masked_fill(gone, 0), dy.masked_fill(gone, 0)
-            followed.append(Step(target, x, y, cell, dx, dy))
-        return followed
+            there = met[k - 1, :, frames.start - start : frames.stop - start]
+            if nearest and k > keep:
+                there[0] = cell
+                continue
+            step = Step(frames, offset, u - SHIFT, v - SHIFT, cell, dx, dy)
+            there[:] = self.links(step)
+            if k <= keep:
+                followed.append(step)
+        return followed, met
 
-    def _sample(self, planes: Tensor, x: Tensor, y: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """The field with planes dx, dy (2, cells) at each chain's position."""
+    def _sample(self, direction: int, pairs: range, u: Tensor, v: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The fields, one for each frame, at the chains' shifted positions: dx and dy, (b, cells)."""
+        fields = self._fields[direction].batch(pairs)  # (b, cells)
         if self.options.sampling == "nearest":
-            return planes[0].index_select(0, cell), planes[1].index_select(0, cell)
+            motion = gather(fields, cell)
+            return motion.real, motion.imag
         grid = self.grid
-        inside_x, inside_y = x.clamp(0, grid.w - 1), y.clamp(0, grid.h - 1)
-        left, top = inside_x.floor(), inside_y.floor()
-        across, down = inside_x - left, inside_y - top
+        x, y = (u - SHIFT).clamp(0, grid.w - 1), (v - SHIFT).clamp(0, grid.h - 1)
+        left, top = x.floor(), y.floor()
+        across, down = x - left, y - top
         right, bottom = (left + 1).clamp(max=grid.w - 1), (top + 1).clamp(max=grid.h - 1)
-        sampled = torch.zeros(2, len(x), dtype=x.dtype, device=x.device)
+        motion = torch.zeros_like(fields)
         for corner_x, corner_y, weight in (
             (left, top, (1 - across) * (1 - down)),
             (right, top, across * (1 - down)),
             (left, bottom, (1 - across) * down),
             (right, bottom, across * down),
         ):
-            sampled += weight * planes.index_select(1, grid.cell_of(corner_x, corner_y))
+            motion += weight * gather(fields, grid.cell_of(corner_x, corner_y))
         if self.options.border == "end":
-            sampled *= grid.pixel_of(cell) >= 0
-        return sampled[0], sampled[1]
+            motion *= grid.pixel_of(cell) >= 0
+        return motion.real, motion.imag
 
-    def _pad(self, fields: np.ndarray) -> Tensor:
-        """Fields (m-1, h, w, 2) as planes (2, m-1, cells)."""
-        planes = torch.from_numpy(fields).to(self.device, self.dtype).movedim(-1, 0)
-        if self.options.border == "end":
-            return self.grid.pad(planes)
-        return torch.nn.functional.pad(planes, (1, 1, 1, 1), mode="replicate").flatten(-2)
+    def _cells(self, field: np.ndarray | Tensor) -> Tensor:
+        """One field (h, w, 2) as cells, complex."""
+        planes = torch.as_tensor(field).to(self.device, self.dtype).movedim(-1, 0)
+        mode = "constant" if self.options.border == "end" else "replicate"
+        dx, dy = torch.nn.functional.pad(planes, (1, 1, 1, 1), mode=mode).flatten(-2)
+        return torch.complex(dx, dy)
+
+
+def gather(values: Tensor, cell: Tensor) -> Tensor:
+    """Of each frame's values (b, cells), those at cells (b, cells) int32."""
+    if len(values) == 1:
+        return values[0].index_select(0, cell[0])[None]
+    first = torch.arange(len(values), dtype=torch.int32, device=cell.device)[:, None] * values.shape[1]
+    return values.flatten().index_select(0, (cell + first).flatten()).view_as(values)
 
 
 def _both(position: Tensor) -> tuple[Tensor, Tensor]:

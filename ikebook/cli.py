@@ -61,9 +61,10 @@ def _segment(options: argparse.Namespace) -> None:
     source = provider(run_options.flow)
     begin = time.perf_counter()
     with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
-        clip = read_clip(options.input, run_options.size)
+        room = run_options.room(out)
+        clip = read_clip(options.input, run_options.size, room=room)
     read = {"read": time.perf_counter() - begin}
-    result, seconds = run(clip, source, run_options, _bar)
+    result, seconds = run(clip, source, run_options, _bar, room)
     summary = write_results(out, clip, result, read | seconds, run_options, _bar)
     _show(summary)
     print(f"Written to {out}: masks/, soft/, overlay.mp4, sheet.png, summary.json")
@@ -154,7 +155,19 @@ def _run_options(options: argparse.Namespace) -> Any:
         cues=tuple(options.cue or ()),
         device=options.device,
         cache=not options.no_cache,
+        memory=_bytes(options.memory) if options.memory else None,
     )
+
+
+def _bytes(text: str) -> int:
+    """A size such as 800M, 1.5G or 2000000000, in bytes."""
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    try:
+        size = float(number) * {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
+        require(1 <= size < 1e18, "")
+    except (ValueError, KeyError):
+        raise InputError(f"--memory is {text!r}; expected a size such as 800M or 1.5G.") from None
+    return int(size)
 
 
 def _check_out(out: Path) -> None:
@@ -300,6 +313,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="GROUP.OPTION=VALUE",
         help="any other option of the graph, such as motion.radius=10 or masks.threshold=0.5; may be repeated",
+    )
+    add(
+        "--memory",
+        metavar="SIZE",
+        help="memory to get along with, about, such as 800M or 1.5G: what does not fit goes to the disk, in files that "
+        "vanish (default: half of the machine's)",
     )
     add("--no-cache", action="store_true", help="do not keep optical flow between runs")
     parser.set_defaults(run_actions=actions)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ikebook import check
 from ikebook.check import InputError, require
+from ikebook.storage import Array, Recorder, Room
 
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
@@ -46,7 +47,7 @@ class Clip:
     Parameters
     ----------
     frames : (m, h, w, 3) uint8
-        RGB frames I_i at the size the graph works on.
+        RGB frames I_i at the size the graph works on: an array in memory, or one on disk.
     masks : (m, h, w) bool, optional
         The object, where it is known. Only scores and pictures look at it, never a method.
     name : str
@@ -60,7 +61,7 @@ class Clip:
         The size of the source's frames, in pixels; that of `frames` if not given.
     """
 
-    frames: np.ndarray
+    frames: Array
     masks: np.ndarray | None = None
     name: str = "clip"
     fps: float = 24.0
@@ -70,7 +71,7 @@ class Clip:
 
     def __post_init__(self) -> None:
         require(
-            isinstance(self.frames, np.ndarray),
+            isinstance(self.frames, Array),
             f"frames is a {type(self.frames).__name__}; expected a NumPy array (m, h, w, 3) of uint8.",
         )
         check.shape("frames", self.frames, ("m", "h", "w", 3))
@@ -129,7 +130,13 @@ class Clip:
         )
 
 
-def read_clip(path: str | Path, size: tuple[int, int] | str | None = AUTO, name: str | None = None) -> Clip:
+def read_clip(
+    path: str | Path,
+    size: tuple[int, int] | str | None = AUTO,
+    name: str | None = None,
+    *,
+    room: Room | None = None,
+) -> Clip:
     """Read a folder of images or a video file.
 
     Parameters
@@ -139,6 +146,7 @@ def read_clip(path: str | Path, size: tuple[int, int] | str | None = AUTO, name:
         Working size, by area interpolation. "auto" is 416x224, or 224x416 for frames that are higher than wide; None keeps
         the frames' own size.
     name : the clip's name; that of the folder or file if not given
+    room : memory that the frames may take; on disk if they do not fit
 
     Raises
     ------
@@ -171,7 +179,7 @@ def read_clip(path: str | Path, size: tuple[int, int] | str | None = AUTO, name:
         source = VideoFile(path)
         names, fps = [], source.fps()
     target = None if size is None or size == AUTO else check.size("size", size)
-    frames: list[np.ndarray] = []
+    frames = Recorder(room or Room(), len(names) or None)
     original_size = (0, 0)
     for frame in source:
         original_size = (frame.shape[1], frame.shape[0])
@@ -179,7 +187,7 @@ def read_clip(path: str | Path, size: tuple[int, int] | str | None = AUTO, name:
             target = WORKING_SIZE if original_size[0] >= original_size[1] else WORKING_SIZE[::-1]
         frames.append(frame if target is None else resize_area(frame, target))
     return Clip(
-        frames=np.stack(frames),
+        frames=frames.finish(),
         name=name or (path.resolve().name if path.is_dir() else path.stem),
         fps=fps,
         frame_names=names,
@@ -230,7 +238,7 @@ def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 class ArrayFrames:
     """Frames in memory, (m, h, w, 3) uint8 RGB."""
 
-    def __init__(self, frames: np.ndarray) -> None:
+    def __init__(self, frames: Array) -> None:
         self.frames = frames
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -301,10 +309,11 @@ class VideoFile:
         return capture
 
 
-def array_fingerprint(array: np.ndarray) -> str:
+def array_fingerprint(array: Array) -> str:
     """Hash of an array's shape, dtype and values."""
     digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(array).data)
+    for item in array:
+        digest.update(np.ascontiguousarray(item).data)
     return digest.hexdigest()
 
 

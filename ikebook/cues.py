@@ -6,17 +6,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from ikebook.check import InputError, require
 from ikebook.clip import IMAGE_SUFFIXES, Clip, natural_key, read_image, resize_area
 from ikebook.features import Cue
+from ikebook.storage import Room
 
 LARGEST = 1 << 28
 """Most values that one map may hold."""
 
 
-def read_cue(folder: str | Path, clip: Clip) -> Cue:
+def read_cue(folder: str | Path, clip: Clip, *, room: Room | None = None) -> Cue:
     """Read one map for each frame of `clip` and resize it to the clip's working size.
 
     Parameters
@@ -24,6 +24,7 @@ def read_cue(folder: str | Path, clip: Clip) -> Cue:
     folder : 8-bit or 16-bit images, scaled to [0, 1], or `.npy` arrays (h, w) of real values
         Named like the frames, or as many as the frames and in their natural order.
     clip : whose frames they belong to
+    room : memory that the maps may take; on disk if they do not fit
 
     Raises
     ------
@@ -43,8 +44,8 @@ def read_cue(folder: str | Path, clip: Clip) -> Cue:
         len(files) == len(clip),
         f"cue {folder} holds {len(files)} maps, but the clip has {len(clip)} frames; expected one for each.",
     )
-    maps = [resize_area(_read_map(file), clip.size) for file in files]
-    return Cue(name=folder.name, maps=torch.from_numpy(np.stack(maps)))
+    maps = (resize_area(_read_map(file), clip.size) for file in files)
+    return Cue(name=folder.name, maps=(room or Room()).array(maps, len(files)))
 
 
 def _read_map(file: Path) -> np.ndarray:

@@ -6,8 +6,12 @@ once; `lanczos` and `lobpcg` are scipy's, on the implicit matrix; `power.power_i
 
 from __future__ import annotations
 
+import math
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,8 @@ from torch import Tensor
 from ikebook import check
 from ikebook.check import require
 from ikebook.feature_motion import FeatureMotion
+from ikebook.features import FeatureMatrix
+from ikebook.operator import full_precision
 from ikebook.reduced import reduce, reduce_frames, reduced_residuals, solve_frames, solve_reduced
 
 PAIRS = 6
@@ -53,6 +59,57 @@ class SolverOptions:
         )
 
 
+class Volumes(ABC):
+    """Eigenvectors as label volumes, r of (m, h, w), made when they are asked for."""
+
+    def __init__(self, count: int, shape: tuple[int, int, int]) -> None:
+        self.count = count
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, k: int) -> Tensor:
+        """One of them as a whole, (m, h, w)."""
+        if not -self.count <= k < self.count:
+            raise IndexError(f"there is no eigenvector {k}; there are {self.count}.")
+        return torch.cat([labels[0] for labels in self.frames([k % self.count])])
+
+    @abstractmethod
+    def frames(self, chosen: Sequence[int] | None = None) -> Iterator[Tensor]:
+        """All of them, or those `chosen`, a few frames after the other, (r, b, h, w), in one pass over the clip."""
+
+
+class KnownVolumes(Volumes):
+    """Those of vectors (r, n) that are there already."""
+
+    def __init__(self, vectors: Tensor, shape: tuple[int, int, int]) -> None:
+        super().__init__(len(vectors), shape)
+        self.vectors = vectors
+
+    def frames(self, chosen: Sequence[int] | None = None) -> Iterator[Tensor]:
+        volumes = self.vectors.view(-1, *self.shape)
+        for frame in range(self.shape[0]):
+            yield volumes[:, frame : frame + 1] if chosen is None else volumes[list(chosen), frame : frame + 1]
+
+
+class SpannedVolumes(Volumes):
+    """Those in the span of F: labels F_i w of frame i, for weights w of the clip (1, d, r) or of each frame (m, d, r)."""
+
+    def __init__(self, features: FeatureMatrix, weights: Tensor) -> None:
+        grid = features.chains.grid
+        super().__init__(weights.shape[-1], (features.chains.frames, grid.h, grid.w))
+        self.features = features
+        self.weights = weights.to(features.dtype)
+
+    def frames(self, chosen: Sequence[int] | None = None) -> Iterator[Tensor]:
+        grid = self.features.chains.grid
+        weights = self.weights if chosen is None else self.weights[..., list(chosen)]
+        for frames, block in self.features.blocks(keep=True):  # (b, cells, d)
+            own = weights if len(weights) == 1 else weights[frames.start : frames.stop]
+            yield grid.crop((block @ own).movedim(-1, 0))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Eigenpairs:
     """Leading eigenpairs of A, by decreasing eigenvalue.
@@ -60,7 +117,8 @@ class Eigenpairs:
     Parameters
     ----------
     values : (r,) float64
-    vectors : (r, n), unit length; their signs are arbitrary
+    volumes : Volumes
+        Their eigenvectors as label volumes, unit length as vectors; their signs are arbitrary.
     residuals : (r,) float64
         |A x - lambda x| / |lambda|
     products : int
@@ -74,11 +132,18 @@ class Eigenpairs:
     """
 
     values: Tensor
-    vectors: Tensor
+    volumes: Volumes
     residuals: Tensor
     products: int
     converged: bool
     method: str
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """All eigenvectors, (r, n), computed when first asked for, and kept."""
+        if isinstance(self.volumes, KnownVolumes):
+            return self.volumes.vectors
+        return torch.cat(list(self.volumes.frames()), dim=1).flatten(1)
 
 
 def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
@@ -156,7 +221,7 @@ def _measured(
     weighty = value > value[0] * 1e-6  # what belongs to A's zeros has no relative residual
     return Eigenpairs(
         values=value,
-        vectors=x,
+        volumes=known_volumes(matrix, x),
         residuals=residuals,
         products=products,
         converged=complete and bool((residuals[weighty] <= tolerance).all()),
@@ -177,26 +242,23 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     eigenproblems under linear constraints (Golub, SIAM Review 1973, doi:10.1137/1015032).
     """
     o = options or SolverOptions()
-    ridge, frames = matrix.projection.options.ridge, matrix.motion.chains.frames
+    ridge = matrix.projection.options.ridge
     count = o.pairs or PAIRS
-    if matrix.projection.options.scope == "video":
-        reduced = reduce(matrix.motion, matrix.features)
-        values, weights = solve_reduced(reduced, ridge, matrix.dtype)
-        values, weights = values[:count], weights[:, :count]
-        residuals = reduced_residuals(reduced, ridge, values, weights, matrix.dtype)
-        weights = weights.expand(frames, -1, -1)
-    else:
-        per_frame = reduce_frames(matrix.motion, matrix.features)
-        values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, count)
+    with full_precision():
+        if matrix.projection.options.scope == "video":
+            reduced = reduce(matrix.motion, matrix.features)
+            values, weights = solve_reduced(reduced, ridge, matrix.dtype)
+            values, weights = values[:count], weights[:, :count]
+            residuals = reduced_residuals(reduced, ridge, values, weights, matrix.dtype)
+            weights = weights[None]
+        else:
+            per_frame = reduce_frames(matrix.motion, matrix.features)
+            values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, count)
     if not bool(values.any()):
         return no_pairs(matrix, "exact", 1)
-    grid = matrix.motion.chains.grid
-    vectors = torch.empty(len(values), frames, grid.pixels, dtype=matrix.dtype, device=matrix.device)
-    for frame, (block, w) in enumerate(zip(matrix.features.blocks(), weights, strict=True)):
-        vectors[:, frame] = grid.crop((block @ w.to(matrix.dtype)).T).flatten(1)
     return Eigenpairs(
         values=values.cpu(),
-        vectors=vectors.flatten(1),
+        volumes=SpannedVolumes(matrix.features, weights),
         residuals=residuals.cpu(),
         products=1,
         converged=True,
@@ -213,7 +275,7 @@ def no_pairs(matrix: FeatureMotion, method: str, products: int) -> Eigenpairs:
     """What is found where A = 0."""
     return Eigenpairs(
         values=torch.zeros(0, dtype=torch.float64),
-        vectors=torch.zeros(0, matrix.shape[0], dtype=matrix.dtype, device=matrix.device),
+        volumes=known_volumes(matrix, torch.zeros(0, matrix.shape[0], dtype=matrix.dtype, device=matrix.device)),
         residuals=torch.zeros(0, dtype=torch.float64),
         products=products,
         converged=True,
@@ -221,13 +283,37 @@ def no_pairs(matrix: FeatureMotion, method: str, products: int) -> Eigenpairs:
     )
 
 
+def known_volumes(matrix: FeatureMotion, vectors: Tensor) -> KnownVolumes:
+    """Vectors (r, n) of A's nodes as label volumes."""
+    grid = matrix.motion.chains.grid
+    return KnownVolumes(vectors, (matrix.motion.chains.frames, grid.h, grid.w))
+
+
 def residual_norms(matrix: FeatureMotion, values: Tensor, vectors: Tensor) -> Tensor:
     """|A x - lambda x| / |lambda| of each pair, (r,) float64, by a product with A each."""
-    norms = [
-        (matrix.matvec(x) - value.to(x) * x).double().norm().cpu() / abs(value) if value else torch.tensor(torch.inf)
-        for value, x in zip(values, vectors, strict=True)
-    ]
-    return torch.stack(norms).double() if norms else torch.zeros(0, dtype=torch.float64)
+    return volume_residuals(matrix, values, known_volumes(matrix, vectors))
+
+
+def volume_residuals(matrix: FeatureMotion, values: Tensor, volumes: Volumes, chosen: int | None = None) -> Tensor:
+    """The same for label volumes, frame by frame, of all pairs or of the one `chosen`; (r,), or (1,)."""
+    grid = matrix.motion.chains.grid
+
+    def labels(k: int) -> Iterator[Tensor]:
+        return (frame for frames in volumes.frames([k]) for frame in grid.pad(frames[0]))
+
+    norms = []
+    for k in range(len(volumes)) if chosen is None else [chosen]:
+        value = float(values[k])
+        if value == 0:
+            norms.append(float("inf"))
+            continue
+        with full_precision():
+            squares = [
+                (ax - value * x).double().square().sum()
+                for ax, x in zip(matrix.propagate(labels(k)), labels(k), strict=True)
+            ]
+        norms.append(math.sqrt(float(torch.stack(squares).sum())) / abs(value))
+    return torch.tensor(norms, dtype=torch.float64)
 
 
 def unit(x: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def evaluate(
         clip = dataset.clip(name, options.size)
         flow = options.flow if options.flow in ("dis", "farneback") else str(Path(options.flow) / name)
         cues = [str(Path(folder) / name) for folder in options.cues]
-        result, seconds = run(clip, provider(flow), replace(options, cues=cues), progress)
+        result, seconds = run(clip, provider(flow), replace(options, cues=cues), progress, options.room(out))
 
         def masks() -> Iterator[np.ndarray]:
             for index, frame_name in enumerate(clip.frame_names):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import torch
 from torch import Tensor
 
 from ikebook.features import FeatureMatrix, Projection
@@ -25,8 +28,15 @@ class FeatureMotion(LinearOperator):
         """F, whose span P projects onto."""
         return self.projection.features
 
+    def propagate(self, labels: Iterator[Tensor]) -> Iterator[Tensor]:
+        """A x frame by frame, (cells,), from x frame by frame: neither is ever held as a whole."""
+        projected = self.features.combine(self.projection.regress(labels))
+        return self.features.combine(self.projection.regress(self.motion.propagate(projected)))
+
     def _matvec(self, x: Tensor) -> Tensor:
-        return self.projection.matvec(self.motion.matvec(self.projection.matvec(x)))
+        grid = self.motion.chains.grid
+        labels = iter(grid.pad(x.view(-1, grid.h, grid.w)))
+        return torch.cat([grid.crop(y).flatten() for y in self.propagate(labels)])
 
     def _dense(self) -> Tensor:
         projection = self.projection.dense()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ikebook import check
-from ikebook.chains import AHEAD, BEHIND, MotionChains, Trace
+from ikebook.chains import AHEAD, BEHIND, MotionChains, Step, Trace, gather
 from ikebook.check import require
 from ikebook.operator import LinearOperator
+from ikebook.storage import Array, Recent, extent, tensor
 
 KEEP_BYTES = 1 << 29
 """Features of a clip are kept between products up to this size, and collected anew for each above it."""
@@ -53,16 +55,11 @@ class ProjectionOptions:
 class Cue:
     """A map that says something about each pixel: a motion saliency, another network's soft output, earlier labels.
 
-    `maps` is (m, h, w), of any real values; a NumPy array will do.
+    `maps` is (m, h, w), of any real values: a tensor, or an array in memory or on disk.
     """
 
     name: str
-    maps: Tensor
-
-    def __post_init__(self) -> None:
-        maps: Any = self.maps
-        if not isinstance(maps, Tensor):
-            object.__setattr__(self, "maps", torch.from_numpy(np.array(maps, dtype=np.float64)))
+    maps: Tensor | Array
 
 
 class FeatureMatrix(LinearOperator):
@@ -79,22 +76,23 @@ class FeatureMatrix(LinearOperator):
         chains: MotionChains,
         options: FeatureOptions | None = None,
         cues: Sequence[Cue] = (),
+        *,
+        keep: int = KEEP_BYTES,
     ) -> None:
         self.chains = chains
         self.options = o = options or FeatureOptions()
         grid = chains.grid
+        self._cues: list[Recent] = []
         for cue in cues:
             check.shape(f"cue {cue.name!r}", cue.maps, (chains.frames, grid.h, grid.w))
-            require(bool(torch.isfinite(cue.maps).all()), f"cue {cue.name!r} has values that are NaN or infinite.")
-        self._cues = [
-            grid.pad(_minmax(self._tensor(c.maps)) if o.scale == "minmax" else self._tensor(c.maps)) for c in cues
-        ]
+            ends = extent(cue.maps)
+            require(all(map(math.isfinite, ends)), f"cue {cue.name!r} has values that are NaN or infinite.")
+            low, high = _span(*ends) if o.scale == "minmax" else (0.0, 1.0)
+            self._cues.append(Recent(cue.maps, self._cells_of(low, high), keep // (2 * len(cues))))
+            self._cues[-1].at_least = 2 * o.cue_window + chains.batch
         self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
         scaled = o.displacements and o.scale == "minmax"
-        self._ranges = {
-            direction: _range(grid.crop(chains.planes(direction))) if scaled else [(0.0, 1.0)] * 2
-            for direction in (AHEAD, BEHIND)
-        }
+        self._ranges = {direction: self._flow_range(direction) if scaled else None for direction in (AHEAD, BEHIND)}
         self.columns = self._names([cue.name for cue in cues])
         require(
             len(self.columns) > 0, "F has no column; switch on displacements, the saliency or the bias, or give a cue."
@@ -102,7 +100,7 @@ class FeatureMatrix(LinearOperator):
         self._kept: dict[int, Tensor] = {}
         super().__init__((chains.frames * grid.pixels, len(self.columns)), chains.dtype, chains.device)
         size = chains.frames * grid.cells * len(self.columns) * torch.empty((), dtype=chains.dtype).element_size()
-        self._small = size <= KEEP_BYTES
+        self._small = size <= keep
 
     @property
     def reach(self) -> int:
@@ -110,76 +108,121 @@ class FeatureMatrix(LinearOperator):
         displacements = self.options.half_window if self.options.displacements else 0
         return max(displacements, self.options.cue_window if self._cues else 0)
 
-    def block(self, trace: Trace) -> Tensor:
-        """The rows of F of one frame, (cells, d), 0 on the border, from its chains traced for `reach` steps or more.
+    def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
+        """The rows of F of consecutive frames, (b, cells, d), 0 on the border, from chains traced for `reach` steps or more.
 
-        In memory they lie column by column, as they are collected.
+        Parameters
+        ----------
+        trace : the frames' chains
+        out : where to write them, (b, cells, d or more), contiguous; columns beyond d become 0
         """
-        o = self.options
-        zero = torch.zeros_like(self._inside)
-        values: list[Tensor] = []
+        o, grid, frames = self.options, self.chains.grid, trace.frames
+        values: list[Tensor] = []  # columns, each (b, cells)
         if o.displacements:
+            still = torch.zeros(len(frames), grid.cells, dtype=self.dtype, device=self.device)
             for direction in (AHEAD, BEHIND):
-                (low_x, high_x), (low_y, high_y) = self._ranges[direction]
-                dx = dy = zero
+                dx = dy = still
                 for offset in range(direction, direction * (o.half_window + 1), direction):
-                    if (step := trace.at(offset)) is not None:
-                        dx, dy = step.dx, step.dy
-                    elif o.ends == "mirror" and (step := trace.at(-offset)) is not None:
-                        dx, dy = -step.dx, -step.dy
-                    if o.scale == "minmax":
-                        values += [(dx - low_x) / (high_x - low_x), (dy - low_y) / (high_y - low_y)]
-                    else:
-                        values += [dx, dy]
+                    dx = self._along(trace, offset, dx, lambda step, sign: sign * step.dx)
+                    dy = self._along(trace, offset, dy, lambda step, sign: sign * step.dy)
+                    values += self._scaled(direction, dx, dy)
         for cue in self._cues:
-            along = {0: cue[trace.frame]}
+            own = cue.batch(frames)
+            along = {0: own}
             for direction in (AHEAD, BEHIND):
-                value = cue[trace.frame]
+                value = own
                 for offset in range(direction, direction * (o.cue_window + 1), direction):
-                    step = trace.at(offset)
-                    if step is None and o.ends == "mirror":
-                        step = trace.at(-offset)
-                    if step is not None:
-                        value = cue[step.frame].index_select(0, step.cell)
+                    value = self._along(trace, offset, value, _reader(cue))
                     along[offset] = value
             values += [along[offset] for offset in sorted(along)]
         if o.bias:
-            values.append(self._inside)
-        columns = torch.stack(values)  # (d, cells)
-        columns *= self._inside
+            values.append(self._inside.expand(len(frames), -1))
+        spare = 0 if out is None else out.shape[-1] - len(values)
+        values += [torch.zeros_like(values[0])] * spare
+        block = torch.stack(values, dim=-1, out=out)  # (b, cells, d)
+        framed = block.view(len(frames), *grid.shape, -1)
+        for border in (framed[:, 0], framed[:, -1], framed[:, :, 0], framed[:, :, -1]):
+            border.zero_()
         if o.center == "frame":
-            columns -= columns.sum(1, keepdim=True) / self.chains.grid.pixels
-            columns *= self._inside
+            # Each row of a frame is summed in the dtype, and the rows in float64, as in `Grid.inner`.
+            mean = (framed.sum(2).double().sum(1) / grid.pixels).to(self.dtype)  # (b, d)
             if o.bias:
-                columns[-1] = self._inside
-        return columns.T  # (cells, d)
+                mean[:, self.shape[1] - 1] = 0
+            block.addcmul_(self._inside[:, None], mean[:, None], value=-1)
+        return block
 
-    def blocks(self, *, keep: bool = False) -> Iterator[Tensor]:
-        """The rows of F frame by frame, (cells, d); with `keep`, held for the next time if they fit into `KEEP_BYTES`."""
-        for frame in range(self.chains.frames):
-            block = self._kept.get(frame)
+    def blocks(self, *, keep: bool = False) -> Iterator[tuple[range, Tensor]]:
+        """The rows of F, (b, cells, d), and the b frames that they belong to, from the first to the last.
+
+        With `keep`, they are held for the next time if all of them fit into `keep` bytes.
+        """
+        for frames in self.chains.batches():
+            block = self._kept.get(frames.start)
             if block is None:
-                block = self.block(self.chains.trace(frame, self.reach))
+                block = self.block(self.chains.trace(frames, self.reach))
                 if keep and self._small:
-                    self._kept[frame] = block
-            yield block
+                    self._kept[frames.start] = block
+            yield frames, block
+
+    def combine(self, weights: Tensor) -> Iterator[Tensor]:
+        """Labels F w frame by frame, (cells,), for weights of the clip (1, d), or of each frame (m, d)."""
+        for frames, block in self.blocks(keep=True):
+            own = weights if len(weights) == 1 else weights[frames.start : frames.stop]
+            yield from (block @ own[..., None])[..., 0]
+
+    def _along(self, trace: Trace, offset: int, last: Tensor, read: Callable[[Step, int], Tensor]) -> Tensor:
+        """What is read at a step of the chains, (b, cells): `last` where the clip has no such frame, or the mirrored step."""
+        step = trace.at(offset)
+        if step is not None and step.frames == trace.frames:
+            return read(step, 1)
+        value = last.clone()
+        mirrored = trace.at(-offset) if self.options.ends == "mirror" else None
+        for found, sign in ((mirrored, -1), (step, 1)):
+            if found is not None:
+                start = trace.frames.start
+                value[found.frames.start - start : found.frames.stop - start] = read(found, sign)
+        return value
 
     def _matvec(self, x: Tensor) -> Tensor:
-        return self.chains.grid.crop(torch.stack([block @ x for block in self.blocks()])).flatten()
+        labels = [block @ x for _, block in self.blocks()]  # each (b, cells)
+        return self.chains.grid.crop(torch.cat(labels)).flatten()
 
     def _rmatvec(self, x: Tensor) -> Tensor:
         grid = self.chains.grid
-        labels = grid.pad(x.view(-1, grid.h, grid.w))
-        return sum(
-            (grid.inner(block, label)[:, 0] for block, label in zip(self.blocks(), labels, strict=True)),
-            torch.zeros(self.shape[1], dtype=torch.float64, device=x.device),
-        ).to(x)
+        labels = grid.pad(x.view(-1, grid.h, grid.w))[..., None]  # (m, cells, 1)
+        total = torch.zeros(self.shape[1], dtype=torch.float64, device=x.device)
+        for frames, block in self.blocks():
+            total += grid.inner(block, labels[frames.start : frames.stop]).sum(0)[:, 0]
+        return total.to(x)
 
     def _dense(self) -> Tensor:
-        return torch.cat([self.chains.grid.crop(block.T).flatten(1).T for block in self.blocks()])
+        grid = self.chains.grid
+        return torch.cat([grid.crop(block.mT).flatten(2).mT.flatten(0, 1) for _, block in self.blocks()])
 
-    def _tensor(self, maps: Tensor) -> Tensor:
-        return maps.to(self.chains.device, self.chains.dtype)
+    def _cells_of(self, low: float, high: float) -> Callable[[np.ndarray | Tensor], Tensor]:
+        """How a map (h, w) becomes cells, scaled so that `low` is 0 and `high` 1."""
+
+        def cells(values: np.ndarray | Tensor) -> Tensor:
+            scaled = (tensor(values).to(self.chains.device, self.chains.dtype) - low) / (high - low)
+            return self.chains.grid.pad(scaled)
+
+        return cells
+
+    def _flow_range(self, direction: int) -> list[tuple[float, float]]:
+        """Least and greatest dx, and least and greatest dy, of the clip's flow in one direction."""
+        lows, highs = [], []
+        for pair in range(self.chains.frames - 1):
+            field = torch.view_as_real(self.chains.grid.crop(self.chains.field(direction, pair)))  # (h, w, 2)
+            lows.append(field.amin((0, 1)))
+            highs.append(field.amax((0, 1)))
+        low, high = torch.stack(lows).amin(0).tolist(), torch.stack(highs).amax(0).tolist()
+        return [_span(*ends) for ends in zip(low, high, strict=True)]
+
+    def _scaled(self, direction: int, dx: Tensor, dy: Tensor) -> list[Tensor]:
+        ranges = self._ranges[direction]
+        if ranges is None:
+            return [dx, dy]
+        return [(values - low) / (high - low) for values, (low, high) in zip((dx, dy), ranges, strict=True)]
 
     def _names(self, cues: Sequence[str]) -> tuple[str, ...]:
         o = self.options
@@ -209,27 +252,28 @@ class Projection(LinearOperator):
         """Whether P^2 = P, that is, whether there is no ridge."""
         return self.options.ridge == 0
 
-    def weights(self, x: Tensor) -> Tensor:
-        """The ridge regression of labels x (n,) on F: w with P x = F w, (d,) or, per frame, (m, d)."""
-        grid = self.features.chains.grid
-        labels = grid.pad(self._vector(x, self.shape[1]).view(-1, grid.h, grid.w))
-        products = torch.stack(
-            [grid.inner(block, label) for block, label in zip(self.features.blocks(keep=True), labels, strict=True)]
-        )
+    def regress(self, labels: Iterator[Tensor]) -> Tensor:
+        """The ridge regression on F of labels x, given frame by frame, (cells,): w with P x = F w, (1, d), or (m, d)."""
+        inner = self.features.chains.grid.inner
+        products = torch.cat(
+            [
+                inner(block, torch.stack(list(itertools.islice(labels, len(block))))[..., None])
+                for _, block in self.features.blocks(keep=True)
+            ]
+        )  # F_i'x_i, (m, d, 1)
         if self.options.scope == "video":
             products = products.sum(0, keepdim=True)
-        weights = (self._inverse() @ products)[..., 0].to(self.dtype)
-        return weights[0] if self.options.scope == "video" else weights
+        return (self._inverse() @ products)[..., 0].to(self.dtype)
 
     def _matvec(self, x: Tensor) -> Tensor:
-        weights = self.weights(x).expand(self.features.chains.frames, -1)
-        labels = [block @ w for block, w in zip(self.features.blocks(keep=True), weights, strict=True)]
-        return self.features.chains.grid.crop(torch.stack(labels)).flatten()
+        grid = self.features.chains.grid
+        labels = iter(grid.pad(x.view(-1, grid.h, grid.w)))
+        return torch.cat([grid.crop(y).flatten() for y in self.features.combine(self.regress(labels))])
 
     def spans(self) -> list[tuple[Tensor, Tensor]]:
         """U and D of `span`, one pair for the clip, or one for each frame."""
         inner = self.features.chains.grid.inner
-        grams = torch.stack([inner(block, block) for block in self.features.blocks(keep=True)])
+        grams = torch.cat([inner(block, block) for _, block in self.features.blocks(keep=True)])
         if self.options.scope == "video":
             grams = grams.sum(0, keepdim=True)
         return [span(gram, self.options.ridge, self.dtype) for gram in grams]
@@ -297,12 +341,11 @@ def _dense_projection(features: Tensor, ridge: float) -> Tensor:
     return (left * shrunk) @ left.T
 
 
-def _minmax(values: Tensor) -> Tensor:
-    low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else torch.zeros_like(values)
+def _reader(cue: Recent) -> Callable[[Step, int], Tensor]:
+    """What reads a cue's values, (b, cells), where chains are at a step."""
+    return lambda step, _: gather(cue.batch(step.targets), step.cell)
 
 
-def _range(planes: Tensor) -> list[tuple[float, float]]:
-    """Least and greatest value of each plane; (0, 1) where they are one, so that scaling by them leaves 0."""
-    ranges = [(float(plane.min()), float(plane.max())) for plane in planes]
-    return [(low, high) if high > low else (low, low + 1) for low, high in ranges]
+def _span(low: float, high: float) -> tuple[float, float]:
+    """A range to scale by: where all values are one, scaling leaves 0."""
+    return (low, high) if high > low else (low, low + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 
 from ikebook import check
+from ikebook.chains import KEEP_BYTES as KEEP_FLOW
 from ikebook.chains import MotionChains
 from ikebook.check import InputError, require
 from ikebook.clip import Clip
-from ikebook.eigen import Eigenpairs, exact, lanczos, lobpcg, reachable, residual_norms
+from ikebook.eigen import Eigenpairs, exact, lanczos, lobpcg, reachable, volume_residuals
 from ikebook.feature_motion import FeatureMotion
+from ikebook.features import KEEP_BYTES as KEEP_FEATURES
 from ikebook.features import Cue, FeatureMatrix, Projection
 from ikebook.flow.fields import Flow
 from ikebook.masks import soft_masks, stable_threshold
@@ -24,6 +27,7 @@ from ikebook.motion import MotionMatrix
 from ikebook.power import power_iteration, start_labels
 from ikebook.presets import GraphOptions
 from ikebook.saliency import SaliencyOptions, motion_saliency
+from ikebook.storage import Array, Room, extent, tensor
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,15 +37,16 @@ class GraphResult:
     Parameters
     ----------
     soft : (m, h, w) float32
-        Soft segmentation, in [0, 1].
+        Soft segmentation, in [0, 1]; on disk where there was no room for it.
     threshold : float
         Above it lies the object.
-    labels : (m, h, w) Tensor
-        The eigenvector that `soft` was made of, unit length, positive on the object.
     pairs : Eigenpairs
-        Leading eigenpairs of A; `labels` is number `chosen` of them, up to its sign.
+        Leading eigenpairs of A.
     chosen : int
-    saliency : (m, h, w) Tensor, optional
+        The one that `soft` was made of.
+    sign : int
+        1, or -1 where its labels were negative on the object.
+    saliency : (m, h, w), optional
         The motion saliency among the features.
     seconds : dict
         Time spent in each stage.
@@ -51,22 +56,28 @@ class GraphResult:
         A, implicit.
     """
 
-    soft: np.ndarray
+    soft: Array
     threshold: float
-    labels: Tensor
     pairs: Eigenpairs
     chosen: int
-    saliency: Tensor | None
+    sign: int
+    saliency: Tensor | Array | None
     seconds: dict[str, float]
     warnings: list[str]
     matrix: FeatureMotion
 
+    @cached_property
+    def labels(self) -> Tensor:
+        """The eigenvector that `soft` was made of, (m, h, w), unit length, positive on the object; 0 if there is none."""
+        if len(self.pairs.values) == 0:
+            return torch.zeros(self.soft.shape, dtype=self.matrix.dtype, device=self.matrix.device)
+        return self.sign * self.pairs.volumes[self.chosen]
+
     def residual(self) -> float:
         """|A x - lambda x| / |lambda| of the object's eigenpair, by a product with A; NaN where there is none."""
-        value = self.pairs.values[self.chosen : self.chosen + 1]
-        if not bool(value.isfinite().any()):
+        if self.chosen >= len(self.pairs.values) or not bool(self.pairs.values[self.chosen].isfinite()):
             return float("nan")
-        return float(residual_norms(self.matrix, value, self.labels.flatten()[None])[0])
+        return float(volume_residuals(self.matrix, self.pairs.values, self.pairs.volumes, self.chosen)[0])
 
     @property
     def eigengap(self) -> tuple[float, float] | None:
@@ -82,10 +93,19 @@ class GraphResult:
         nearest = min(others, key=lambda other: abs(values[self.chosen] - other))
         return abs(values[self.chosen] - nearest), nearest / values[self.chosen]
 
+    def mask(self, frame: int) -> np.ndarray:
+        """The object in one frame, (h, w) bool, at the working size."""
+        return np.asarray(self.soft[frame] > self.threshold)
+
     @property
     def masks(self) -> np.ndarray:
         """The object, (m, h, w) bool, at the working size."""
-        return self.soft > self.threshold
+        return np.stack([self.mask(frame) for frame in range(len(self.soft))])
+
+    @property
+    def object_share(self) -> float:
+        """Share of the clip's pixels that belong to the object."""
+        return float(np.mean([self.mask(frame).mean() for frame in range(len(self.soft))]))
 
     def soft_at(self, frame: int, size: tuple[int, int]) -> np.ndarray:
         """The soft mask of one frame enlarged to `size` (width, height), (h, w) float32; above `threshold` is object."""
@@ -102,7 +122,8 @@ def build(
     *,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
-) -> tuple[FeatureMotion, Tensor | None]:
+    room: Room | None = None,
+) -> tuple[FeatureMotion, Tensor | Array | None]:
     """The space-time graph's matrix A, implicit, and the motion saliency (m, h, w) among its features, if any.
 
     Parameters
@@ -112,8 +133,10 @@ def build(
     options : a preset or your own
     cues : more node features, maps (m, h, w)
     dtype, device : of everything inside
+    room : memory that the saliency, and what is kept to save time, may take; on disk, or computed again, if it does not fit
     """
     o = options or GraphOptions()
+    room = room or Room()
     require(
         isinstance(o, GraphOptions),
         f"options is {o!r}; expected GraphOptions, such as preset('paper').",
@@ -128,10 +151,10 @@ def build(
     saliency = None
     cues = list(cues)
     if o.saliency is not None:
-        saliency = motion_saliency(_frames(clip, device), flow, o.saliency, dtype=dtype)
+        saliency = motion_saliency(clip.frames, flow, o.saliency, dtype=dtype, device=device, room=room)
         cues.insert(0, Cue(name="saliency", maps=saliency))
-    chains = MotionChains(flow, o.chains, dtype=dtype, device=device)
-    features = FeatureMatrix(chains, o.features, cues)
+    chains = MotionChains(flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))
+    features = FeatureMatrix(chains, o.features, cues, keep=room.share(KEEP_FEATURES))
     return FeatureMotion(MotionMatrix(chains, o.motion), Projection(features, o.projection)), saliency
 
 
@@ -151,6 +174,7 @@ def segment(
     start: np.ndarray | Tensor | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
+    room: Room | None = None,
 ) -> GraphResult:
     """Find the main object: the leading eigenvector of A, as soft masks and a threshold.
 
@@ -158,12 +182,13 @@ def segment(
     place of that in the options. The clip's masks, if it has any, are not looked at.
     """
     o = options or GraphOptions()
+    room = room or Room()
     if len(clip) < 2:
         raise InputError(f"clip {clip.name!r} has {len(clip)} frame; motion needs two or more. Give a longer video.")
     if flow is None:
         raise InputError("flow is None; compute it with compute_flow(clip, provider('dis')).")
     begin = time.perf_counter()
-    matrix, saliency = build(clip, flow, o, cues, dtype=dtype, device=device)
+    matrix, saliency = build(clip, flow, o, cues, dtype=dtype, device=device, room=room)
     built = time.perf_counter()
     if o.solver.method == "exact":
         pairs = exact(matrix, o.solver)
@@ -178,32 +203,41 @@ def segment(
             labels = torch.as_tensor(start).to(dtype).flatten()
         pairs = solver(matrix, labels.to(device), o.solver)
     solved = time.perf_counter()
-    shape = (len(clip), clip.size[1], clip.size[0])
     warnings: list[str] = []
+    chosen, sign = 0, 1
     if len(pairs.values) == 0:
         warnings.append("Nothing moves against the scene: there is no eigenvector, and the masks are empty.")
-        labels, chosen = torch.zeros(shape, dtype=dtype, device=device), 0
+        empty = np.zeros((clip.size[1], clip.size[0]), np.float32)
+        soft = room.array((empty for _ in range(len(clip))), len(clip))
     else:
-        against = saliency if saliency is not None else motion_saliency_of(clip, flow, dtype, device)
-        if cues and float(against.max()) == float(against.min()):  # nothing moves: a cue has to say what is object
-            against = cues[0].maps.to(against)
-        chosen, labels = choose(pairs, against, o)
+        against = saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room)
+        low, high = extent(against)
+        if cues and low == high:  # nothing moves: a cue has to say what is object
+            against = cues[0].maps
+        chosen, sign = choose(pairs, against, o)
         if chosen != 0:
             warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to the motion saliency.")
+        soft = room.array(
+            (
+                mask
+                for labels in pairs.volumes.frames([chosen])
+                for mask in soft_masks(sign * labels[0], o.masks).float().cpu().numpy()
+            ),
+            len(clip),
+        )
+    threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
     if len(pairs.values) and float(pairs.residuals[chosen]) > (tolerance := reachable(o.solver.tolerance, dtype)):
         warnings.append(
             f"The {pairs.method} solver stopped at a residual of {float(pairs.residuals[chosen]):.1e}, above its tolerance "
             f"of {tolerance:.1e}. Use the exact solver, or more iterations."
         )
-    soft = soft_masks(labels, o.masks)
-    threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
     seconds = {"features": built - begin, "solve": solved - built, "masks": time.perf_counter() - solved}
     return GraphResult(
-        soft=soft.float().cpu().numpy(),
+        soft=soft,
         threshold=threshold,
-        labels=labels,
         pairs=pairs,
         chosen=chosen,
+        sign=sign,
         saliency=saliency,
         seconds=seconds,
         warnings=warnings,
@@ -211,36 +245,35 @@ def segment(
     )
 
 
-def motion_saliency_of(clip: Clip, flow: Flow, dtype: torch.dtype, device: torch.device | str) -> Tensor:
+def plain_saliency(
+    clip: Clip, flow: Flow, dtype: torch.dtype, device: torch.device | str, room: Room
+) -> Tensor | Array:
     """Distance from the dominant motion alone, for presets without saliency: only an eigenvector's sign depends on it."""
     plain = SaliencyOptions(contrast=False, guide_radius=0)
-    return motion_saliency(_frames(clip, device), flow, plain, dtype=dtype)
+    return motion_saliency(clip.frames, flow, plain, dtype=dtype, device=device, room=room)
 
 
-def _frames(clip: Clip, device: torch.device | str) -> Tensor:
-    return torch.from_numpy(np.require(clip.frames, requirements=["C", "W"])).to(device)
-
-
-def choose(pairs: Eigenpairs, saliency: Tensor, options: GraphOptions) -> tuple[int, Tensor]:
-    """Which eigenvector is the object, and its labels (m, h, w) with the sign that makes the object positive.
+def choose(pairs: Eigenpairs, saliency: Tensor | Array, options: GraphOptions) -> tuple[int, int]:
+    """Which eigenvector is the object, and the sign, 1 or -1, that makes it positive there.
 
     An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by
     the correlation with the motion saliency.
     """
-    salient = saliency - saliency.mean(dim=(1, 2), keepdim=True)
-    vectors = pairs.vectors.view(len(pairs.values), *saliency.shape)
-    likeness = torch.stack([_likeness(vector, salient) for vector in vectors])
+    dots, squares = torch.zeros(2, len(pairs.values), dtype=torch.float64)
+    start = 0
+    for labels in pairs.volumes.frames():  # (r, b, h, w)
+        salient = tensor(saliency[start : start + labels.shape[1]]).to(labels)
+        start += labels.shape[1]
+        salient = salient - salient.mean(dim=(1, 2), keepdim=True)
+        centred = labels - labels.mean(dim=(2, 3), keepdim=True)
+        dots += (centred * salient).sum(dim=(1, 2, 3)).double().cpu()
+        squares += centred.square().sum(dim=(1, 2, 3)).double().cpu()
+    likeness = dots / squares.sqrt().clamp_min(1e-30)
     if options.masks.object == "principal":
         chosen = 0
     else:
         candidates = pairs.values >= 0.5 * pairs.values[0]
-        chosen = int(torch.where(candidates.to(likeness.device), likeness.abs(), -1.0).argmax())
+        chosen = int(torch.where(candidates, likeness.abs(), -1.0).argmax())
     if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
-        return chosen, vectors[chosen]
-    return chosen, vectors[chosen] if likeness[chosen] >= 0 else -vectors[chosen]
-
-
-def _likeness(vector: Tensor, salient: Tensor) -> Tensor:
-    """Correlation of a vector (m, h, w) with a map of mean 0 in each frame, up to the map's length."""
-    centred = vector - vector.mean(dim=(1, 2), keepdim=True)
-    return (centred * salient).sum() / centred.norm().clamp_min(1e-30)
+        return chosen, 1
+    return chosen, 1 if likeness[chosen] >= 0 else -1

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ikebook import check
 from ikebook.check import require
+from ikebook.storage import Array, chunks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +43,15 @@ def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:
     return ((frames - low) / spread).clamp(0, 1).view_as(labels)
 
 
-def stable_threshold(soft: Tensor) -> float:
+def stable_threshold(soft: Tensor | Array) -> float:
     """The threshold around which the masks' area over the clip changes least, in proportion.
 
     The idea of maximally stable extremal regions (Matas et al., BMVC 2002, doi:10.5244/C.16.36), for a whole clip:
     the t between 0.2 and 0.85 for which area(t + 0.1) / area(t - 0.1) is greatest.
     """
     bins, reach = 200, 0.1
-    counts = torch.histc(soft.float(), bins, 0.0, 1.0).cpu().double()
+    counts = sum(torch.histc(part.float(), bins, 0.0, 1.0).cpu().double() for part in chunks(soft))
+    assert isinstance(counts, Tensor)
     area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / bins
     steps = round(reach * bins)
     candidates = torch.arange(round(0.2 * bins), round(0.85 * bins) + 1)

@@ -39,28 +39,36 @@ class MotionOptions:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of C that belong to one frame and one direction.
+    """The rows of C that belong to b consecutive frames and one direction.
 
-    The chain of cell a meets cell `cells[k-1, l, a]` (int32) after k steps, at the l-th of its links, in frame
-    `frame + direction * k`, with the weight `weights[k-1, 0, 0]` or `weights[k-1, 0, a]`.
+    The chain of cell a of the i-th frame meets cell `cells[k-1, l, i, a]` (int32) after k steps, at the l-th of its links,
+    in frame `frames[i] + direction * k`, with the weight `weights[k-1, 0, 0 or i, 0 or a]`. Where there is no such frame,
+    that cell is 0, on the border.
     """
 
-    frame: int
+    frames: range
     direction: int
     cells: Tensor
     weights: Tensor
 
-    def targets(self) -> list[int]:
-        """The frames that the steps lead to."""
-        return [self.frame + self.direction * k for k in range(1, len(self.cells) + 1)]
+    def first(self, slots: int) -> Tensor:
+        """The first cell of the frames that each step leads to, (steps, 1, b, 1) int32, where frame j has slot j % slots."""
+        device, cells = self.cells.device, self.cells.shape[-1]
+        k = torch.arange(1, len(self.cells) + 1, dtype=torch.int32, device=device)[:, None, None, None]
+        frames = torch.arange(self.frames.start, self.frames.stop, dtype=torch.int32, device=device)[:, None]
+        return (frames + self.direction * k) % slots * cells
 
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """What is known once a frame has arrived: its own chains, and the rows of C that it completes."""
+    """What is known once some frames have arrived: their own chains, and the rows of C that they complete.
+
+    Of the frames before `complete`, all rows have come by now, and all rows that lead to them.
+    """
 
     trace: Trace
     rows: list[Rows]
+    complete: int
 
 
 class MotionMatrix(LinearOperator):
@@ -85,61 +93,89 @@ class MotionMatrix(LinearOperator):
         dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
         return torch.exp(-(dt**2) / (2 * self.options.sigma**2))
 
-    def stream(self, steps: int = 0, part: range | None = None) -> Iterator[Arrival]:
-        """The rows of C, as frames arrive one after the other.
+    @property
+    def slots(self) -> int:
+        """Frames that all rows of an arrival lead to or come from: whoever keeps so many has what `stream` asks for.
+
+        Those of one batch and the p before, in whole batches.
+        """
+        batch = self.chains.batch
+        reach = min(self.options.radius, self.chains.frames - 1)
+        return (-(-reach // batch) + 1) * batch
+
+    def stream(self, keep: int = 0, part: range | None = None) -> Iterator[Arrival]:
+        """The rows of C, as frames arrive batch by batch.
 
         When frame j arrives, its rows behind are complete, and so are the rows ahead of frame j-p (at the clip's end,
-        those of all frames left). Whoever keeps the last p+1 frames has all that these rows lead to.
+        those of all frames left). Whoever keeps the last `slots` frames has all that these rows lead to.
 
         Parameters
         ----------
-        steps : steps to trace if more than p, for whoever reads features farther along the chains
+        keep : steps whose positions the arrivals' traces hold, for whoever reads features along the chains
         part : only the rows of these frames; the p frames before and after arrive too, as rows lead to them
         """
         p, chains = self.options.radius, self.chains
-        weights = self.kernel()[:, None, None]
-        union = self.options.edges == "union"
-        own = torch.arange(chains.grid.cells, dtype=torch.int32, device=self.device)
-        waiting: dict[int, tuple[Tensor, Tensor]] = {}  # cells and weights of rows ahead, by frame
         part = range(chains.frames) if part is None else part
         arriving = range(max(0, part.start - p), min(chains.frames, part.stop + p))
-        for frame in arriving:
-            trace = chains.trace(frame, max(p, steps))
-            behind = self._links(trace, BEHIND)
-            behind_weights = weights[: len(behind)]
-            if union:
-                behind_weights = behind_weights.repeat(1, 1, len(own))
-                for k in range(1, min(len(behind), frame - arriving.start) + 1):
-                    ahead, ahead_weights = waiting[frame - k]
-                    there, back = ahead[k - 1, 0], behind[k - 1, 0]
-                    ahead_weights[k - 1, 0, back.index_select(0, there) == own] /= 2
-                    behind_weights[k - 1, 0, there.index_select(0, back) == own] /= 2
-            rows = [Rows(frame, BEHIND, behind, behind_weights)]
-            cells = self._links(trace, AHEAD)
-            waiting[frame] = cells, weights[: len(cells)].repeat(1, 1, len(own)) if union else weights[: len(cells)]
-            last = frame == arriving.stop - 1
-            complete = [f for f in waiting if last or f == frame - p]
-            rows += [Rows(f, AHEAD, *waiting.pop(f)) for f in complete]
-            yield Arrival(trace, [row for row in rows if len(row.cells) and row.frame in part])
+        waiting: list[Rows] = []  # rows ahead
+        for frames in chains.batches(arriving, (part.start, part.stop)):
+            trace = chains.trace(frames, max(p, keep), keep)
+            behind, ahead = self._rows(trace, BEHIND), self._rows(trace, AHEAD)
+            waiting.append(ahead)
+            if self.options.edges == "union":
+                self._halve_mutual(behind, waiting)
+            last = frames.stop == arriving.stop
+            complete = [rows for rows in waiting if last or rows.frames[-1] + p < frames.stop]
+            waiting = waiting[len(complete) :]
+            rows = [rows for rows in (behind, *complete) if len(rows.cells) and rows.frames[0] in part]
+            yield Arrival(trace, rows, waiting[0].frames.start if waiting else arriving.stop)
 
-    def _links(self, trace: Trace, direction: int) -> Tensor:
-        """Cells that a frame's chains meet, (steps, links, cells) int32."""
-        steps = (trace.ahead if direction == AHEAD else trace.behind)[: self.options.radius]
-        if not steps:
-            return torch.empty(0, 1, self.chains.grid.cells, dtype=torch.int32, device=self.device)
-        return torch.stack([self.chains.links(step) for step in steps])
+    def _rows(self, trace: Trace, direction: int) -> Rows:
+        cells = trace.met[direction][: self.options.radius]  # (steps, links, b, cells)
+        weights = self.kernel()[: len(cells), None, None, None]
+        if self.options.edges == "union":
+            weights = weights.repeat(1, 1, *cells.shape[2:])
+        return Rows(trace.frames, direction, cells, weights)
+
+    def _halve_mutual(self, behind: Rows, waiting: list[Rows]) -> None:
+        """Halve the weights, in place, of pairs of nodes that two chains join: one behind, and one ahead that waits."""
+        own = torch.arange(self.chains.grid.cells, dtype=torch.int32, device=self.device)
+        ahead = {frame: (rows, i) for rows in waiting for i, frame in enumerate(rows.frames)}
+        for i, frame in enumerate(behind.frames):
+            for k in range(1, len(behind.cells) + 1):
+                if frame - k in ahead:
+                    rows, j = ahead[frame - k]
+                    there, back = rows.cells[k - 1, 0, j], behind.cells[k - 1, 0, i]
+                    rows.weights[k - 1, 0, j, back.index_select(0, there) == own] /= 2
+                    behind.weights[k - 1, 0, i, there.index_select(0, back) == own] /= 2
+
+    def propagate(self, labels: Iterator[Tensor]) -> Iterator[Tensor]:
+        """M x frame by frame, (cells,), from x frame by frame, (cells,) with 0 on the border.
+
+        Holds `slots` frames of either. The rows of C gather votes from where the chains lead, those of C' cast votes there.
+        """
+        grid, slots, loop = self.chains.grid, self.slots, self.options.self_loop
+        x = torch.zeros(slots, grid.cells, dtype=self.dtype, device=self.device)
+        votes = torch.zeros_like(x)
+        done = 0
+        for arrival in self.stream():
+            frames = arrival.trace.frames
+            for frame in frames:
+                x[frame % slots] = next(labels)
+                votes[frame % slots] = loop * x[frame % slots]
+            for rows in arrival.rows:
+                own = slice(rows.frames[0] % slots, rows.frames[0] % slots + len(rows.frames))
+                for cells, weight in zip(rows.cells + rows.first(slots), rows.weights, strict=True):
+                    for link in cells:  # (b, cells)
+                        votes[own] += x.flatten().index_select(0, link.flatten()).view_as(link) * weight[0]
+                        votes.view(-1).index_add_(0, link.flatten(), (x[own] * weight[0]).flatten())
+            yield from (votes[frame % slots].clone() for frame in range(done, arrival.complete))
+            done = arrival.complete
 
     def _matvec(self, x: Tensor) -> Tensor:
-        grid, frames = self.chains.grid, self.chains.frames
-        labels = grid.pad(x.view(frames, grid.h, grid.w))  # (m, cells)
-        votes = torch.zeros_like(labels)
-        for arrival in self.stream():
-            for row in arrival.rows:
-                for target, cells, weight in zip(row.targets(), row.cells, row.weights, strict=True):
-                    for link in cells:  # C x gathers from where the chains lead, C' x casts to it
-                        votes[row.frame] += labels[target].index_select(0, link) * weight[0]
-                        votes[target].index_add_(0, link, labels[row.frame] * weight[0])
-        return grid.crop(votes).flatten() + self.options.self_loop * x
+        grid = self.chains.grid
+        labels = grid.pad(x.view(self.chains.frames, grid.h, grid.w))  # (m, cells)
+        return torch.cat([grid.crop(votes).flatten() for votes in self.propagate(iter(labels))])
 
     def _dense(self) -> Tensor:
         chains, n = self.chains, self.shape[0]
@@ -151,13 +187,14 @@ class MotionMatrix(LinearOperator):
             trace = chains.trace(frame, self.options.radius)
             a = chains.nodes(own, frame)
             for step in (*trace.ahead, *trace.behind):
-                weight = kernel[abs(step.frame - frame) - 1]
-                for cells in chains.links(step):
-                    b = chains.nodes(cells, step.frame)
+                weight = kernel[abs(step.offset) - 1]
+                for cells in chains.links(step)[:, 0]:
+                    b = chains.nodes(cells, frame + step.offset)
                     met = (a >= 0) & (b >= 0)
                     outgoing[a[met], b[met]] += weight
                 block = slice(frame * chains.grid.pixels, (frame + 1) * chains.grid.pixels)
-                between[block, step.frame * chains.grid.pixels : (step.frame + 1) * chains.grid.pixels] = weight
+                there = (frame + step.offset) * chains.grid.pixels
+                between[block, there : there + chains.grid.pixels] = weight
         if self.options.edges == "count":
             matrix = outgoing + outgoing.T
         else:

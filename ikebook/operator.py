@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -11,6 +13,19 @@ from ikebook.check import InputError, require
 
 DENSE_LIMIT = 16384
 """Most rows that `dense()` builds: 16384 x 16384 in float64 takes 2 GiB."""
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep GPUs from rounding float32 factors to TF32's ten bits, which a program may have allowed for its networks."""
+    flags = torch.backends.cuda.matmul
+    name, wanted = ("fp32_precision", "ieee") if hasattr(flags, "fp32_precision") else ("allow_tf32", False)
+    before = getattr(flags, name)
+    setattr(flags, name, wanted)
+    try:
+        yield
+    finally:
+        setattr(flags, name, before)
 
 
 class LinearOperator(ABC):
@@ -35,11 +50,13 @@ class LinearOperator(ABC):
 
     def matvec(self, x: Tensor) -> Tensor:
         """Product with `x` (columns,), as a vector (rows,)."""
-        return self._matvec(self._vector(x, self.shape[1]))
+        with full_precision():
+            return self._matvec(self._vector(x, self.shape[1]))
 
     def rmatvec(self, x: Tensor) -> Tensor:
         """Product of the transpose with `x` (rows,), as a vector (columns,)."""
-        return self._rmatvec(self._vector(x, self.shape[0]))
+        with full_precision():
+            return self._rmatvec(self._vector(x, self.shape[0]))
 
     def __matmul__(self, x: Tensor) -> Tensor:
         return self.matvec(x)
@@ -53,7 +70,8 @@ class LinearOperator(ABC):
                 f"A dense {type(self).__name__} of {rows} x {columns} entries would take {_bytes(size)}; "
                 f"dense matrices are built up to {DENSE_LIMIT} nodes. Use matvec, or a smaller or shorter clip."
             )
-        return self._dense()
+        with full_precision():
+            return self._dense()
 
     @abstractmethod
     def _matvec(self, x: Tensor) -> Tensor: ...

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ikebook.clip import Clip
 from ikebook.graph import GraphResult
+from ikebook.storage import tensor
 from ikebook.writers import atomic, overlay
 
 
@@ -36,15 +37,14 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
     FigureCanvasAgg(figure)
     pictures, spectrum = figure.subfigures(2, 1, height_ratios=[height + 0.3, 2.1], squeeze=False)[:, 0]
     axes = pictures.subplots(len(frames), len(titles), squeeze=False)
-    masks = result.masks
-    for row, frame in zip(axes, frames, strict=True):
+    for row, frame in zip(axes, frames.tolist(), strict=True):
         shown = {
             "frame": clip.frames[frame],
             "eigenvector": result.soft[frame],
-            "object": overlay(clip.frames[frame], masks[frame]),
+            "object": overlay(clip.frames[frame], result.mask(frame)),
         }
         if result.saliency is not None:
-            shown["motion saliency"] = result.saliency[frame].cpu().numpy()
+            shown["motion saliency"] = tensor(result.saliency[frame]).cpu().numpy()
         for axis, title in zip(row, titles, strict=True):
             axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
             axis.set_xticks([])

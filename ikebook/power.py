@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ikebook import check
-from ikebook.eigen import Eigenpairs, SolverOptions, no_pairs, reachable, unit
+from ikebook.eigen import Eigenpairs, SolverOptions, known_volumes, no_pairs, reachable, unit
 from ikebook.feature_motion import FeatureMotion
 
 
@@ -115,7 +115,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     order = sorted(range(len(values)), key=lambda k: -values[k])
     return Eigenpairs(
         values=torch.tensor([values[k] for k in order], dtype=torch.float64),
-        vectors=torch.stack([vectors[k] for k in order]),
+        volumes=known_volumes(matrix, torch.stack([vectors[k] for k in order])),
         residuals=torch.tensor([residuals[k] for k in order], dtype=torch.float64),
         products=products,
         converged=linear and max(residuals) <= tolerance,

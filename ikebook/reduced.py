@@ -49,14 +49,15 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = N
     motion, features : of one clip, or of one part of it with a halo of p + q frames on either side
     part : the frames whose rows of C and of F are summed; all if None. Parts that do not overlap add up.
     """
-    grid, d = motion.chains.grid, features.shape[1]
+    d = features.shape[1]
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
     outgoing = torch.zeros_like(gram)  # F'CF
-    for frame, rows, table in _arrivals(motion, features, part):
-        if part is None or frame in part:
-            gram += grid.inner(table[frame % len(table)], table[frame % len(table)])
+    recent = _RecentFeatures(motion, features)
+    for frames, rows in recent.arrivals(part):
+        if part is None or frames[0] in part:
+            gram += recent.inner(frames, recent.of(frames)).sum(0)
         for row in rows:
-            outgoing += grid.inner(table[row.frame % len(table)], _propagate(row, table))
+            outgoing += recent.inner(row.frames, recent.propagate(row)).sum(0)
     both = outgoing + outgoing.T + motion.options.self_loop * gram
     return Reduced(gram, both)
 
@@ -74,45 +75,76 @@ class ReducedFrames:
 
 def reduce_frames(motion: MotionMatrix, features: FeatureMatrix) -> ReducedFrames:
     """F_i'F_i of each frame and F_i'M_ij F_j of each pair of frames, in one pass over the clip."""
-    grid = motion.chains.grid
     grams: list[Tensor] = []
     blocks: dict[tuple[int, int], Tensor] = {}
-    for i, rows, table in _arrivals(motion, features):
-        grams.append(grid.inner(table[i % len(table)], table[i % len(table)]))
+    recent = _RecentFeatures(motion, features)
+    for frames, rows in recent.arrivals():
+        grams += recent.inner(frames, recent.of(frames))
         if motion.options.self_loop:
-            blocks[i, i] = motion.options.self_loop * grams[i]
+            blocks |= {(i, i): motion.options.self_loop * grams[i] for i in frames}
         for row in rows:
-            for target, cells, weight in zip(row.targets(), row.cells, row.weights, strict=True):
-                there = table[target % len(table)]
-                reached = torch.stack([there.index_select(0, link) for link in cells]).sum(0) * weight[0][:, None]
-                outgoing = grid.inner(table[row.frame % len(table)], reached)  # F_i' C_ij F_j
-                pair = (row.frame, target) if row.frame < target else (target, row.frame)
-                blocks[pair] = blocks.get(pair, 0) + (outgoing if row.frame < target else outgoing.T)
+            for k in range(1, len(row.cells) + 1):
+                outgoing = recent.inner(row.frames, recent.propagate(row, slice(k - 1, k)))  # F_i' C_ij F_j, (b, d, d)
+                for i, block in zip(row.frames, outgoing, strict=True):
+                    j = i + row.direction * k
+                    if 0 <= j < motion.chains.frames:
+                        pair, part = ((i, j), block) if i < j else ((j, i), block.T)
+                        blocks[pair] = blocks.get(pair, 0) + part
     return ReducedFrames(torch.stack(grams), blocks)
 
 
-def _arrivals(
-    motion: MotionMatrix, features: FeatureMatrix, part: range | None = None
-) -> Iterator[tuple[int, list[Rows], Tensor]]:
-    """Each frame as it arrives, the rows of C that it completes, and a ring of F's last frames (slots, cells, d).
+class _RecentFeatures:
+    """F's rows for the last frames that have arrived, (slots, cells, width), which is all that rows of C lead to.
 
-    Frame j lies in slot j % slots; slots, p+1 or all frames of a shorter clip, are what the rows lead to.
+    Frame j lies in slot j % slots. Rows have `width` columns, d and then zeros up to a multiple of 32 bytes: fetching
+    them is what a pass mostly does, and they are fetched faster where they begin at such an address.
     """
-    slots = min(motion.options.radius + 1, motion.chains.frames)
-    cells, d = motion.chains.grid.cells, features.shape[1]
-    table = torch.zeros(slots, cells, d, dtype=features.dtype, device=features.device)
-    for arrival in motion.stream(features.reach, part):
-        table[arrival.trace.frame % slots].copy_(features.block(arrival.trace))
-        yield arrival.trace.frame, arrival.rows, table
 
+    def __init__(self, motion: MotionMatrix, features: FeatureMatrix) -> None:
+        self.motion, self.features = motion, features
+        self.grid, self.d, self.slots = motion.chains.grid, features.shape[1], motion.slots
+        aligned = 32 // torch.empty((), dtype=features.dtype).element_size()
+        width = -(-self.d // aligned) * aligned
+        self.table = torch.zeros(self.slots, self.grid.cells, width, dtype=features.dtype, device=features.device)
+        self._weights: dict[tuple[int, ...], Tensor] = {}
 
-def _propagate(row: Rows, table: Tensor) -> Tensor:
-    """The rows of CF of one frame and direction, (cells, d), from a ring of F's last frames (slots, cells, d)."""
-    slots, cells, d = table.shape
-    first = torch.tensor([target % slots * cells for target in row.targets()], dtype=torch.int32, device=table.device)
-    index = (row.cells + first[:, None, None]).flatten(0, 1).T.contiguous()  # (cells, steps * links)
-    weights = row.weights.expand(row.cells.shape).flatten(0, 1).T.contiguous()
-    return torch.nn.functional.embedding_bag(index, table.view(-1, d), mode="sum", per_sample_weights=weights)
+    def of(self, frames: range) -> Tensor:
+        """The rows of consecutive frames of one batch, (b, cells, width)."""
+        start = frames.start % self.slots
+        return self.table[start : start + len(frames)]
+
+    def arrivals(self, part: range | None = None) -> Iterator[tuple[range, list[Rows]]]:
+        """Frames as they arrive, when their features are there, and the rows of C that they complete."""
+        for arrival in self.motion.stream(self.features.reach, part):
+            self.features.block(arrival.trace, out=self.of(arrival.trace.frames))
+            yield arrival.trace.frames, arrival.rows
+
+    def propagate(self, row: Rows, steps: slice = slice(None)) -> Tensor:
+        """The rows of CF of some frames and one direction, (b, cells, width): all steps of the chains, or some."""
+        cells, weights, first = row.cells[steps], row.weights[steps], row.first(self.slots)[steps]
+        index = torch.empty(cells.permute(2, 3, 0, 1).shape, dtype=torch.int32, device=cells.device)
+        torch.add(cells.permute(2, 3, 0, 1), first.permute(2, 3, 0, 1), out=index)  # (b, cells, steps, links)
+        sums = torch.nn.functional.embedding_bag(
+            index.flatten(0, 1).flatten(1),
+            self.table.flatten(0, 1),
+            mode="sum",
+            per_sample_weights=self._spread(weights, cells.shape, steps.start or 0),
+        )
+        return sums.view(*index.shape[:2], -1)
+
+    def inner(self, frames: range, other: Tensor) -> Tensor:
+        """F_i' times the rows (b, cells, width) of another matrix, for each frame i, (b, d, d) float64."""
+        return self.grid.inner(self.of(frames), other)[:, : self.d, : self.d]
+
+    def _spread(self, weights: Tensor, shape: torch.Size, first: int) -> Tensor:
+        """One weight for each cell that is met, (b * cells, steps * links); kept where it is the same for all frames."""
+        key = (first, *shape)
+        spread = self._weights.get(key)
+        if spread is None:
+            spread = weights.expand(shape).permute(2, 3, 0, 1).flatten(0, 1).flatten(1).contiguous()
+            if weights.shape[2:] == (1, 1):
+                self._weights[key] = spread
+        return spread
 
 
 def solve_reduced(reduced: Reduced, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 import time
@@ -25,6 +26,7 @@ from ikebook.flow import FlowCache, FlowProvider, compute_flow
 from ikebook.graph import GraphResult, segment
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions
+from ikebook.storage import DiskArray, Room
 from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, write_video
 
 Progress = Callable[[str, int], Iterable[None]]
@@ -41,8 +43,14 @@ class RunOptions:
     cues: Sequence[str] = ()  # folders of maps, more node features
     device: str = "auto"  # "auto": CUDA where there is one
     cache: bool = True  # keep flow between runs
+    memory: int | None = (
+        None  # bytes that the process may take, about; arrays that would not fit go to disk. None: half
+    )
+    # of the machine's
 
     def __post_init__(self) -> None:
+        if self.memory is not None:
+            check.whole("memory", self.memory, at_least=1)
         check.one_of("device", self.device, ["auto", "cpu", "cuda"])
         require(
             self.device != "cuda" or torch.cuda.is_available(),
@@ -62,6 +70,11 @@ class RunOptions:
         """The device that `device` stands for here."""
         return ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
 
+    def room(self, folder: Path | None = None) -> Room:
+        """What is left of `memory` for arrays: half, the other half being for the work on them; the rest to `folder`."""
+        memory = self.memory or machine_memory() // 2
+        return Room(max(0, memory - resident_memory()) // 2 if memory else None, folder)
+
 
 def silent(stage: str, steps: int) -> Iterable[None]:
     """No progress shown."""
@@ -69,9 +82,21 @@ def silent(stage: str, steps: int) -> Iterable[None]:
 
 
 def run(
-    clip: Clip, provider: FlowProvider, options: RunOptions | None = None, progress: Progress = silent
+    clip: Clip,
+    provider: FlowProvider,
+    options: RunOptions | None = None,
+    progress: Progress = silent,
+    room: Room | None = None,
 ) -> tuple[GraphResult, dict[str, float]]:
     """Flow and graph of a clip at its working size.
+
+    Parameters
+    ----------
+    clip : what to segment
+    provider : of its flow
+    options : see `RunOptions`
+    progress : shows how far it is
+    room : memory that arrays may take, from `RunOptions.room`; None for as much as there is
 
     Returns
     -------
@@ -81,13 +106,13 @@ def run(
     """
     options = options or RunOptions()
     begin = time.perf_counter()
-    cues = [read_cue(folder, clip) for folder in options.cues]
+    cues = [read_cue(folder, clip, room=room) for folder in options.cues]
     cache = FlowCache() if options.cache else None
     flow = None
     if len(clip) > 1:
-        flow = compute_flow(clip, provider, cache=cache, progress=progress("flow", len(clip) - 1))
+        flow = compute_flow(clip, provider, cache=cache, progress=progress("flow", len(clip) - 1), room=room)
     seconds = {"flow": time.perf_counter() - begin}
-    result = segment(clip, flow, options.graph, cues, device=options.torch_device())
+    result = segment(clip, flow, options.graph, cues, device=options.torch_device(), room=room)
     return result, seconds | result.seconds
 
 
@@ -147,6 +172,13 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
     seconds = seconds | {"residual": time.perf_counter() - begin}
     values = [float(value) for value in result.pairs.values]
     gap, ratio = result.eigengap or (None, None)
+    peak = peak_memory()
+    warnings = list(result.warnings)
+    if options.memory is not None and peak is not None and peak > options.memory:
+        warnings.append(
+            f"It took {peak / 1e9:.2f} GB, more than the {options.memory / 1e9:.2f} GB allowed: what one step of the work needs "
+            "does not go to disk. A smaller size or radius needs less."
+        )
     return {
         "clip": clip.name,
         "frames": len(clip),
@@ -161,10 +193,11 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
         "converged": result.pairs.converged,
         "products": result.pairs.products,
         "threshold": result.threshold,
-        "object_share": float(result.masks.mean()),
-        "warnings": result.warnings,
+        "object_share": result.object_share,
+        "warnings": warnings,
         "seconds": {stage: round(time, 3) for stage, time in seconds.items()},
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": peak,
+        "on_disk": isinstance(result.soft, DiskArray),
         "device": options.torch_device(),
         "options": options.as_dict(),
         "versions": versions(),
@@ -182,6 +215,23 @@ def versions() -> dict[str, str]:
         "opencv": cv2.__version__,
         "platform": platform.platform(),
     }
+
+
+def machine_memory() -> int:
+    """Memory of the machine, in bytes; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return 0
+
+
+def resident_memory() -> int:
+    """Memory that this process holds now, in bytes; the most that it has held, or 0, where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return peak_memory() or 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_memory() -> int | None:

@@ -56,12 +56,12 @@ def test_chains_are_those_of_a_loop_over_pixels(m, h, w, seed) -> None:
                 cell = (y + 1) * (w + 2) + x + 1
                 assert len(steps) == len(expected)
                 for step, point in zip(steps, expected, strict=True):
-                    node = int(chains.nodes(step.cell, step.frame)[cell])
+                    node = int(chains.nodes(step.cell, step.targets[0])[0, cell])
                     if point is None:
                         assert node == -1
                     else:
-                        assert (float(step.x[cell]), float(step.y[cell])) == pytest.approx(point, abs=1e-12)
-                        assert node == step.frame * h * w + nearest(point[1]) * w + nearest(point[0])
+                        assert (float(step.x[0, cell]), float(step.y[0, cell])) == pytest.approx(point, abs=1e-12)
+                        assert node == step.targets[0] * h * w + nearest(point[1]) * w + nearest(point[0])
 
 
 @pytest.mark.parametrize("name", ["disc", "two_objects", "deforming", "tracked"])
@@ -77,11 +77,11 @@ def test_chains_follow_the_object_to_half_a_pixel(name, sampling, seed) -> None:
         # Well inside the object, so that nearest and bilinear sampling do not read the scene behind it.
         exact_x, exact_y, inside = exact_path(made, frame, direction)
         for k, step in enumerate((trace.ahead if direction > 0 else trace.behind)[:15]):
-            x, y = (chains.grid.crop(values).numpy() for values in (step.x, step.y))
+            x, y = (chains.grid.crop(values[0]).numpy() for values in (step.x, step.y))
             off = np.hypot(x - exact_x[k], y - exact_y[k])[inside]
             assert len(off) > 20
             assert off.max() < 0.5, f"step {k + 1}: {off.max():.2f} px"
-            assert (chains.nodes(step.cell, step.frame).max() < (step.frame + 1) * w * 80).all()
+            assert (chains.nodes(step.cell, step.targets[0]).max() < step.targets.stop * w * 80).all()
 
 
 def exact_path(made, frame: int, direction: int) -> tuple[list, list, np.ndarray]:
@@ -101,13 +101,13 @@ def test_a_chain_ends_at_the_border_and_does_not_come_back() -> None:
     ends = MotionChains(flow, dtype=torch.float64).trace(0, 3).ahead
     passes = MotionChains(flow, ChainOptions(border="pass"), dtype=torch.float64).trace(0, 3).ahead
     grid = Grid((8, 6))
-    left = grid.crop(grid.pixel_of(ends[0].cell))
+    left = grid.crop(grid.pixel_of(ends[0].cell[0]))
     assert (left[:, 3:] == -1).all()
     assert (left[:, :3] >= 0).all()
-    assert (grid.crop(grid.pixel_of(ends[1].cell))[:, 3:] == -1).all()  # the flow would have brought it back
-    assert (grid.crop(grid.pixel_of(passes[0].cell))[:, 3:] == -1).all()
+    assert (grid.crop(grid.pixel_of(ends[1].cell[0]))[:, 3:] == -1).all()  # the flow would have brought it back
+    assert (grid.crop(grid.pixel_of(passes[0].cell[0]))[:, 3:] == -1).all()
     home = torch.arange(48).view(6, 8)
-    assert torch.equal(grid.crop(grid.pixel_of(passes[1].cell)), home)
+    assert torch.equal(grid.crop(grid.pixel_of(passes[1].cell[0])), home)
 
 
 def test_consistent_chains_end_at_occlusions() -> None:
@@ -118,12 +118,12 @@ def test_consistent_chains_end_at_occlusions() -> None:
     object_now = torch.from_numpy(made.clip.masks[0])
     step, checked_step = plain.trace(0, 6).ahead[-1], checked.trace(0, 6).ahead[-1]
     grid = plain.grid
-    target = grid.pixel_of(step.cell)
+    target = grid.pixel_of(step.cell[0])
     on_object = torch.from_numpy(made.clip.masks[6]).flatten()
     # A point of the object whose chain lies on something else six frames later has been passed by the post.
     lost = grid.crop((target >= 0) & ~on_object[target.clamp_min(0)]) & object_now
     kept = grid.crop((target >= 0) & on_object[target.clamp_min(0)]) & object_now
-    ended = grid.crop(grid.pixel_of(checked_step.cell)) == -1
+    ended = grid.crop(grid.pixel_of(checked_step.cell[0])) == -1
     assert int(lost.sum()) > 20
     assert float(ended[lost].double().mean()) > 0.9
     assert float(ended[kept].double().mean()) < 0.1
@@ -139,8 +139,8 @@ def test_a_chain_that_fails_the_check_ends_for_good(border, links) -> None:
     chains = MotionChains(Flow(forward=forward, backward=backward), options, dtype=torch.float64)
     cell = 5 * 10 + 5
     for step in chains.trace(0, 5).ahead:
-        assert chains.grid.pixel_of(chains.links(step)[:, cell]).tolist() == [-1] * (1 if links == "nearest" else 4)
-        assert (float(step.dx[cell]), float(step.dy[cell])) == (0, 0)
+        assert chains.grid.pixel_of(chains.links(step)[:, 0, cell]).tolist() == [-1] * (1 if links == "nearest" else 4)
+        assert (float(step.dx[0, cell]), float(step.dy[0, cell])) == (0, 0)
 
 
 def test_a_chain_that_has_left_by_less_than_a_pixel_has_no_corner_inside() -> None:
@@ -148,13 +148,56 @@ def test_a_chain_that_has_left_by_less_than_a_pixel_has_no_corner_inside() -> No
     forward[0, 2, 0, 0] = -0.7
     chains = MotionChains(Flow(forward=forward, backward=-forward), ChainOptions(links="corners"), dtype=torch.float64)
     for step in chains.trace(0, 4).ahead:
-        assert chains.grid.pixel_of(chains.links(step)[:, 3 * 7 + 1]).tolist() == [-1] * 4
+        assert chains.grid.pixel_of(chains.links(step)[:, 0, 3 * 7 + 1]).tolist() == [-1] * 4
 
 
-@pytest.mark.parametrize("frame", [-1, 4])
-def test_a_trace_of_a_frame_that_is_not_there(frame) -> None:
-    with pytest.raises(InputError, match=f"frame is {frame}; expected 0 to 3"):
-        MotionChains(flow_of(4, 5, 6, 0)).trace(frame, 2)
+@pytest.mark.parametrize(
+    ("frames", "named"), [(-1, "-1 to -1"), (4, "4 to 4"), (range(2, 5), "2 to 4"), (range(2, 2), "2 to 1")]
+)
+def test_a_trace_of_frames_that_are_not_there(frames, named) -> None:
+    with pytest.raises(InputError, match=f"frames are {named}; expected some of 0 to 3"):
+        MotionChains(flow_of(4, 5, 6, 0)).trace(frames, 2)
+
+
+@pytest.mark.parametrize("border", ["end", "pass"])
+@pytest.mark.parametrize("links", ["nearest", "corners"])
+@pytest.mark.parametrize("sampling", ["nearest", "bilinear"])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_frames_traced_together_have_the_chains_of_each_alone(border, links, sampling, consistent) -> None:
+    options = ChainOptions(border=border, links=links, sampling=sampling, consistent=consistent)
+    chains = MotionChains(flow_of(7, 6, 5, 3), options, dtype=torch.float64)
+    for frames in (range(7), range(2, 5), range(5, 7)):
+        together = chains.trace(frames, 4)
+        for i, frame in enumerate(frames):
+            alone = chains.trace(frame, 4)
+            for direction, steps in ((1, alone.ahead), (-1, alone.behind)):
+                met, own = together.met[direction], alone.met[direction]
+                assert torch.equal(met[: len(own), :, i], own[:, :, 0])
+                assert not met[len(own) :, :, i].any()
+                for step in steps:
+                    joint = together.at(step.offset)
+                    assert joint is not None
+                    row = joint.frames.index(frame)
+                    assert joint.targets[row] == step.targets[0] == frame + step.offset
+                    for name in ("x", "y", "cell", "dx", "dy"):
+                        assert torch.equal(getattr(joint, name)[row], getattr(step, name)[0])
+
+
+def test_steps_beyond_those_kept_are_met_all_the_same() -> None:
+    chains = MotionChains(flow_of(7, 6, 5, 3), dtype=torch.float64)
+    whole, short = chains.trace(range(1, 4), 5), chains.trace(range(1, 4), 5, keep=2)
+    assert [len(short.ahead), len(short.behind)] == [2, 2]
+    assert all(torch.equal(whole.met[direction], short.met[direction]) for direction in (1, -1))
+
+
+@pytest.mark.parametrize(("batch", "cuts"), [(1, ()), (3, ()), (4, (5, 6)), (32, (0, 11)), (5, (1, 10))])
+def test_batches_cover_all_frames_and_cross_no_multiple_and_no_cut(batch, cuts) -> None:
+    chains = MotionChains(flow_of(11, 4, 4, 0), batch=batch)
+    found = list(chains.batches(range(1, 11), cuts))
+    assert [frame for frames in found for frame in frames] == list(range(1, 11))
+    for frames in found:
+        assert frames[0] // batch == frames[-1] // batch
+        assert not any(frames.start < cut < frames.stop for cut in cuts)
 
 
 def test_zero_flow_stays_on_its_pixel() -> None:
@@ -163,7 +206,7 @@ def test_zero_flow_stays_on_its_pixel() -> None:
         for links in ("nearest", "corners"):
             chains = MotionChains(flow, ChainOptions(sampling=sampling, links=links), dtype=torch.float64)
             for step in chains.trace(2, 5).ahead + chains.trace(2, 5).behind:
-                for cells in chains.links(step):
+                for cells in chains.links(step)[:, 0]:
                     assert torch.equal(chains.grid.crop(chains.grid.pixel_of(cells)), torch.arange(30).view(5, 6))
 
 
@@ -172,7 +215,7 @@ def test_corners_of_a_position() -> None:
     forward[0, 2, 2] = (1.25, -0.5)
     chains = MotionChains(Flow(forward=forward, backward=-forward), ChainOptions(links="corners"), dtype=torch.float64)
     step = chains.trace(0, 1).ahead[0]
-    cells = chains.links(step)[:, (2 + 1) * 8 + 2 + 1]
+    cells = chains.links(step)[:, 0, (2 + 1) * 8 + 2 + 1]
     assert sorted(chains.grid.pixel_of(cells).tolist()) == sorted([1 * 6 + 3, 1 * 6 + 4, 2 * 6 + 3, 2 * 6 + 4])
 
 

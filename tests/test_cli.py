@@ -174,6 +174,27 @@ class TestSegment:
         assert "nan" not in printed
         assert "eigenvalue" not in printed
 
+    def test_little_memory_gives_the_same_masks(self, cli, made, tmp_path) -> None:
+        frames = write_frames(tmp_path / "in", made.clip.frames[:4])
+        for name, memory in (("plenty", "4G"), ("little", "1.5M")):
+            assert cli("segment", frames, "--out", tmp_path / name, *SIZE, "--memory", memory)[0] == 0
+        summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("plenty", "little")]
+        assert [summary["on_disk"] for summary in summaries] == [False, True]
+        masks = [
+            [file.read_bytes() for file in sorted((tmp_path / n / "soft").iterdir())] for n in ("plenty", "little")
+        ]
+        assert masks[0] == masks[1]
+        assert sorted(path.name for path in (tmp_path / "little").iterdir()) == [
+            "masks", "overlay.mp4", "sheet.png", "soft", "summary.json",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("memory", ["much", "0", "-1G", "5X", "nanG", "1e30"])
+    def test_memory_that_is_no_size(self, cli, made, tmp_path, memory) -> None:
+        frames = write_frames(tmp_path / "in", made.clip.frames[:3])
+        code, _, told = cli("segment", frames, "--out", tmp_path / "out", f"--memory={memory}")
+        assert code == 2
+        assert f"--memory is {memory!r}; expected a size such as 800M or 1.5G" in told
+
     def test_a_second_run_replaces_the_first(self, cli, frames, out) -> None:
         assert cli("segment", frames, "--out", out, *SIZE)[0] == 0
         before = {file: (out / file).read_bytes() for file in tree(out) if file.startswith(("masks", "soft"))}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,8 +38,8 @@ def test_images_are_scaled_to_one(tmp_path, dtype, largest) -> None:
         save(tmp_path / "net" / f"{i}.png", values[i])
     cue = read_cue(tmp_path / "net", clip_of())
     assert cue.name == "net"
-    assert cue.maps.dtype == torch.float32
-    assert np.allclose(cue.maps.numpy(), values / largest, atol=1e-7)
+    assert cue.maps.dtype == np.float32
+    assert np.allclose(cue.maps, values / largest, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int32, np.uint8])
@@ -48,7 +47,7 @@ def test_arrays_are_taken_as_they_are(tmp_path, dtype) -> None:
     values = np.random.default_rng(0).normal(0, 50, (3, 6, 8)).astype(dtype)
     for i in range(3):
         save(tmp_path / f"{i}.npy", np.asfortranarray(values[i]))
-    assert np.allclose(read_cue(tmp_path, clip_of()).maps.numpy(), values, rtol=1e-6)
+    assert np.allclose(read_cue(tmp_path, clip_of()).maps, values, rtol=1e-6)
 
 
 def test_files_named_like_the_frames_are_found_among_others(tmp_path) -> None:
@@ -64,14 +63,14 @@ def test_files_with_other_names_come_in_natural_order(tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("passed over")
     (tmp_path / ".hidden.npy").write_bytes(b"passed over")
     maps = read_cue(tmp_path, clip_of()).maps
-    assert np.allclose(255 * maps[:, 0, 0].numpy(), [1, 9, 10])
+    assert np.allclose(255 * maps[:, 0, 0], [1, 9, 10])
 
 
 def test_maps_are_resized_by_area_to_the_working_size(tmp_path) -> None:
     values = np.random.default_rng(0).random((12, 16))
     save(tmp_path / "0.npy", values)
     maps = read_cue(tmp_path, clip_of(1)).maps
-    assert np.allclose(maps[0].numpy(), values.reshape(6, 2, 8, 2).mean((1, 3)), atol=1e-6)
+    assert np.allclose(maps[0], values.reshape(6, 2, 8, 2).mean((1, 3)), atol=1e-6)
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.floats(-1e3, 1e3))
@@ -80,7 +79,7 @@ def test_a_constant_stays_at_any_size(tmp_path_factory, h, w, value) -> None:
     save(folder / "0.npy", np.full((h, w), value))
     maps = read_cue(folder, clip_of(1)).maps
     assert maps.shape == (1, 6, 8)
-    assert np.allclose(maps.numpy(), value, rtol=1e-5, atol=1e-6)
+    assert np.allclose(maps, value, rtol=1e-5, atol=1e-6)
 
 
 class TestBadCues:

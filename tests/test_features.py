@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ikebook.features
 from ikebook.chains import MotionChains
 from ikebook.check import InputError
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions, span
 from ikebook.flow import Flow
+from ikebook.storage import Room
 from ikebook.toys import toy
 
 
@@ -84,12 +84,51 @@ def test_minmax_scales_each_direction_and_axis_to_the_unit_interval() -> None:
         assert float(frames.max()) == pytest.approx(1)
 
 
-def test_features_above_the_limit_are_not_kept(monkeypatch) -> None:
+@pytest.mark.parametrize("ends", ["mirror", "hold"])
+@pytest.mark.parametrize("scale", ["none", "minmax"])
+@pytest.mark.parametrize("center", ["none", "frame"])
+@pytest.mark.parametrize("batch", [3, 8])
+def test_features_do_not_depend_on_the_batch(ends, scale, center, batch) -> None:
+    made = toy("two_objects", (18, 16), 7)
+    noise = torch.Generator().manual_seed(batch)
+    cues = [Cue(name="noise", maps=torch.rand(7, 16, 18, generator=noise))]
+    options = FeatureOptions(
+        displacements=True, half_window=3, cue_window=2, ends=ends, scale=scale, center=center, bias=True
+    )
+    one, many = (
+        FeatureMatrix(MotionChains(made.flow, dtype=torch.float64, batch=b), options, cues) for b in (1, batch)
+    )
+    assert torch.allclose(one.dense(), many.dense(), rtol=0, atol=1e-13)
+    w = torch.rand(one.shape[1], generator=noise, dtype=torch.float64)
+    assert torch.allclose(one.matvec(w), many.matvec(w), rtol=0, atol=1e-12)
+    for scope in ("video", "frame"):
+        options_of_p = ProjectionOptions(scope=scope, ridge=0.1)
+        x = torch.rand(one.shape[0], generator=noise, dtype=torch.float64)
+        assert torch.allclose(
+            Projection(one, options_of_p).matvec(x), Projection(many, options_of_p).matvec(x), atol=1e-11
+        )
+
+
+def test_cues_of_any_kind_are_one(tmp_path) -> None:
+    made = toy("disc", (18, 16), 5)
+    maps = np.random.default_rng(0).integers(0, 255, (5, 16, 18))
+    chains, options = MotionChains(made.flow, dtype=torch.float64), FeatureOptions(scale="minmax")
+    kinds = [
+        torch.from_numpy(maps),
+        maps.astype(np.uint16),
+        maps.astype(">f4"),
+        Room(0, tmp_path).array(maps.astype("f4")),
+    ]
+    known, *others = (FeatureMatrix(chains, options, [Cue(name="c", maps=kind)]).dense() for kind in kinds)
+    assert float(known.abs().max()) > 0.1
+    assert all(torch.equal(known, other) for other in others)
+
+
+def test_features_above_the_limit_are_not_kept() -> None:
     made = toy("disc", (20, 17), 4)
     x = torch.rand(4 * 20 * 17, dtype=torch.float64)
-    kept = Projection(matrix(made.flow, half_window=2))
-    monkeypatch.setattr(ikebook.features, "KEEP_BYTES", 10)
-    fresh = Projection(matrix(made.flow, half_window=2))
+    chains, options = MotionChains(made.flow, dtype=torch.float64), FeatureOptions(displacements=True, half_window=2)
+    kept, fresh = (Projection(FeatureMatrix(chains, options, keep=keep)) for keep in (1 << 20, 10))
     assert torch.equal(kept.matvec(x), fresh.matvec(x))
     assert len(kept.features._kept) == 4
     assert len(fresh.features._kept) == 0

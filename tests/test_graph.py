@@ -10,7 +10,7 @@ import torch
 
 from ikebook.check import InputError
 from ikebook.clip import Clip
-from ikebook.eigen import Eigenpairs
+from ikebook.eigen import Eigenpairs, KnownVolumes
 from ikebook.features import Cue
 from ikebook.flow import Flow
 from ikebook.graph import build, choose, segment
@@ -296,14 +296,15 @@ class TestMasks:
         for second, expected in ((0.9, 1), (0.4, 0)):
             pairs = Eigenpairs(
                 values=torch.tensor([1.0, second], dtype=torch.float64),
-                vectors=vectors,
+                volumes=KnownVolumes(vectors, (2, 6, 8)),
                 residuals=torch.zeros(2, dtype=torch.float64),
                 products=1,
                 converged=True,
                 method="exact",
             )
-            chosen, labels = choose(pairs, saliency, GraphOptions())
+            chosen, sign = choose(pairs, saliency, GraphOptions())
             assert chosen == expected
+            labels = sign * pairs.volumes[chosen]
             centred = labels - labels.mean(dim=(1, 2), keepdim=True)
             assert float((centred * saliency).sum()) > 0
 

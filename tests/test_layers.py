@@ -16,6 +16,7 @@ ORDER = [
     "ikebook",
     "check",
     "operator",
+    "storage",
     "metrics",
     "clip",
     "writers",

@@ -13,6 +13,7 @@ from ikebook.check import InputError
 from ikebook.flow import Flow
 from ikebook.motion import MotionMatrix, MotionOptions
 from ikebook.operator import DENSE_LIMIT
+from ikebook.toys import toy
 
 
 def still(m: int, h: int = 4, w: int = 5) -> Flow:
@@ -87,13 +88,31 @@ def test_rows_arrive_with_the_frames_they_lead_to() -> None:
     motion = matrix(shift(m, 1.0), radius=p)
     seen: set[tuple[int, int]] = set()
     for arrival in motion.stream():
-        now = arrival.trace.frame
+        now = arrival.trace.frames[0]
         for row in arrival.rows:
-            assert (row.frame, row.direction) not in seen
-            seen.add((row.frame, row.direction))
-            assert all(now - p <= frame <= now for frame in [row.frame, *row.targets()])
+            frame = row.frames[0]
+            assert (frame, row.direction) not in seen
+            seen.add((frame, row.direction))
+            assert all(now - p <= frame + row.direction * k <= now for k in range(len(row.cells) + 1))
+        assert arrival.complete == (m if now == m - 1 else max(0, now - p + 1))
     expected = {(i, d) for i in range(m) for d in (1, -1) if 0 <= i + d < m}
     assert seen == expected
+
+
+@pytest.mark.parametrize("edges", ["count", "union"])
+@pytest.mark.parametrize("radius", [1, 3, 20])
+@pytest.mark.parametrize("batch", [2, 4, 32])
+def test_products_do_not_depend_on_the_batch(edges, radius, batch) -> None:
+    made = toy("two_objects", (18, 16), 11)
+    x = torch.rand(11 * 18 * 16, generator=torch.Generator().manual_seed(batch), dtype=torch.float64)
+    products = [
+        MotionMatrix(
+            MotionChains(made.flow, dtype=torch.float64, batch=b),
+            MotionOptions(edges=edges, radius=radius, self_loop=0.5),
+        ).matvec(x)
+        for b in (1, batch)
+    ]
+    assert float((products[0] - products[1]).abs().max()) < 1e-13 * float(products[0].abs().max())
 
 
 def test_a_radius_beyond_the_clip_is_the_whole_clip() -> None:

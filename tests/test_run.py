@@ -15,11 +15,12 @@ from layouts import read_grey, tree, write_frames
 import ikebook.run
 from ikebook.check import InputError
 from ikebook.clip import Clip, read_clip
-from ikebook.flow import provider
+from ikebook.flow import FlowCache, compute_flow, provider
 from ikebook.graph import segment
 from ikebook.plots import contact_sheet
-from ikebook.presets import GraphOptions, preset
-from ikebook.run import RunOptions, run, write_results
+from ikebook.presets import GraphOptions, override, preset
+from ikebook.run import RunOptions, machine_memory, resident_memory, run, write_results
+from ikebook.storage import DiskArray, Room
 from ikebook.toys import toy
 from ikebook.writers import write_mask
 
@@ -144,7 +145,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     assert set(stored) == {
         "clip", "frames", "original_size", "working_size", "solver", "eigenvalues", "eigenvector", "eigengap",
         "eigenvalue_ratio", "residual", "converged", "products", "threshold", "object_share", "warnings", "seconds",
-        "peak_memory_bytes", "device", "options", "versions",
+        "peak_memory_bytes", "on_disk", "device", "options", "versions",
     }  # fmt: skip
     assert (stored["clip"], stored["frames"]) == ("my frames", len(NAMES))
     assert (stored["original_size"], stored["working_size"]) == ("51x39", "32x24")
@@ -193,6 +194,57 @@ def test_known_masks_never_influence_the_result(name, tmp_path) -> None:
         outcomes.append((result.soft.tobytes(), result.threshold, pictures, found))
     assert len(outcomes[0][2]) == 2 * 3
     assert outcomes[1:] == [outcomes[0]] * 2
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("solver.method=power",), ("features.scale=minmax", "features.displacements=true")]
+)
+@pytest.mark.parametrize("name", ["default", "paper", "released"])
+def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options, tmp_path) -> None:
+    if name == "released" and options:
+        options = ("features.cue_window=2",)
+    told = replace(OPTIONS, graph=override(preset(name), *options))
+    frames = write_frames(tmp_path / "in", toy("two_objects", (40, 32), 6).clip.frames)
+    folder = tmp_path / "spilt"
+    known, found = (
+        run(read_clip(frames, (40, 32), room=room), provider("dis"), told, room=room)[0]
+        for room in (Room(), Room(0, folder))
+    )
+    assert isinstance(known.soft, np.ndarray)
+    assert isinstance(found.soft, DiskArray)
+    assert (found.saliency is None) == (known.saliency is None)
+    assert found.saliency is None or isinstance(found.saliency, DiskArray)
+    assert np.array_equal(known.soft, found.soft)
+    assert (known.threshold, known.chosen, known.sign) == (found.threshold, found.chosen, found.sign)
+    assert torch.equal(known.pairs.values.nan_to_num(), found.pairs.values.nan_to_num())
+    assert known.object_share == found.object_share == pytest.approx(known.masks.mean())
+    assert known.residual() == pytest.approx(found.residual(), nan_ok=True)
+    assert list(folder.iterdir()) == []
+
+
+def test_flow_that_the_cache_has_stays_on_disk_where_there_is_no_room(tmp_path) -> None:
+    clip = toy("disc", (32, 24), 4).clip
+    told = replace(OPTIONS, cache=True)
+    known, _ = run(clip, provider("dis"), told)
+    room = Room(0, tmp_path / "spilt")
+    flow = compute_flow(clip, provider("dis"), cache=FlowCache(), room=room)
+    assert isinstance(flow.forward, DiskArray)
+    assert np.array_equal(run(clip, provider("dis"), told, room=room)[0].soft, known.soft)
+
+
+def test_memory_is_shared_between_arrays_and_work() -> None:
+    assert RunOptions().room().limit == pytest.approx((machine_memory() // 2 - resident_memory()) // 2, rel=0.1)
+    assert RunOptions(memory=resident_memory() + 10**9).room().limit == pytest.approx(5e8, rel=0.02)
+    assert RunOptions(memory=1).room().limit == 0
+    with pytest.raises(InputError, match="memory is 0; expected a whole number, 1 or more"):
+        RunOptions(memory=0)
+
+
+def test_more_memory_than_allowed_is_said(tmp_path) -> None:
+    clip, told = toy("disc", (32, 24), 3).clip, replace(OPTIONS, memory=10**6)
+    result, seconds = run(clip, provider("dis"), told)
+    summary = write_results(tmp_path, clip, result, seconds, told)
+    assert any("more than the 0.00 GB allowed" in warning for warning in summary["warnings"])
 
 
 def test_numbers_that_a_solver_does_not_have_are_null(tmp_path) -> None:

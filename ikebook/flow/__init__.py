@@ -20,6 +20,7 @@ from ikebook.flow.farneback import Farneback, FarnebackOptions
 from ikebook.flow.fields import Flow, resize_flow
 from ikebook.flow.files import FlowFiles, read_flo, write_flo
 from ikebook.flow.known import KnownFlow
+from ikebook.storage import Recorder, Room
 
 __all__ = [
     "Dis",
@@ -71,7 +72,12 @@ def provider(name: str | Path) -> FlowProvider:
 
 
 def compute_flow(
-    clip: Clip, provider: FlowProvider, *, cache: FlowCache | None = None, progress: Iterable[None] | None = None
+    clip: Clip,
+    provider: FlowProvider,
+    *,
+    cache: FlowCache | None = None,
+    progress: Iterable[None] | None = None,
+    room: Room | None = None,
 ) -> Flow:
     """Flow between the frames of `clip`, computed at their own size and resized to the clip's working size.
 
@@ -81,6 +87,7 @@ def compute_flow(
     provider : who computes it
     cache : where flow is kept between runs, if anywhere
     progress : an iterator that is advanced once for each pair of frames, such as a progress bar
+    room : memory that the fields may take; on disk if they do not fit
 
     Returns
     -------
@@ -91,24 +98,23 @@ def compute_flow(
         len(clip) >= 2,
         f"clip {clip.name!r} has one frame; flow needs two or more. Give a longer video.",
     )
+    room = room or Room()
     key = "" if cache is None else cache.key(clip.fingerprint(), provider.describe(), clip.size)
-    if cache is not None and (known := cache.load(key)) is not None:
+    if cache is not None and (known := cache.load(key, room)) is not None:
         return known
-    w, h = clip.size
-    forward = np.empty((len(clip) - 1, h, w, 2), np.float32)
-    backward = np.empty_like(forward)
+    pairs = len(clip) - 1
+    forward, backward = Recorder(room, pairs), Recorder(room, pairs)
     steps = iter(()) if progress is None else iter(progress)
-    count = 0
     for ahead, back in provider.pairs(clip.originals()):
-        require(count < len(forward), f"flow has more than {len(forward)} fields, but the clip has {len(clip)} frames.")
-        forward[count], backward[count] = resize_flow(ahead, (w, h)), resize_flow(back, (w, h))
-        count += 1
+        require(len(forward) < pairs, f"flow has more than {pairs} fields, but the clip has {len(clip)} frames.")
+        forward.append(resize_flow(ahead, clip.size))
+        backward.append(resize_flow(back, clip.size))
         next(steps, None)
     require(
-        count == len(forward),
-        f"flow has {count} fields, but the clip has {len(clip)} frames: m frames need m-1 fields ({len(forward)}).",
+        len(forward) == pairs,
+        f"flow has {len(forward)} fields, but the clip has {len(clip)} frames: m frames need m-1 fields ({pairs}).",
     )
-    flow = Flow(forward=forward, backward=backward)
+    flow = Flow(forward=forward.finish(), backward=backward.finish())
     if cache is not None:
         cache.save(key, flow)
     return flow

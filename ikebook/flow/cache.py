@@ -10,6 +10,7 @@ import numpy as np
 
 from ikebook.check import InputError
 from ikebook.flow.fields import Flow
+from ikebook.storage import Room, open_npz, write_npz
 from ikebook.writers import atomic
 
 
@@ -30,18 +31,23 @@ class FlowCache:
         """Name of the file for frames with this fingerprint, at a working size (width, height)."""
         return hashlib.blake2b(f"1 {frames} {provider} {size}".encode(), digest_size=16).hexdigest()
 
-    def load(self, key: str) -> Flow | None:
-        """The flow kept under `key`, or None; a file that can't be read counts as absent."""
+    def load(self, key: str, room: Room | None = None) -> Flow | None:
+        """The flow kept under `key`, left on disk if `room` has none for it; None where no file can be read."""
+        room, path = room or Room(), self.folder / f"{key}.npz"
         try:
-            with (self.folder / f"{key}.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as fields:
-                return Flow(forward=fields["forward"], backward=fields["backward"])
+            if not room.fits(path.stat().st_size):
+                return Flow(forward=open_npz(path, "forward"), backward=open_npz(path, "backward"))
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as fields:
+                flow = Flow(forward=fields["forward"], backward=fields["backward"])
         except Exception:  # noqa: BLE001  # a damaged archive fails in more ways than can be listed
             return None
+        room.used += flow.forward.nbytes + flow.backward.nbytes
+        return flow
 
     def save(self, key: str, flow: Flow) -> None:
         """Keep `flow` under `key`. A place that can't be written to costs the next run time, and is no error."""
         try:
             with atomic(self.folder / f"{key}.npz") as temporary, temporary.open("wb") as stream:
-                np.savez(stream, forward=flow.forward, backward=flow.backward)
+                write_npz(stream, {"forward": flow.forward, "backward": flow.backward})
         except (OSError, InputError):
             pass

@@ -9,11 +9,12 @@ import numpy as np
 from ikebook import check
 from ikebook.check import require
 from ikebook.clip import resize_area
+from ikebook.storage import Array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flow:
-    """Optical flow O of a clip of m frames.
+    """Optical flow O of a clip of m frames; the arrays may lie on disk.
 
     Parameters
     ----------
@@ -23,13 +24,13 @@ class Flow:
         backward[i, y, x]: the point at (x, y) in frame i+1 lies at (x + dx, y + dy) in frame i.
     """
 
-    forward: np.ndarray
-    backward: np.ndarray
+    forward: Array
+    backward: Array
 
     def __post_init__(self) -> None:
         for name, field in (("flow.forward", self.forward), ("flow.backward", self.backward)):
             require(
-                isinstance(field, np.ndarray),
+                isinstance(field, Array),
                 f"{name} is a {type(field).__name__}; expected a NumPy array (m-1, h, w, 2).",
             )
             check.shape(name, field, ("m-1", "h", "w", 2))
@@ -37,11 +38,12 @@ class Flow:
                 np.issubdtype(field.dtype, np.floating), f"{name} is {field.dtype}; expected floating point pixels."
             )
             require(field.shape[0] >= 1, f"{name} holds no field; expected one for each pair of frames.")
-            bad = int(field.size - np.isfinite(field).sum())
+            bad = sum(int(one.size - np.isfinite(one).sum()) for one in field)
             require(bad == 0, f"{name} has {bad} values that are NaN or infinite; compute it again or fill them in.")
-            # In one piece, writable and in the machine's byte order, as PyTorch needs it.
-            native = np.float64 if field.dtype.itemsize > 4 else np.float32
-            object.__setattr__(self, name.removeprefix("flow."), np.require(field, native, ["C", "W"]))
+            if isinstance(field, np.ndarray):
+                # In one piece, writable and in the machine's byte order, as PyTorch needs it.
+                native = np.float64 if field.dtype.itemsize > 4 else np.float32
+                object.__setattr__(self, name.removeprefix("flow."), np.require(field, native, ["C", "W"]))
         require(
             self.forward.shape == self.backward.shape,
             f"flow.forward is {self.forward.shape} but flow.backward {self.backward.shape}; expected one shape.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,9 +62,10 @@ class SolverOptions:
 class Volumes(ABC):
     """Eigenvectors as label volumes, r of (m, h, w), made when they are asked for."""
 
-    def __init__(self, count: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, count: int, shape: tuple[int, int, int], device: torch.device) -> None:
         self.count = count
         self.shape = shape
+        self.device = device
 
     def __len__(self) -> int:
         return self.count
@@ -79,12 +80,21 @@ class Volumes(ABC):
     def frames(self, chosen: Sequence[int] | None = None) -> Iterator[Tensor]:
         """All of them, or those `chosen`, a few frames after the other, (r, b, h, w), in one pass over the clip."""
 
+    @abstractmethod
+    def products(self, maps: Callable[[range], Tensor]) -> Tensor:
+        """In each frame, the inner products of each of them with c maps, (m, r, c) float64, in one pass over the clip.
+
+        Parameters
+        ----------
+        maps : gives the maps (b, c, h, w) of consecutive frames
+        """
+
 
 class KnownVolumes(Volumes):
     """Those of vectors (r, n) that are there already."""
 
     def __init__(self, vectors: Tensor, shape: tuple[int, int, int]) -> None:
-        super().__init__(len(vectors), shape)
+        super().__init__(len(vectors), shape, vectors.device)
         self.vectors = vectors
 
     def frames(self, chosen: Sequence[int] | None = None) -> Iterator[Tensor]:
@@ -92,13 +102,21 @@ class KnownVolumes(Volumes):
         for frame in range(self.shape[0]):
             yield volumes[:, frame : frame + 1] if chosen is None else volumes[list(chosen), frame : frame + 1]
 
+    def products(self, maps: Callable[[range], Tensor]) -> Tensor:
+        volumes = self.vectors.view(-1, *self.shape)
+        each = [
+            torch.einsum("rhw,chw->rc", volumes[:, frame].double(), maps(range(frame, frame + 1))[0].double())
+            for frame in range(self.shape[0])
+        ]
+        return torch.stack(each)
+
 
 class SpannedVolumes(Volumes):
     """Those in the span of F: labels F_i w of frame i, for weights w of the clip (1, d, r) or of each frame (m, d, r)."""
 
     def __init__(self, features: FeatureMatrix, weights: Tensor) -> None:
         grid = features.chains.grid
-        super().__init__(weights.shape[-1], (features.chains.frames, grid.h, grid.w))
+        super().__init__(weights.shape[-1], (features.chains.frames, grid.h, grid.w), features.device)
         self.features = features
         self.weights = weights.to(features.dtype)
 
@@ -108,6 +126,15 @@ class SpannedVolumes(Volumes):
         for frames, block in self.features.blocks(keep=True):  # (b, cells, d)
             own = weights if len(weights) == 1 else weights[frames.start : frames.stop]
             yield grid.crop((block @ own).movedim(-1, 0))
+
+    def products(self, maps: Callable[[range], Tensor]) -> Tensor:
+        grid = self.features.chains.grid
+        weights = self.weights.double().mT  # (1 or m, r, d)
+        each = [
+            grid.inner(block, grid.pad(maps(frames).to(block)).mT.contiguous())  # F_i' maps, (b, d, c)
+            for frames, block in self.features.blocks(keep=True)
+        ]
+        return weights @ torch.cat(each)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

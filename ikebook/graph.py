@@ -259,16 +259,17 @@ def choose(pairs: Eigenpairs, saliency: Tensor | Array, options: GraphOptions) -
     An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by
     the correlation with the motion saliency.
     """
-    dots, squares = torch.zeros(2, len(pairs.values), dtype=torch.float64)
-    start = 0
-    for labels in pairs.volumes.frames():  # (r, b, h, w)
-        salient = tensor(saliency[start : start + labels.shape[1]]).to(labels)
-        start += labels.shape[1]
-        salient = salient - salient.mean(dim=(1, 2), keepdim=True)
-        centred = labels - labels.mean(dim=(2, 3), keepdim=True)
-        dots += (centred * salient).sum(dim=(1, 2, 3)).double().cpu()
-        squares += centred.square().sum(dim=(1, 2, 3)).double().cpu()
-    likeness = dots / squares.sqrt().clamp_min(1e-30)
+
+    def maps(frames: range) -> Tensor:  # ones, and the saliency less its mean
+        salient = tensor(saliency[frames.start : frames.stop]).to(pairs.volumes.device)
+        return torch.stack([torch.ones_like(salient), salient - salient.mean(dim=(1, 2), keepdim=True)], dim=1)
+
+    sums, products = pairs.volumes.products(maps).cpu().unbind(-1)  # each (m, r)
+    pixels = saliency.shape[1] * saliency.shape[2]
+    lengths = (
+        (1 - (sums**2).sum(0) / pixels).clamp_min(1e-30).sqrt()
+    )  # of the unit vectors, less their means in each frame
+    likeness = products.sum(0) / lengths
     if options.masks.object == "principal":
         chosen = 0
     else:

@@ -10,7 +10,16 @@ import torch
 import ikebook.reduced
 from ikebook.chains import MotionChains
 from ikebook.check import InputError
-from ikebook.eigen import SolverOptions, exact, lanczos, lobpcg, residual_norms
+from ikebook.eigen import (
+    KnownVolumes,
+    SolverOptions,
+    SpannedVolumes,
+    exact,
+    lanczos,
+    lobpcg,
+    residual_norms,
+    volume_residuals,
+)
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
 from ikebook.motion import MotionMatrix, MotionOptions
@@ -222,3 +231,49 @@ def test_one_projection_for_each_frame_has_the_same_pairs_by_every_method(ridge,
 def test_a_radius_far_beyond_the_clip_costs_no_more() -> None:
     near, far = (exact(matrix(radius=radius)) for radius in (FRAMES - 1, 10**9))
     assert torch.allclose(near.values, far.values)
+
+
+@pytest.mark.parametrize("scope", ["video", "frame"])
+def test_volumes_are_the_vectors_frame_by_frame(scope) -> None:
+    pairs = exact(matrix(scope=scope))
+    known = KnownVolumes(pairs.vectors, pairs.volumes.shape)
+    noise = torch.rand(FRAMES, 3, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for volumes in (pairs.volumes, known):
+        assert len(volumes) == 6
+        assert torch.allclose(volumes[2].flatten(), pairs.vectors[2], rtol=0, atol=1e-15)
+        assert torch.equal(volumes[-1], volumes[5])
+        chosen = torch.cat(list(volumes.frames([4, 1])), dim=1)
+        assert torch.allclose(chosen.flatten(1), pairs.vectors[[4, 1]], rtol=0, atol=1e-15)
+        expected = torch.einsum("rmp,mcp->mrc", pairs.vectors.view(6, FRAMES, -1), noise.flatten(2))
+        found = volumes.products(lambda frames: noise[frames.start : frames.stop])
+        assert torch.allclose(found, expected, rtol=0, atol=1e-13)
+        with pytest.raises(IndexError, match="there is no eigenvector 6; there are 6"):
+            volumes[6]
+
+
+def test_labels_are_made_when_they_are_asked_for(monkeypatch) -> None:
+    asked = []
+    frames = SpannedVolumes.frames
+    monkeypatch.setattr(
+        SpannedVolumes, "frames", lambda self, chosen=None: asked.append(chosen) or frames(self, chosen)
+    )
+    a = matrix()
+    pairs = exact(a, SolverOptions(pairs=100))
+    spectrum = torch.linalg.eigvalsh(a.dense())
+    assert len(pairs.values) == int((spectrum.abs() > 1e-10 * spectrum.max()).sum())
+    assert asked == []
+    assert pairs.volumes[3].shape == (FRAMES, SIZE[1], SIZE[0])
+    assert pairs.vectors is pairs.vectors
+    assert asked == [[3], None]
+
+
+def test_the_residual_frame_by_frame_is_that_of_the_vectors() -> None:
+    for ridge, scope in ((0.0, "video"), (5.0, "frame")):
+        a = matrix(ridge=ridge, scope=scope)
+        pairs = exact(a)
+        direct = [
+            (a.dense() @ x - v * x).norm() / abs(v) for v, x in zip(pairs.values, pairs.vectors + 1e-4, strict=True)
+        ]
+        moved = KnownVolumes(pairs.vectors + 1e-4, pairs.volumes.shape)
+        assert volume_residuals(a, pairs.values, moved) == pytest.approx(torch.stack(direct), rel=1e-9)
+        assert float(volume_residuals(a, pairs.values, moved, 2)) == pytest.approx(float(direct[2]), rel=1e-9)

@@ -292,7 +292,7 @@ class TestMasks:
         noise = torch.Generator().manual_seed(0)
         saliency = torch.rand(2, 6, 8, generator=noise, dtype=torch.float64)
         other = torch.rand(2, 6, 8, generator=noise, dtype=torch.float64)
-        vectors = torch.stack([other.flatten(), -saliency.flatten()])
+        vectors = torch.nn.functional.normalize(torch.stack([other.flatten(), -saliency.flatten()]))
         for second, expected in ((0.9, 1), (0.4, 0)):
             pairs = Eigenpairs(
                 values=torch.tensor([1.0, second], dtype=torch.float64),

@@ -155,11 +155,11 @@ def _run_options(options: argparse.Namespace) -> Any:
         cues=tuple(options.cue or ()),
         device=options.device,
         cache=not options.no_cache,
-        memory=_bytes(options.memory) if options.memory else None,
+        memory=size_in_bytes(options.memory) if options.memory else None,
     )
 
 
-def _bytes(text: str) -> int:
+def size_in_bytes(text: str) -> int:
     """A size such as 800M, 1.5G or 2000000000, in bytes."""
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
     try:

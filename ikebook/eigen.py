@@ -10,7 +10,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -180,15 +180,24 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
     count = min(o.pairs or PAIRS, matrix.shape[0] - 1)
     tolerance = reachable(o.tolerance, matrix.dtype)
     begin = unit(matrix.projection.matvec(start)).cpu().numpy()
-    if not np.any(begin):
-        return no_pairs(matrix, "lanczos", 0)
+    first = operator.matvec(begin) if np.any(begin) else begin
+    if not np.any(first):
+        return no_pairs(matrix, "lanczos", len(products))
+    scale = float(np.linalg.norm(first.astype(np.float64)))  # |A x| <= |A|
     try:
         values, vectors = scipy.sparse.linalg.eigsh(operator, k=count, which="LA", v0=begin, tol=tolerance / 10)
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
         values, vectors = stopped.eigenvalues, stopped.eigenvectors
         require(len(values) > 0, "Lanczos found no eigenpair; use method='exact'.")
     return _measured(
-        matrix, values, vectors, len(products), "lanczos", complete=len(values) == count, tolerance=tolerance
+        matrix,
+        values,
+        vectors,
+        len(products),
+        "lanczos",
+        complete=len(values) == count,
+        tolerance=tolerance,
+        scale=scale,
     )
 
 
@@ -204,18 +213,22 @@ def lobpcg(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None =
     tolerance = reachable(o.tolerance, matrix.dtype)
     noise = torch.Generator().manual_seed(o.seed)
     block = [start, *(torch.randn(n, generator=noise, dtype=matrix.dtype) for _ in range(count - 1))]
-    begin = np.stack([unit(matrix.projection.matvec(x)).cpu().numpy() for x in block], axis=1)
-    count = np.linalg.matrix_rank(begin.T @ begin, hermitian=True)
+    begin = np.stack([unit(matrix.projection.matvec(x)).double().cpu().numpy() for x in block], axis=1)
+    left, triangle, _ = scipy.linalg.qr(begin, mode="economic", pivoting=True)
+    lengths = np.abs(triangle.diagonal())
+    count = int((lengths > reachable(0.0, matrix.dtype) * lengths[0]).sum())
     if count == 0:
         return no_pairs(matrix, "lobpcg", 0)
-    begin = scipy.linalg.qr(begin, mode="economic", pivoting=True)[0][:, :count]
-    scale = float(np.linalg.norm(operator.matvec(begin[:, 0])))  # its tolerance is absolute
+    begin = left[:, :count].astype(operator.dtype)
+    scale = max(float(np.linalg.norm(operator.matvec(x).astype(np.float64))) for x in begin.T)
+    if scale == 0:
+        return no_pairs(matrix, "lobpcg", len(products))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it has not converged is said in the result
+        warnings.simplefilter("ignore")  # that it has not converged, or why, is said in the result
         values, vectors = scipy.sparse.linalg.lobpcg(
             operator, begin, largest=True, tol=scale * tolerance / 10, maxiter=o.iterations
         )
-    return _measured(matrix, values, vectors, len(products), "lobpcg", complete=True, tolerance=tolerance)
+    return _measured(matrix, values, vectors, len(products), "lobpcg", complete=True, tolerance=tolerance, scale=scale)
 
 
 def _counted(matrix: FeatureMotion) -> tuple[Any, list[None]]:
@@ -239,19 +252,27 @@ def _measured(
     *,
     complete: bool,
     tolerance: float,
+    scale: float,
 ) -> Eigenpairs:
-    """Eigenpairs in decreasing order, their residuals measured by a product with A each."""
+    """Eigenpairs in decreasing order, their residuals measured by a product with A each.
+
+    What belongs to A's zeros is left out, as the exact solver does: it has no relative residual. `scale` is |A x| for
+    some unit x, so that zeros are known even where nothing else was found.
+    """
     order = np.argsort(values)[::-1]
+    sizes = np.abs(values[order])
+    order = order[sizes > reachable(1e-6, matrix.dtype) * max(scale, sizes.max(initial=0))]
+    if len(order) == 0:
+        return replace(no_pairs(matrix, method, products), converged=complete)
     x = torch.from_numpy(np.ascontiguousarray(vectors[:, order].T)).to(matrix.device)
     value = torch.from_numpy(values[order].astype(np.float64))
     residuals = residual_norms(matrix, value, x)
-    weighty = value > value[0] * 1e-6  # what belongs to A's zeros has no relative residual
     return Eigenpairs(
         values=value,
         volumes=known_volumes(matrix, x),
         residuals=residuals,
         products=products,
-        converged=complete and bool((residuals[weighty] <= tolerance).all()),
+        converged=complete and bool((residuals <= tolerance).all()),
         method=method,
     )
 
@@ -345,5 +366,5 @@ def volume_residuals(matrix: FeatureMotion, values: Tensor, volumes: Volumes, ch
 
 def unit(x: Tensor) -> Tensor:
     """`x` at length 1; 0 stays 0."""
-    length = x.norm()
+    length = x.double().norm().to(x)  # in float32 the squares of short vectors underflow
     return x / length if length > 0 else x

@@ -149,6 +149,9 @@ class FeatureMatrix(LinearOperator):
             if o.bias:
                 mean[:, self.shape[1] - 1] = 0
             block.addcmul_(self._inside[:, None], mean[:, None], value=-1)
+            # Of a constant nothing must be left: as a column of its own, its rounding would count as much as any other.
+            left = torch.maximum(block.amax(1), -block.amin(1))  # (b, d)
+            block *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[:, None]
         return block
 
     def blocks(self, *, keep: bool = False) -> Iterator[tuple[range, Tensor]]:
@@ -323,10 +326,11 @@ def span(gram: Tensor, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor
         return basis, squares
     basis = basis / squares.sqrt()  # now Q = F U is orthonormal, and F = Q R
     r = basis.T @ gram
-    squares, rotation = torch.linalg.eigh(r @ r.T)
-    kept = squares > 10 * torch.finfo(squares.dtype).eps * squares.max() if len(squares) else squares > 0
-    squares, rotation = squares[kept], rotation[:, kept]
-    return basis @ rotation * squares.sqrt(), squares
+    # Singular values of R, and not eigenvalues of RR': a long column must not hide one that is 1e-8 times as long.
+    rotation, lengths, _ = torch.linalg.svd(r, full_matrices=False)
+    kept = lengths > 10 * torch.finfo(lengths.dtype).eps * lengths[:1]
+    lengths, rotation = lengths[kept], rotation[:, kept]
+    return basis @ rotation * lengths, lengths**2
 
 
 def _dense_projection(features: Tensor, ridge: float) -> Tensor:

@@ -75,7 +75,8 @@ def power_steps(
         if normalisation == "l2":
             x = _apart(x, found)
             state["value"] = value = float(before @ x)
-            state["residual"] = float((x - value * before).norm()) / abs(value) if value else float("inf")
+            left = float((x - value * before).double().norm())  # its squares can underflow in float32
+            state["residual"] = left / abs(value) if value else float("inf")
         yield PowerState(step="projection", labels=x, **state)
         x = unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
         yield PowerState(step="normalisation", labels=x, **state)
@@ -85,6 +86,9 @@ def power_steps(
 
 def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
     """The eigenpair that Algorithm 2 converges to: that of largest absolute eigenvalue. More of them by deflation.
+
+    Where more than one is found, a Rayleigh-Ritz step in their span follows, with a product each: what deflation leaves
+    of an earlier vector's error is put right, and the residuals are those of A and not of the deflated matrix.
 
     If the residual does not fall below the tolerance (as with p = 1 and no self-loop, where M is bipartite and -lambda
     is an eigenvalue too), the result says so in `converged`.
@@ -96,11 +100,13 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     values: list[float] = []
     residuals: list[float] = []
     products = 0
-    for _ in range(o.pairs or 1 if linear else 1):
+    count = o.pairs or 1 if linear else 1
+    aim = tolerance / count**0.5  # a rotation of several vectors can gather their errors in one
+    for _ in range(count):
         found = torch.stack(vectors) if vectors else None
         measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
         for state in power_steps(
-            matrix, start, iterations=o.iterations, tolerance=tolerance, normalisation=o.normalisation, found=found
+            matrix, start, iterations=o.iterations, tolerance=aim, normalisation=o.normalisation, found=found
         ):
             if state.step in ("start", "normalisation"):
                 measured, last = last, state  # value and residual of `last` are those of the labels before
@@ -112,15 +118,32 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
         residuals.append(last.residual)
     if not vectors:
         return no_pairs(matrix, "power", products)
-    order = sorted(range(len(values)), key=lambda k: -values[k])
+    value, x = torch.tensor(values, dtype=torch.float64), torch.stack(vectors)
+    residual = torch.tensor(residuals, dtype=torch.float64)
+    if len(vectors) > 1:
+        value, x, residual = _ritz(matrix, x)
+        products += len(vectors)
     return Eigenpairs(
-        values=torch.tensor([values[k] for k in order], dtype=torch.float64),
-        volumes=known_volumes(matrix, torch.stack([vectors[k] for k in order])),
-        residuals=torch.tensor([residuals[k] for k in order], dtype=torch.float64),
+        values=value,
+        volumes=known_volumes(matrix, x),
+        residuals=residual,
         products=products,
-        converged=linear and max(residuals) <= tolerance,
+        converged=linear and bool((residual <= tolerance).all()),
         method="power",
     )
+
+
+def _ritz(matrix: FeatureMotion, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The best eigenpairs of A within the span of orthonormal vectors (r, n), decreasing, and their residuals."""
+    products = torch.stack([matrix.matvec(x) for x in vectors]).double()
+    small = vectors.double() @ products.T  # X'AX, (r, r)
+    value, rotation = torch.linalg.eigh((small + small.T) / 2)
+    value, rotation = value.flip(0), rotation.flip(1)
+    x = rotation.T @ vectors.double()
+    residual = (rotation.T @ products - value[:, None] * x).norm(dim=1) / value.abs().clamp_min(
+        torch.finfo(torch.float64).tiny
+    )
+    return value.cpu(), x.to(matrix.dtype), residual.cpu()
 
 
 def start_labels(

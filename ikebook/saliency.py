@@ -32,6 +32,7 @@ from torch import Tensor
 from ikebook import check
 from ikebook.check import require
 from ikebook.flow.fields import Flow
+from ikebook.operator import full_precision
 from ikebook.storage import Array, Room, chunks, tensor
 
 STILL = 0.05
@@ -108,7 +109,8 @@ def motion_saliency(
         distance, probability = tensor(evidence[part]).to(device, dtype).unbind(1)
         return saliency_map(distance, probability, _pictures(frames[part]).to(device), scale, options)
 
-    evidence = room.tensor(map(evidence_of, parts), m)  # (m, 2, h, w): distance, P(object)
+    with full_precision():
+        evidence = room.tensor(map(evidence_of, parts), m)  # (m, 2, h, w): distance, P(object)
     distances = (part[:, 0] for part in chunks(evidence))
     scale = max(quantile(distances, m * flow.size[0] * flow.size[1], options.quantile), STILL)
     saliency = room.tensor(map(map_of, parts), m)

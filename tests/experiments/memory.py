@@ -1,0 +1,103 @@
+"""Greatest memory against a video's length: a generated video of 416x224, through all of `ikebook segment`.
+
+    python tests/experiments/memory.py --frames 100,1000,10000 --memory 1G
+
+The embedded clip plays to and fro, frame by frame from a source that holds 25 frames, with its exact flow. Each length
+is run in a process of its own, which prints its greatest resident size. Ten thousand frames take about 35 GB on the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+PERIOD = 25
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", default="100,300,1000", help="lengths to try")
+    parser.add_argument("--memory", default="1G")
+    parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=true")
+    parser.add_argument("--out", type=Path, help="folder for intermediate results, on a disk with room for them")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        one(arguments)
+        return
+    print(f"{dt.date.today()}, {platform.processor() or platform.machine()}, --memory {arguments.memory}")  # noqa: DTZ011
+    print("frames   peak GB   s/frame   arrays")
+    for frames in arguments.frames.split(","):
+        told = [part for name in arguments.set for part in ("--set", name)]
+        place = ["--out", str(arguments.out)] if arguments.out else []
+        command = [sys.executable, __file__, "--one", frames, "--memory", arguments.memory, *told, *place]
+        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="", flush=True)
+
+
+class ToAndFro:
+    """Frames 0, 1, ..., 24, 23, ..., 0, 1, ... of the embedded clip, and their flow: a source and a provider in one."""
+
+    def __init__(self, frames: int) -> None:
+        from ikebook.toys import demo
+
+        made = demo(PERIOD)
+        self.frames = frames
+        self.pictures = np.asarray(made.clip.frames)
+        self.forward, self.backward = (np.asarray(fields) for fields in (made.flow.forward, made.flow.backward))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.pictures[self._at(index)] for index in range(self.frames))
+
+    def fingerprint(self) -> str:
+        return f"to and fro {self.frames}"
+
+    def describe(self) -> str:
+        return "exact"
+
+    def pairs(self, frames: object) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for index in range(self.frames - 1):
+            now, then = self._at(index), self._at(index + 1)
+            pair = min(now, then)
+            fields = self.forward[pair], self.backward[pair]
+            yield fields if then > now else fields[::-1]
+
+    def _at(self, index: int) -> int:
+        place = index % (2 * PERIOD - 2)
+        return min(place, 2 * PERIOD - 2 - place)
+
+
+def one(arguments: argparse.Namespace) -> None:
+    """A row: one length, in this process."""
+    from ikebook.cli import size_in_bytes
+    from ikebook.clip import Clip
+    from ikebook.presets import GraphOptions, override
+    from ikebook.run import RunOptions, run, write_results
+
+    begin = time.perf_counter()
+    video = ToAndFro(arguments.one)
+    options = RunOptions(
+        graph=override(GraphOptions(), *arguments.set), cache=False, memory=size_in_bytes(arguments.memory), device="cpu"
+    )
+    with tempfile.TemporaryDirectory(dir=arguments.out) as folder:
+        out = Path(folder)
+        room = options.room(out)
+        clip = Clip(frames=room.array(iter(video), arguments.one), name="to and fro", source=video)
+        result, seconds = run(clip, video, options, room=room)
+        summary = write_results(out, clip, result, seconds, options)
+    spent = (time.perf_counter() - begin) / arguments.one
+    where = "on disk" if summary["on_disk"] else "in memory"
+    print(f"{arguments.one:6}   {summary['peak_memory_bytes'] / 1e9:7.2f}   {spent:7.3f}   {where}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The graph on another device, or with another number of threads, is the same graph.
+
+Each test runs twice: on the CPU with one thread, always, and on CUDA where there is one.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from ikebook.eigen import residual_norms
+from ikebook.graph import GraphResult, segment
+from ikebook.presets import GraphOptions, override, preset
+from ikebook.toys import toy
+
+HAS_CUDA = torch.cuda.is_available()
+DEVICES = pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=[pytest.mark.gpu, pytest.mark.skipif(not HAS_CUDA, reason="this PyTorch finds no CUDA device")],
+        ),
+    ],
+)
+LINEAR = ("solver.method=exact", "solver.normalisation=l2")
+OPTIONS: dict[str, GraphOptions] = {
+    "default": preset("default"),
+    "union": override(preset("default"), "motion.edges=union"),
+    "corners": override(preset("default"), "chains.links=corners"),
+    "corners, pass": override(preset("default"), "chains.links=corners", "chains.border=pass"),
+    "frame": override(preset("default"), "projection.scope=frame"),
+    "frame, union": override(preset("default"), "projection.scope=frame", "motion.edges=union"),
+    "paper": override(preset("paper"), "solver.method=exact"),
+    "paper, count": override(preset("paper"), "solver.method=exact", "motion.edges=count"),
+    "released": override(preset("released"), *LINEAR),
+    "released, video": override(preset("released"), *LINEAR, "projection.scope=video"),
+}
+
+
+@pytest.fixture
+def _as_before():
+    """Threads and matrix precision as they were, whatever the test sets."""
+    threads, tf32 = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32
+    yield
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+@functools.cache
+def reference(name: str, dtype: torch.dtype = torch.float32) -> GraphResult:
+    """What the CPU finds with two threads."""
+    return found(OPTIONS[name], "cpu", threads=2, dtype=dtype)
+
+
+def found(options: GraphOptions, device: str, *, threads: int, dtype: torch.dtype = torch.float32) -> GraphResult:
+    torch.set_num_threads(threads)
+    made = toy("deforming", (40, 32), 6)
+    return segment(made.clip, made.flow, options, dtype=dtype, device=device)
+
+
+def check_same(one: GraphResult, other: GraphResult, device: str, bound: float) -> None:
+    """One vector, one spectrum, one saliency; and `other` lies on its device as a whole."""
+    kind = torch.device(device).type
+    tensors = [other.labels, other.pairs.vectors, *([] if other.saliency is None else [other.saliency])]
+    assert [tensor.device.type for tensor in tensors] == [kind] * len(tensors)
+    assert other.matrix.device.type == kind
+    assert other.chosen == one.chosen
+    x, y = one.labels.double().flatten().cpu(), other.labels.double().flatten().cpu()
+    assert abs(float(x @ y)) / float(x.norm() * y.norm()) > 1 - bound
+    largest = float(one.pairs.values[0])
+    assert float((one.pairs.values - other.pairs.values).abs().max()) < 10 * bound * largest
+    value = other.pairs.values[other.chosen : other.chosen + 1]
+    residual = residual_norms(other.matrix, value, other.pairs.vectors[other.chosen][None])
+    assert float(residual[0]) < 1e-5
+    assert np.abs(one.soft - other.soft).max() < 1e-2
+    if one.saliency is not None:
+        assert other.saliency is not None
+        assert float((one.saliency - other.saliency.cpu()).abs().max()) < 1e-4
+
+
+@DEVICES
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_device_finds_the_same(name, device) -> None:
+    here = reference(name)
+    check_same(here, found(OPTIONS[name], device, threads=1), device, bound=1e-6)
+
+
+@DEVICES
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("name", ["default", "released"])
+def test_in_float64_the_devices_agree_to_rounding(name, device) -> None:
+    here = reference(name, torch.float64)
+    there = found(OPTIONS[name], device, threads=1, dtype=torch.float64)
+    assert abs(float(here.labels.flatten() @ there.labels.flatten().cpu())) > 1 - 1e-10
+    assert float((here.pairs.values - there.pairs.values).abs().max()) < 1e-10 * float(here.pairs.values[0])
+
+
+@DEVICES
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("name", ["default", "released"])
+def test_a_user_who_allows_tf32_gets_the_same(name, device) -> None:
+    """TF32 keeps 10 bits of the mantissa: what a network can bear, an eigenvector's residual cannot."""
+    here = reference(name)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    check_same(here, found(OPTIONS[name], device, threads=1), device, bound=1e-6)
+    assert torch.backends.cuda.matmul.allow_tf32  # the user's setting is left as it was
+
+
+@DEVICES
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("method", ["power", "lanczos", "lobpcg"])
+def test_every_solver_on_every_device(method, device) -> None:
+    options = override(preset("default"), f"solver.method={method}", "solver.pairs=2", "motion.self_loop=5")
+    here = found(override(options, "solver.method=exact"), "cpu", threads=2)
+    there = found(options, device, threads=1)
+    assert there.labels.device.type == torch.device(device).type
+    assert float((there.pairs.values - here.pairs.values).abs().max()) < 1e-4 * float(here.pairs.values[0])
+    assert abs(float(here.labels.double().flatten() @ there.labels.double().flatten().cpu())) > 1 - 1e-6

@@ -1,4 +1,4 @@
-"""The command line: `ikebook segment`, `demo`, `evaluate`, `data`."""
+"""The command line: `ikebook segment`, `demo`, `evaluate`, `bench`, `data`."""
 
 from __future__ import annotations
 
@@ -123,6 +123,40 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", masks/"))
 
 
+def _bench(options: argparse.Namespace) -> None:
+    from ikebook import bench, check, curves
+    from ikebook.clip import AUTO, WORKING_SIZE, Clip, read_clip
+    from ikebook.flow import Flow, FlowCache, compute_flow, provider
+    from ikebook.presets import override, preset
+    from ikebook.toys import demo
+
+    graph = override(preset("default"), *bench.RECIPE, *(options.set or ()))
+    out, count = Path(options.out), options.frames
+    check.whole("--frames", count, at_least=2)
+    check.whole("--repeat", options.repeat, at_least=1)
+    size = _size(options.size)
+    _check_out(out)
+    if options.input is None:
+        made = demo(count, WORKING_SIZE if size == AUTO else size)
+        clip, flow = made.clip, made.flow
+    else:
+        clip = read_clip(options.input, size)
+        flow = compute_flow(clip, provider("dis"), cache=FlowCache(), progress=_bar("flow", len(clip) - 1))
+        flow = Flow(forward=flow.forward[: count - 1], backward=flow.backward[: count - 1])
+        clip = Clip(frames=clip.frames[:count], name=clip.name)
+    results = bench.bench(clip, flow, graph, repeat=options.repeat, say=_say)
+    bench.write_bench(out, results)
+    print(bench.table(results))
+    written = "bench.csv, bench.json"
+    if options.curves:
+        rows = curves.curves(options.set or (), repeat=options.repeat + 1, say=_say)
+        curves.write_curves(out, rows)
+        for name, exponents in curves.fits(rows).items():
+            print(f"{name}: time grows with exponent {exponents['total_s']:.2f}, memory {exponents['added_bytes']:.2f}")
+        written += ", curves.csv, curves.json, curves.png"
+    print(f"Written to {out}: {written}")
+
+
 def _data_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
@@ -142,8 +176,6 @@ def _data_get(options: argparse.Namespace) -> None:
 
 def _run_options(options: argparse.Namespace) -> Any:
     """The options of a run, from the command line's."""
-    from ikebook.check import size
-    from ikebook.clip import AUTO
     from ikebook.presets import override, preset
     from ikebook.run import RunOptions
 
@@ -151,7 +183,7 @@ def _run_options(options: argparse.Namespace) -> Any:
     return RunOptions(
         graph=override(preset(options.preset), *solver, *(options.set or ())),
         flow=options.flow,
-        size=AUTO if options.size == AUTO else size("--size", options.size),
+        size=_size(options.size),
         cues=tuple(options.cue or ()),
         device=options.device,
         cache=not options.no_cache,
@@ -168,6 +200,14 @@ def size_in_bytes(text: str) -> int:
     except (ValueError, KeyError):
         raise InputError(f"--memory is {text!r}; expected a size such as 800M or 1.5G.") from None
     return int(size)
+
+
+def _size(text: str) -> tuple[int, int] | str:
+    """The working size that `--size` asks for."""
+    from ikebook.check import size
+    from ikebook.clip import AUTO
+
+    return AUTO if text == AUTO else size("--size", text)
 
 
 def _check_out(out: Path) -> None:
@@ -255,6 +295,49 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_run_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
+
+    bench = commands.add_parser(
+        "bench",
+        help="what the eigenvector costs, in several ways",
+        description="Time the exact solver, power iteration, sparse M with eigsh and with torch.lobpcg, and the authors' "
+        "rule by scatter, side by side on one clip, each in a process of its own. Prints a table and writes OUT/bench.csv "
+        "and OUT/bench.json. Leave the machine alone meanwhile.",
+    )
+    bench.add_argument(
+        "input",
+        metavar="INPUT",
+        nargs="?",
+        help="a video file, or a folder of images (default: the embedded clip, with its exact flow)",
+    )
+    bench.add_argument(
+        "--out", default="ikebook-bench", metavar="DIR", help="folder for the results (default: %(default)s)"
+    )
+    bench.add_argument(
+        "--frames", type=int, default=16, metavar="N", help="use the first N frames (default: %(default)s)"
+    )
+    bench.add_argument(
+        "--size",
+        default="auto",
+        metavar="WxH",
+        help="size the graph works at (default: 416x224, turned where frames are higher than wide)",
+    )
+    bench.add_argument(
+        "--repeat", type=int, default=1, metavar="N", help="rounds; the fastest counts (default: %(default)s)"
+    )
+    bench.add_argument(
+        "--set",
+        action="append",
+        metavar="GROUP.OPTION=VALUE",
+        help="an option of the graph, such as motion.radius=10; may be repeated. The preset is default with "
+        "features.displacements=true, d = 27 columns",
+    )
+    bench.add_argument(
+        "--curves",
+        action="store_true",
+        help="also time the exact solver against frames, pixels, p and d, on the embedded clip; takes minutes more. Writes "
+        "OUT/curves.csv, OUT/curves.json and OUT/curves.png",
+    )
+    bench.set_defaults(command=_bench)
 
     data = commands.add_parser("data", help="list and fetch data sets", description="List and fetch data sets.")
     actions = data.add_subparsers(required=True, metavar="ACTION")

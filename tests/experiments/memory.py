@@ -86,7 +86,10 @@ def one(arguments: argparse.Namespace) -> None:
     begin = time.perf_counter()
     video = ToAndFro(arguments.one)
     options = RunOptions(
-        graph=override(GraphOptions(), *arguments.set), cache=False, memory=size_in_bytes(arguments.memory), device="cpu"
+        graph=override(GraphOptions(), *arguments.set),
+        cache=False,
+        memory=size_in_bytes(arguments.memory),
+        device="cpu",
     )
     with tempfile.TemporaryDirectory(dir=arguments.out) as folder:
         out = Path(folder)

@@ -114,7 +114,7 @@ class FeatureMatrix(LinearOperator):
         Parameters
         ----------
         trace : the frames' chains
-        out : where to write them, (b, cells, d or more), contiguous; columns beyond d become 0
+        out : where to write them, (b, cells, d or more); columns beyond d stay as they are
         """
         o, grid, frames = self.options, self.chains.grid, trace.frames
         values: list[Tensor] = []  # columns, each (b, cells)
@@ -137,22 +137,22 @@ class FeatureMatrix(LinearOperator):
             values += [along[offset] for offset in sorted(along)]
         if o.bias:
             values.append(self._inside.expand(len(frames), -1))
-        spare = 0 if out is None else out.shape[-1] - len(values)
-        values += [torch.zeros_like(values[0])] * spare
-        block = torch.stack(values, dim=-1, out=out)  # (b, cells, d)
-        framed = block.view(len(frames), *grid.shape, -1)
-        for border in (framed[:, 0], framed[:, -1], framed[:, :, 0], framed[:, :, -1]):
+        # Column by column, where sums and products go along the memory, and turned into rows at the end.
+        planes = torch.stack(values)  # (d, b, cells)
+        framed = planes.view(*planes.shape[:2], *grid.shape)
+        for border in (framed[:, :, 0], framed[:, :, -1], framed[..., 0], framed[..., -1]):
             border.zero_()
         if o.center == "frame":
             # Each row of a frame is summed in the dtype, and the rows in float64, as in `Grid.inner`.
-            mean = (framed.sum(2).double().sum(1) / grid.pixels).to(self.dtype)  # (b, d)
+            mean = (framed.sum(-1).double().sum(-1) / grid.pixels).to(self.dtype)  # (d, b)
             if o.bias:
-                mean[:, self.shape[1] - 1] = 0
-            block.addcmul_(self._inside[:, None], mean[:, None], value=-1)
+                mean[-1] = 0
+            planes.addcmul_(self._inside, mean[..., None], value=-1)
             # Of a constant nothing must be left: as a column of its own, its rounding would count as much as any other.
-            left = torch.maximum(block.amax(1), -block.amin(1))  # (b, d)
-            block *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[:, None]
-        return block
+            left = torch.maximum(planes.amax(-1), -planes.amin(-1))  # (d, b)
+            planes *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[..., None]
+        block = planes.permute(1, 2, 0)  # (b, cells, d)
+        return block if out is None else out[..., : len(planes)].copy_(block)
 
     def blocks(self, *, keep: bool = False) -> Iterator[tuple[range, Tensor]]:
         """The rows of F, (b, cells, d), and the b frames that they belong to, from the first to the last.

@@ -216,11 +216,9 @@ class MotionChains:
         grid, options, start = self.grid, self.options, frames.start
         nearest, ends = options.links == "nearest", options.border == "end"
         steps = min(steps, self.frames - 1 - frames.start if direction == AHEAD else frames.stop - 1)
-        whole = (
-            0 <= frames.start + direction * steps and frames.stop + direction * steps <= self.frames
-        )  # no chain ends early
         shape = (steps, 1 if nearest else 4, len(frames), grid.cells)
-        met = (torch.empty if whole else torch.zeros)(shape, dtype=torch.int32, device=self.device)
+        some_end = frames.start + direction * steps < 0 or frames.stop + direction * steps > self.frames
+        met = (torch.zeros if some_end else torch.empty)(shape, dtype=torch.int32, device=self.device)
         right, bottom = grid.w + 1.5, grid.h + 1.5  # shifted, as u and v are
         u, v = (self._x + SHIFT).expand(len(frames), -1), (self._y + SHIFT).expand(len(frames), -1)  # (b, cells)
         cell = grid.cut(u, v)

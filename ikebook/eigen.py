@@ -118,7 +118,7 @@ class SpannedVolumes(Volumes):
         grid = features.chains.grid
         super().__init__(weights.shape[-1], (features.chains.frames, grid.h, grid.w), features.device)
         self.features = features
-        self.weights = weights.to(features.dtype)
+        self.weights = weights.to(features.device, features.dtype)
 
     def frames(self, chosen: Sequence[int] | None = None) -> Iterator[Tensor]:
         grid = self.features.chains.grid

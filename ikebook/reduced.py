@@ -174,8 +174,8 @@ def solve_frames(reduced: ReducedFrames, ridge: float, dtype: torch.dtype, pairs
     weights : (m, d, r), with unit eigenvectors x = F_i w_i in frame i
     residuals : (r,), |K y - lambda y| / |lambda|, which is that of A for the sums as they are
     """
-    spans = [span(gram, ridge, dtype) for gram in reduced.grams]
-    left = [(basis * (squares.sqrt() / (squares + ridge))).cpu() for basis, squares in spans]  # U E, (d, r_i)
+    spans = [span(gram, ridge, dtype) for gram in reduced.grams.cpu()]  # many small problems: no work for a GPU
+    left = [basis * (squares.sqrt() / (squares + ridge)) for basis, squares in spans]  # U E, (d, r_i)
     first = np.cumsum([0, *(part.shape[1] for part in left)])
     size = int(first[-1])
     small = scipy.sparse.lil_array((size, size))

@@ -24,6 +24,10 @@ from ikebook.motion import MotionMatrix
 from ikebook.presets import GraphOptions
 
 
+class NoConvergenceError(RuntimeError):
+    """ARPACK has found no eigenvector. (Its own errors can't be handed from one process to another.)"""
+
+
 def outgoing_chains(motion: MotionMatrix) -> Iterator[tuple[Tensor, Tensor]]:
     """For each frame, the nodes that its pixels' chains meet and with which weight.
 
@@ -116,7 +120,10 @@ def arpack(matrix: ExplicitFeatureMotion, start: Tensor, tolerance: float) -> tu
 
     begin = unit(matrix.project(start[:, None])[:, 0]).numpy()
     operator = scipy.sparse.linalg.LinearOperator(matrix.shape, matvec=product, dtype=begin.dtype)
-    values, vectors = scipy.sparse.linalg.eigsh(operator, k=1, which="LA", v0=begin, tol=tolerance)
+    try:
+        values, vectors = scipy.sparse.linalg.eigsh(operator, k=1, which="LA", v0=begin, tol=tolerance)
+    except scipy.sparse.linalg.ArpackError as stopped:
+        raise NoConvergenceError(str(stopped)) from None
     return float(values[0]), torch.from_numpy(vectors[:, 0].copy())
 
 

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse.linalg
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ikebook import check
-from ikebook.baselines import ExplicitFeatureMotion, ScatterRule, arpack, torch_lobpcg
+from ikebook.baselines import ExplicitFeatureMotion, NoConvergenceError, ScatterRule, arpack, torch_lobpcg
 from ikebook.check import require
 from ikebook.clip import Clip
 from ikebook.eigen import Eigenpairs, exact, reachable, residual_norms, unit
@@ -368,13 +367,18 @@ def bench(
                     cost, found = apart(measure, name, data, options, 1, folder / f"{name}.npy")
                 except (MemoryError, BrokenProcessPool):
                     failures[name] = "no result: its process was stopped, for lack of memory most likely."
-                except (torch.linalg.LinAlgError, scipy.sparse.linalg.ArpackError) as error:  # type: ignore[attr-defined]
+                except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
                     failures[name] = f"no result: {error}"
+                except RuntimeError as error:  # PyTorch has no type of its own for too little memory
+                    if not isinstance(error, NoConvergenceError) and "memory" not in str(error):
+                        raise
+                    failures[name] = f"no result: {str(error).splitlines()[0]}"
                 else:
                     known = best.get(name)
                     if known is None or cost.setup + cost.solve < known[0].setup + known[0].solve:
                         best[name] = cost, found
                     say(f"{method.title}, round {turn + 1} of {repeat}: {cost.setup + cost.solve:.1f} s")
+        best = {name: found for name, found in best.items() if name not in failures}
         gather = apart(measure_gather, data, options, repeat + 1)
         say("gathers measured")
         vectors = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in best}

@@ -18,7 +18,7 @@ from torch import Tensor
 from ikebook import check
 from ikebook.check import require
 from ikebook.flow.fields import Flow
-from ikebook.storage import Recent
+from ikebook.storage import Recent, frames_at_once, tensor
 
 CONSISTENT = (0.01, 0.5)
 """A step f whose backward step b has |f + b|^2 <= 0.01 (|f|^2 + |b|^2) + 0.5 px^2 passes the forward-backward check
@@ -26,9 +26,6 @@ CONSISTENT = (0.01, 0.5)
 
 AHEAD, BEHIND = 1, -1
 """Directions in time: along the forward flow, along the backward flow."""
-
-BATCH = {"cpu": 1, "cuda": 32}
-"""Frames whose chains are followed at once: one fills a processor's cache, and many keep a GPU busy."""
 
 SHIFT = 1.5
 """From a position in pixels to its cell's column and row: 1 for the border, and 0.5 so that cutting off rounds."""
@@ -163,7 +160,8 @@ class MotionChains:
         self.frames = len(flow)
         self.dtype = dtype
         self.device = torch.device(device)
-        self.batch = batch or BATCH.get(self.device.type, 1)
+        self.batch = frames_at_once(self.device, self.grid.cells) if batch is None else batch
+        check.whole("batch", self.batch, at_least=1)
         self._fields = {
             AHEAD: Recent(flow.forward, self._cells, keep),
             BEHIND: Recent(flow.backward, self._cells, keep),
@@ -195,7 +193,7 @@ class MotionChains:
             f"frames are {frames.start} to {frames.stop - 1}; expected some of 0 to {self.frames - 1}.",
         )
         for fields in self._fields.values():
-            fields.at_least = 2 * steps + self.batch
+            fields.at_least = max(fields.at_least, 2 * steps + self.batch)
         keep = steps if keep is None else keep
         ahead, met_ahead = self._follow(frames, steps, keep, AHEAD)
         behind, met_behind = self._follow(frames, steps, keep, BEHIND)
@@ -284,7 +282,7 @@ class MotionChains:
 
     def _cells(self, field: np.ndarray | Tensor) -> Tensor:
         """One field (h, w, 2) as cells, complex."""
-        planes = torch.as_tensor(field).to(self.device, self.dtype).movedim(-1, 0)
+        planes = tensor(field).to(self.device, self.dtype).movedim(-1, 0)
         mode = "constant" if self.options.border == "end" else "replicate"
         dx, dy = torch.nn.functional.pad(planes, (1, 1, 1, 1), mode=mode).flatten(-2)
         return torch.complex(dx, dy)

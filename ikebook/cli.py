@@ -125,8 +125,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from ikebook import bench, check, curves
-    from ikebook.clip import AUTO, WORKING_SIZE, Clip, read_clip
-    from ikebook.flow import Flow, FlowCache, compute_flow, provider
+    from ikebook.clip import AUTO, WORKING_SIZE, read_clip
+    from ikebook.flow import FlowCache, compute_flow, provider
     from ikebook.presets import override, preset
     from ikebook.toys import demo
 
@@ -140,10 +140,8 @@ def _bench(options: argparse.Namespace) -> None:
         made = demo(count, WORKING_SIZE if size == AUTO else size)
         clip, flow = made.clip, made.flow
     else:
-        clip = read_clip(options.input, size)
+        clip = read_clip(options.input, size).first(count)
         flow = compute_flow(clip, provider("dis"), cache=FlowCache(), progress=_bar("flow", len(clip) - 1))
-        flow = Flow(forward=flow.forward[: count - 1], backward=flow.backward[: count - 1])
-        clip = Clip(frames=clip.frames[:count], name=clip.name)
     results = bench.bench(clip, flow, graph, repeat=options.repeat, say=_say)
     bench.write_bench(out, results)
     print(bench.table(results))
@@ -401,7 +399,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--memory",
         metavar="SIZE",
         help="memory to get along with, about, such as 800M or 1.5G: what does not fit goes to the disk, in files that "
-        "vanish (default: half of the machine's)",
+        "vanish (default: half of the machine's; solvers other than exact need whole vectors in memory all the same)",
     )
     add("--no-cache", action="store_true", help="do not keep optical flow between runs")
     parser.set_defaults(run_actions=actions)

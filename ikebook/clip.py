@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -110,6 +111,18 @@ class Clip:
     def fingerprint(self) -> str:
         """A text that changes when any original frame does."""
         return array_fingerprint(self.frames) if self.source is None else self.source.fingerprint()
+
+    def first(self, count: int) -> Clip:
+        """The first `count` frames, or all if there are fewer."""
+        if count >= len(self):
+            return self
+        return replace(
+            self,
+            frames=self.frames[:count],
+            masks=None if self.masks is None else self.masks[:count],
+            frame_names=self.frame_names[:count],
+            source=None if self.source is None else FirstFrames(self.source, count),
+        )
 
     def resize(self, size: tuple[int, int] | str) -> Clip:
         """The clip at another working size (width, height), by area interpolation; `original_size` stays."""
@@ -246,6 +259,20 @@ class ArrayFrames:
 
     def fingerprint(self) -> str:
         return array_fingerprint(self.frames)
+
+
+class FirstFrames:
+    """The first frames of another source."""
+
+    def __init__(self, source: FrameSource, count: int) -> None:
+        self.source = source
+        self.count = count
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return itertools.islice(self.source, self.count)
+
+    def fingerprint(self) -> str:
+        return f"first {self.count} of {self.source.fingerprint()}"
 
 
 class ImageFolder:

@@ -106,7 +106,7 @@ def _along(sweep: Sweep, folder: Path, options: Sequence[str], repeat: int, say:
     return [
         {
             "sweep": sweep.name,
-            "x": point.x,
+            "x": _columns(own, point.cues) if sweep.name == "columns" else point.x,
             "base": point is sweep.base,
             "frames": point.frames,
             "width": point.size[0],

@@ -125,15 +125,18 @@ class SpannedVolumes(Volumes):
         weights = self.weights if chosen is None else self.weights[..., list(chosen)]
         for frames, block in self.features.blocks(keep=True):  # (b, cells, d)
             own = weights if len(weights) == 1 else weights[frames.start : frames.stop]
-            yield grid.crop((block @ own).movedim(-1, 0))
+            with full_precision():
+                labels = block @ own
+            yield grid.crop(labels.movedim(-1, 0))
 
     def products(self, maps: Callable[[range], Tensor]) -> Tensor:
         grid = self.features.chains.grid
         weights = self.weights.double().mT  # (1 or m, r, d)
-        each = [
-            grid.inner(block, grid.pad(maps(frames).to(block)).mT.contiguous())  # F_i' maps, (b, d, c)
-            for frames, block in self.features.blocks(keep=True)
-        ]
+        with full_precision():
+            each = [
+                grid.inner(block, grid.pad(maps(frames).to(block)).mT.contiguous())  # F_i' maps, (b, d, c)
+                for frames, block in self.features.blocks(keep=True)
+            ]
         return weights @ torch.cat(each)
 
 

@@ -69,6 +69,13 @@ class FeatureMatrix(LinearOperator):
     (a step behind is displaced by the backward flow); each cue at the nodes that the chain meets -r, ..., r frames away;
     the bias. `columns` names them. A chain that has ended contributes 0 (before scaling and centring), but the step that
     left the frame counts. Where the clip has neither of two opposite frames, the last value along the chain stands in.
+
+    Parameters
+    ----------
+    chains : of the clip's flow
+    options : see `FeatureOptions`
+    cues : maps (m, h, w)
+    keep : bytes of rows that are kept between products, if all of them fit; and half as many of the cues
     """
 
     def __init__(
@@ -279,13 +286,16 @@ class Projection(LinearOperator):
         grams = torch.cat([inner(block, block) for _, block in self.features.blocks(keep=True)])
         if self.options.scope == "video":
             grams = grams.sum(0, keepdim=True)
-        return [span(gram, self.options.ridge, self.dtype) for gram in grams]
+        return [
+            span(gram, self.options.ridge, self.dtype) for gram in grams.cpu()
+        ]  # many small problems: no work for a GPU
 
     def _inverse(self) -> Tensor:
         """(F'F + rho I)^-1, (1, d, d) or, per frame, (m, d, d), in float64."""
         if self._inverses is None:
             rho = self.options.ridge
-            self._inverses = torch.stack([(basis / (squares + rho)) @ basis.T for basis, squares in self.spans()])
+            inverses = [(basis / (squares + rho)) @ basis.T for basis, squares in self.spans()]
+            self._inverses = torch.stack(inverses).to(self.device)
         return self._inverses
 
     def _dense(self) -> Tensor:

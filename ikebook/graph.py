@@ -261,15 +261,15 @@ def choose(pairs: Eigenpairs, saliency: Tensor | Array, options: GraphOptions) -
     """
 
     def maps(frames: range) -> Tensor:  # ones, and the saliency less its mean
-        salient = tensor(saliency[frames.start : frames.stop]).to(pairs.volumes.device)
+        salient = tensor(saliency[frames.start : frames.stop]).to(pairs.volumes.device, torch.float64)
         return torch.stack([torch.ones_like(salient), salient - salient.mean(dim=(1, 2), keepdim=True)], dim=1)
 
     sums, products = pairs.volumes.products(maps).cpu().unbind(-1)  # each (m, r)
     pixels = saliency.shape[1] * saliency.shape[2]
-    lengths = (
-        (1 - (sums**2).sum(0) / pixels).clamp_min(1e-30).sqrt()
-    )  # of the unit vectors, less their means in each frame
-    likeness = products.sum(0) / lengths
+    # Squared lengths of the unit vectors, less their means in each frame. Where no more than rounding is left, the vector
+    # is one constant a frame, and like nothing.
+    contrast = 1 - (sums**2).sum(0) / pixels
+    likeness = torch.where(contrast > 1e-5, products.sum(0) / contrast.clamp_min(1e-5).sqrt(), 0.0)
     if options.masks.object == "principal":
         chosen = 0
     else:

@@ -85,6 +85,11 @@ class MotionMatrix(LinearOperator):
             self.options.edges == "count" or chains.options.links == "nearest",
             'edges="union" needs links="nearest": with four links a point, no chain joins just two nodes.',
         )
+        require(
+            self.slots * chains.grid.cells < 2**31,
+            f"radius is {self.options.radius} at {chains.grid.w}x{chains.grid.h}: so many frames of so many pixels are more "
+            "than can be counted; use a smaller radius or size.",
+        )
         nodes = chains.frames * chains.grid.pixels
         super().__init__((nodes, nodes), chains.dtype, chains.device)
 
@@ -146,8 +151,9 @@ class MotionMatrix(LinearOperator):
                 if frame - k in ahead:
                     rows, j = ahead[frame - k]
                     there, back = rows.cells[k - 1, 0, j], behind.cells[k - 1, 0, i]
-                    rows.weights[k - 1, 0, j, back.index_select(0, there) == own] /= 2
-                    behind.weights[k - 1, 0, i, there.index_select(0, back) == own] /= 2
+                    # Products, and no assignment to a selection, whose size a GPU would have to report first.
+                    rows.weights[k - 1, 0, j] *= 1 - 0.5 * (back.index_select(0, there) == own).to(self.dtype)
+                    behind.weights[k - 1, 0, i] *= 1 - 0.5 * (there.index_select(0, back) == own).to(self.dtype)
 
     def propagate(self, labels: Iterator[Tensor]) -> Iterator[Tensor]:
         """M x frame by frame, (cells,), from x frame by frame, (cells,) with 0 on the border.

@@ -42,7 +42,8 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = N
     """F'F and F'MF in one pass over the clip, without M, P or A, and without a scatter.
 
     As M = C + C', F'MF = F'CF + (F'CF)'; and row a of CF is the sum of k(a, b) F[b] over the nodes b on the chain from
-    a. Of F only the last p+1 frames are held.
+    a. Of F only the last frames are held, p+1 of them where frames
+    come one by one.
 
     Parameters
     ----------
@@ -106,6 +107,7 @@ class _RecentFeatures:
         aligned = 32 // torch.empty((), dtype=features.dtype).element_size()
         width = -(-self.d // aligned) * aligned
         self.table = torch.zeros(self.slots, self.grid.cells, width, dtype=features.dtype, device=features.device)
+        self._steps = len(motion.kernel())
         self._weights: dict[tuple[int, ...], Tensor] = {}
 
     def of(self, frames: range) -> Tensor:
@@ -142,7 +144,7 @@ class _RecentFeatures:
         spread = self._weights.get(key)
         if spread is None:
             spread = weights.expand(shape).permute(2, 3, 0, 1).flatten(0, 1).flatten(1).contiguous()
-            if weights.shape[2:] == (1, 1):
+            if weights.shape[2:] == (1, 1) and shape[0] in (1, self._steps):  # others come at the clip's ends only
                 self._weights[key] = spread
         return spread
 

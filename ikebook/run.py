@@ -43,10 +43,8 @@ class RunOptions:
     cues: Sequence[str] = ()  # folders of maps, more node features
     device: str = "auto"  # "auto": CUDA where there is one
     cache: bool = True  # keep flow between runs
-    memory: int | None = (
-        None  # bytes that the process may take, about; arrays that would not fit go to disk. None: half
-    )
-    # of the machine's
+    # Bytes that the process may take, about: arrays that would not fit go to disk. None: half of the machine's.
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.memory is not None:

@@ -33,14 +33,11 @@ from ikebook import check
 from ikebook.check import require
 from ikebook.flow.fields import Flow
 from ikebook.operator import full_precision
-from ikebook.storage import Array, Room, chunks, tensor
+from ikebook.storage import Array, Room, chunks, frames_at_once, tensor
 
 STILL = 0.05
 """Residual motion that is taken for none, pixels: where a whole clip has less, its saliency fades instead of showing
 rounding errors of the flow."""
-
-BATCH = {"cpu": 2, "cuda": 32}
-"""Frames at a time: on a CPU as few as fit into its caches, on a GPU so many that it has enough to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +93,7 @@ def motion_saliency(
     options = options or SaliencyOptions()
     check.shape("frames", frames, (len(flow), *flow.size[::-1], 3))
     device, room = torch.device(device), room or Room()
-    batch = BATCH.get(device.type, BATCH["cuda"]) if batch is None else batch
+    batch = frames_at_once(device, flow.size[0] * flow.size[1], on_cpu=2) if batch is None else batch
     check.whole("batch", batch, at_least=1)
     m = len(flow)
     parts = [slice(start, min(start + batch, m)) for start in range(0, m, batch)]

@@ -19,6 +19,14 @@ from ikebook.check import InputError, require
 COPY_FRAMES = 16
 """Frames of an array on disk that are read at a time where all of them are looked at."""
 
+GPU_PIXELS = 1 << 22
+"""Most pixels of frames that are worked on at once on a GPU: larger frames come in smaller batches."""
+
+
+def frames_at_once(device: torch.device, pixels: int, on_cpu: int = 1) -> int:
+    """How many frames to work on at once: on a CPU as few as its caches hold, on a GPU up to 32, to keep it busy."""
+    return on_cpu if device.type == "cpu" else max(1, min(32, GPU_PIXELS // pixels))
+
 
 class DiskArray:
     """An array (m, ...) in a file, read by its first index; it grows by `append`.
@@ -115,7 +123,10 @@ class Room:
         return self.limit is None or self.used + size <= self.limit
 
     def share(self, of: int) -> int:
-        """The least of `of` bytes and a quarter of what is left: for whoever keeps things only to save time."""
+        """The least of `of` bytes and a quarter of what is left: for whoever keeps things only to save time.
+
+        It is not counted as used.
+        """
         return of if self.limit is None else min(of, max(0, self.limit - self.used) // 4)
 
     def array(self, items: Iterable[np.ndarray], count: int | None = None) -> Array:
@@ -179,17 +190,24 @@ class Recorder:
         self._whole: np.ndarray | None = None
         self._disk: DiskArray | None = None
         self._length = 0
+        self._taken = 0  # bytes of the room
 
     def __len__(self) -> int:
         return self._length
 
     def append(self, item: np.ndarray) -> None:
         """One more item, of the shape and dtype of the first."""
-        if self._disk is None and not self._room.fits(item.nbytes * (self._count or self._length + 1)):
-            self._disk = DiskArray(self._room.file(), (0, *item.shape), item.dtype)
-            for early in self._held:
-                self._disk.append(early)
-            self._held.clear()
+        if self._disk is None and self._whole is None:
+            more = item.nbytes * (self._count or 1)
+            if self._room.fits(more):  # taken at once: others may be growing in the room at the same time
+                self._room.used += more
+                self._taken += more
+            else:
+                self._disk = DiskArray(self._room.file(), (0, *item.shape), item.dtype)
+                for early in self._held:
+                    self._disk.append(early)
+                self._held.clear()
+                self._room.used -= self._taken
         if self._disk is not None:
             self._disk.append(item)
         elif self._count is None:
@@ -204,9 +222,7 @@ class Recorder:
         """The array of all items."""
         if self._disk is not None:
             return self._disk
-        whole = np.stack(self._held) if self._whole is None else self._whole[: self._length]
-        self._room.used += whole.nbytes
-        return whole
+        return np.stack(self._held) if self._whole is None else self._whole[: self._length]
 
 
 def chunks(array: Array | Tensor) -> Iterator[Tensor]:
@@ -245,9 +261,8 @@ def open_npz(path: Path, name: str) -> DiskArray:
         while member.read(1 << 20):  # to its end, where the checksum is compared
             pass
     stream = path.open("rb")
-    stream.seek(
-        entry.header_offset + 26
-    )  # an entry's header: 30 bytes, of which the last 4 are the lengths of two texts
+    # An entry's header has 30 bytes, of which the last 4 are the lengths of two texts that follow it.
+    stream.seek(entry.header_offset + 26)
     start = entry.header_offset + 30 + sum(struct.unpack("<HH", stream.read(4)))
     array = DiskArray(stream, shape, dtype, start + begin)
     plain = entry.compress_type == zipfile.ZIP_STORED and not by_columns and not dtype.hasobject

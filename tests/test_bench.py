@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,12 +14,13 @@ import torch
 from layouts import tree, write_frames
 
 from ikebook import bench, curves
+from ikebook.baselines import NoConvergenceError
 from ikebook.bench import COLUMNS, METHODS, RECIPE, Data, GatherMeter, apart, measure, measure_gather, resident
 from ikebook.cli import main
 from ikebook.clip import Clip
 from ikebook.curves import SWEEPS, Setting, Sweep, draw_curves, fit_exponent, fits
 from ikebook.eigen import exact
-from ikebook.flow import Flow
+from ikebook.flow import Flow, compute_flow
 from ikebook.graph import build
 from ikebook.presets import override, preset
 from ikebook.toys import toy
@@ -287,3 +289,55 @@ def test_the_sweeps_vary_what_they_say() -> None:
             }
             assert point.x == quantity[sweep.name]
             assert sweep.name in ("pixels", "columns") or point.frames >= 4 * radius
+
+
+class TestMethodsThatFail:
+    """What a method that fails says, in place of numbers; the others go on."""
+
+    def results(self, monkeypatch, error, after: int = 0):
+        calls = []
+        method = METHODS["eigsh"]
+
+        def solve(state, problem):
+            calls.append(None)
+            if len(calls) > after:
+                raise error
+            return method.solve(state, problem)
+
+        monkeypatch.setitem(METHODS, "eigsh", replace(method, solve=solve))
+        made = toy("disc", (24, 20), 5)
+        results = bench.bench(made.clip, made.flow, OPTIONS, repeat=2)
+        rows = {row["method"]: row for row in results["rows"]}
+        assert rows["exact"]["residual"] < 1e-5
+        assert rows["lobpcg"]["cosine"] > 1 - 1e-5
+        return rows["eigsh"]
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (MemoryError(), "for lack of memory most likely"),
+            (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "can't allocate memory: 9 bytes"),
+            (NoConvergenceError("no convergence after 10 iterations"), "no convergence after 10"),
+        ],
+    )
+    @pytest.mark.parametrize("after", [0, 1])
+    def test_one_has_no_numbers(self, together, monkeypatch, error, told, after) -> None:
+        row = self.results(monkeypatch, error, after)
+        assert told in row["note"]
+        assert row["total_s_per_frame"] is None
+        assert row["residual"] is None
+
+    def test_other_errors_are_bugs(self, together, monkeypatch) -> None:
+        with pytest.raises(RuntimeError, match="a bug"):
+            self.results(monkeypatch, RuntimeError("a bug"))
+
+
+def test_a_video_is_cut_before_its_flow_is_computed(cli, out, tmp_path, monkeypatch) -> None:
+    frames = write_frames(tmp_path / "in", toy("disc", (32, 24), 12).clip.frames)
+    seen = []
+    known = compute_flow
+    monkeypatch.setattr(
+        "ikebook.flow.compute_flow", lambda clip, *rest, **more: seen.append(clip) or known(clip, *rest, **more)
+    )
+    assert cli(frames, "--out", out, *TINY)[0] == 0
+    assert len(seen[0]) == len(list(seen[0].originals())) == 8

@@ -314,3 +314,16 @@ def test_the_working_size_turns_with_the_video(own, working, tmp_path) -> None:
 def test_frames_that_are_no_array() -> None:
     with pytest.raises(InputError, match="frames is a list; expected a NumPy array"):
         Clip(frames=[[[0]]])
+
+
+def test_the_first_frames_of_a_clip(tmp_path) -> None:
+    for name, frame in zip("abc", noise(), strict=True):
+        save(tmp_path / f"{name}.png", frame)
+    clip = read_clip(tmp_path, (8, 6))
+    first = clip.first(2)
+    assert np.array_equal(first.frames, clip.frames[:2])
+    assert first.frame_names == clip.frame_names[:2]
+    assert [frame.tobytes() for frame in first.originals()] == [f.tobytes() for f in clip.originals()][:2]
+    assert first.fingerprint() != clip.fingerprint()
+    assert first.original_size == clip.original_size
+    assert clip.first(len(clip)) is clip.first(99) is clip

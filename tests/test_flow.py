@@ -25,6 +25,7 @@ from ikebook.flow import (
     resize_flow,
     write_flo,
 )
+from ikebook.storage import DiskArray, Room
 from ikebook.toys import TOYS, toy
 
 SHIFT = (3, -2)
@@ -392,6 +393,17 @@ class TestFlowFiles:
         for cache in (None, FlowCache()):
             with pytest.raises(InputError, match=r"forward/9\.flo can't be read"):
                 compute_flow(clip, provider(tmp_path), cache=cache)
+
+
+def test_forward_and_backward_share_what_room_there_is(tmp_path) -> None:
+    clip, counting = Clip(frames=shifted(6, 8, 3)), Counting(random_flow())
+    one = 2 * 6 * 8 * 2 * 4  # bytes of one direction
+    for limit, on_disk in ((2 * one, 0), (one + 10, 1), (10, 2)):
+        room = Room(limit, tmp_path)
+        flow = compute_flow(clip, counting, room=room)
+        assert sum(isinstance(fields, DiskArray) for fields in (flow.forward, flow.backward)) == on_disk
+        assert room.used == (2 - on_disk) * one
+        assert np.array_equal(np.asarray(flow.backward), counting.flow.backward)
 
 
 class TestCache:

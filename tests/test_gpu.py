@@ -10,6 +10,7 @@ import functools
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from ikebook.eigen import residual_norms
 from ikebook.graph import GraphResult, segment
@@ -122,3 +123,36 @@ def test_every_solver_on_every_device(method, device) -> None:
     assert there.labels.device.type == torch.device(device).type
     assert float((there.pairs.values - here.pairs.values).abs().max()) < 1e-4 * float(here.pairs.values[0])
     assert abs(float(here.labels.double().flatten() @ there.labels.double().flatten().cpu())) > 1 - 1e-6
+
+
+PRODUCTS = {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "einsum"}
+
+
+class Watching(TorchFunctionMode):
+    """Counts float32 matrix products, and those of them that a GPU would have been free to round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.products = self.loose = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        factors = [factor for factor in args if isinstance(factor, torch.Tensor)]
+        if getattr(func, "__name__", "") in PRODUCTS and factors[0].dtype == torch.float32:
+            self.products += 1
+            flags = torch.backends.cuda.matmul  # within its own setting, PyTorch 2.9 and later refuse the older name
+            exact = flags.fp32_precision == "ieee" if hasattr(flags, "fp32_precision") else not flags.allow_tf32
+            self.loose += not exact
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("name", OPTIONS)
+def test_no_product_is_left_to_tf32(name) -> None:
+    """Seen on the CPU too: the setting that a GPU would obey, at each product."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    with Watching() as watching:
+        result = found(OPTIONS[name], "cpu", threads=1)
+        assert len(result.pairs.vectors) == len(result.pairs.values)
+        result.residual()
+    assert watching.products > 20
+    assert watching.loose == 0

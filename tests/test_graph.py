@@ -309,6 +309,33 @@ class TestMasks:
             assert float((centred * saliency).sum()) > 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_vector_without_contrast_is_never_the_object(dtype) -> None:
+    h, w, m = 24, 32, 6
+    truth = np.zeros((m, h, w), bool)
+    truth[:, 8:16, 8:20] = True
+    still = np.zeros((m - 1, h, w, 2), np.float32)
+    options = override(GraphOptions(), "features.bias=true", "saliency=none", "features.cue_window=0")
+    for seed in range(8):
+        noise = np.random.default_rng(seed)
+        object_cue = truth + 0.1 * noise.normal(size=truth.shape)
+        other = np.repeat(noise.normal(size=(1, h, w)), m, 0) + 0.3 * noise.normal(size=truth.shape)
+        clip = Clip(frames=np.full((m, h, w, 3), 60, np.uint8))
+        cues = [Cue(name="object", maps=object_cue), Cue(name="other", maps=other)]
+        result = segment(clip, Flow(forward=still, backward=still.copy()), options, cues, dtype=dtype)
+        # The bias alone makes an eigenvector that is constant in each frame: it has no contrast, and is like nothing.
+        assert float(result.labels.std(dim=(1, 2)).min()) > 1e-3
+        assert overlap(result.masks, truth) > 0.6
+
+
+def test_a_cue_of_whole_numbers_says_what_is_object_where_nothing_moves() -> None:
+    made = toy("still", (32, 24), 4)
+    maps = torch.zeros(4, 24, 32, dtype=torch.int64)
+    maps[:, 8:16, 10:20] = 7
+    result = segment(made.clip, made.flow, None, [Cue(name="c", maps=maps)])
+    assert overlap(result.masks, (maps > 0).numpy()) > 0.9
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -337,9 +337,9 @@ def quantile(parts: Iterable[Tensor], count: int, q: float) -> float:
     step, seen = max(1, count // 1_000_000), 0
     picked = []
     for part in parts:
-        picked.append(part.flatten()[-seen % step :: step].cpu().numpy())
+        picked.append(part.flatten()[-seen % step :: step].clone())  # a view would keep all of the part in memory
         seen += part.numel()
-    return float(np.quantile(np.concatenate(picked), q))  # torch.quantile sorts them all
+    return float(np.quantile(torch.cat(picked).cpu().numpy(), q))  # torch.quantile sorts them all
 
 
 def median(values: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from ikebook.flow import FlowCache, compute_flow, provider
 from ikebook.graph import segment
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions, override, preset
-from ikebook.run import RunOptions, machine_memory, resident_memory, run, write_results
+from ikebook.run import RunOptions, machine_memory, resident_memory, run, summarise, write_results
 from ikebook.storage import DiskArray, Room
 from ikebook.toys import toy
 from ikebook.writers import write_mask
@@ -144,7 +144,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     assert stored == json.loads(json.dumps(summary))
     assert set(stored) == {
         "clip", "frames", "original_size", "working_size", "solver", "eigenvalues", "eigenvector", "eigengap",
-        "eigenvalue_ratio", "residual", "converged", "products", "threshold", "object_share", "warnings", "seconds",
+        "eigenvalue_ratio", "residual", "solver_residual", "converged", "products", "threshold", "object_share", "warnings", "seconds",
         "peak_memory_bytes", "on_disk", "device", "options", "versions",
     }  # fmt: skip
     assert (stored["clip"], stored["frames"]) == ("my frames", len(NAMES))
@@ -238,6 +238,17 @@ def test_memory_is_shared_between_arrays_and_work() -> None:
     assert RunOptions(memory=1).room().limit == 0
     with pytest.raises(InputError, match="memory is 0; expected a whole number, 1 or more"):
         RunOptions(memory=0)
+
+
+def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
+    clip = toy("disc", (32, 24), 4).clip
+    for room, known in ((Room(), True), (Room(0, tmp_path), False)):
+        result, seconds = run(clip, provider("dis"), OPTIONS, room=room)
+        told = summarise(clip, result, seconds, OPTIONS)
+        assert told["on_disk"] is not known
+        assert 0 <= told["solver_residual"] < 1e-9
+        assert (told["residual"] is not None) is known
+        assert not known or 0 < told["residual"] < 1e-5
 
 
 def test_more_memory_than_allowed_is_said(tmp_path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -259,6 +261,21 @@ def test_quantile_of_many_values_that_come_in_parts(pieces) -> None:
     noise = torch.randn(1001, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     known = float(torch.quantile(noise, 0.777))
     assert quantile(noise.tensor_split(pieces), 1001, 0.777) == pytest.approx(known, abs=1e-14)
+
+
+def test_the_quantile_of_a_long_clip_does_not_hold_its_frames() -> None:
+    held: list[weakref.ref] = []
+
+    def parts():
+        for seed in range(40):
+            values = np.random.default_rng(seed).random(100_000)
+            held.append(weakref.ref(values))
+            yield torch.from_numpy(values)
+            del values
+            assert sum(part() is not None for part in held) <= 1  # the last one, which the reader may have in hand
+
+    assert quantile(parts(), 4_000_000, 0.9) == pytest.approx(0.9, abs=1e-3)
+    assert len(held) == 40
 
 
 @pytest.mark.parametrize(

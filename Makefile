@@ -38,4 +38,4 @@ notebooks: .venv/tests
 	@touch $@
 
 clean:
-	rm -rf .venv build dist ikebook-demo
+	rm -rf .venv build dist ikebook-demo ikebook-bench

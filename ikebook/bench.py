@@ -38,9 +38,6 @@ from ikebook.writers import plain, write_csv, write_json
 RECIPE = ("features.displacements=true",)
 """What is set on top of the preset `default`: the saliency at 7 nodes and 2 x 10 displacements make d = 27 columns."""
 
-FRAMES = 16
-"""Frames of a clip that are used, unless told otherwise: as many as the slow methods can be waited for."""
-
 Report = Callable[[str], None]
 
 

@@ -311,7 +311,11 @@ def _parser() -> argparse.ArgumentParser:
         "--out", default="ikebook-bench", metavar="DIR", help="folder for the results (default: %(default)s)"
     )
     bench.add_argument(
-        "--frames", type=int, default=16, metavar="N", help="use the first N frames (default: %(default)s)"
+        "--frames",
+        type=int,
+        default=32,
+        metavar="N",
+        help="use the first N frames (default: %(default)s; with p = 15, in less than 31 every chain is cut short)",
     )
     bench.add_argument(
         "--size",

@@ -334,12 +334,14 @@ def solve_ridge(left: Sequence[Tensor], right: Sequence[Tensor], epsilon: float)
 
 def quantile(parts: Iterable[Tensor], count: int, q: float) -> float:
     """Quantile of `count` values that come in parts, from one or two million of them evenly picked, or all if fewer."""
-    step, seen = max(1, count // 1_000_000), 0
-    picked = []
+    step, seen, filled = max(1, count // 1_000_000), 0, 0
+    # One array for all: many small ones, each made while a frame is held, would leave holes of a frame's size between them.
+    picked = np.empty(-(-count // step))
     for part in parts:
-        picked.append(part.flatten()[-seen % step :: step].clone())  # a view would keep all of the part in memory
-        seen += part.numel()
-    return float(np.quantile(torch.cat(picked).cpu().numpy(), q))  # torch.quantile sorts them all
+        values = part.flatten()[-seen % step :: step].cpu().numpy()
+        picked[filled : filled + len(values)] = values
+        seen, filled = seen + part.numel(), filled + len(values)
+    return float(np.quantile(picked, q))  # torch.quantile sorts them all
 
 
 def median(values: Tensor) -> Tensor:

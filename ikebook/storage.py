@@ -287,27 +287,30 @@ def write_npz(stream: BinaryIO, arrays: Mapping[str, Array]) -> None:
 
 
 class Recent:
-    """The frames of an array around the one that was asked for last, as tensors on the device.
+    """The frames of an array as tensors on the device: all of them, or those around the one that was asked for last.
+
+    Whoever goes through the frames one after the other, again and again, finds none of the first when only some are kept.
+    So where not all fit, no more are kept than one step of the work needs.
 
     Parameters
     ----------
     array : (m, ...), in memory or on disk
     convert : makes a tensor of one frame
-    room : bytes of tensors that are kept; those farthest in time leave when there are more
+    room : bytes that all of them may take
     """
 
     def __init__(self, array: Array | Tensor, convert: Callable[[np.ndarray | Tensor], Tensor], room: int) -> None:
         self.array = array
         self.convert = convert
         self.room = room
-        self.at_least = 1  # frames that are kept whatever their size, because one step of the work needs as many
+        self.at_least = 1  # frames that one step of the work needs
         self._kept: dict[int, Tensor] = {}
 
     def __getitem__(self, frame: int) -> Tensor:
         if frame not in self._kept:
             values = self.convert(self.array[frame])
-            most = max(self.at_least, self.room // max(values.numel() * values.element_size(), 1))
-            while len(self._kept) >= most:
+            all_fit = values.numel() * values.element_size() * len(self.array) <= self.room
+            while not all_fit and len(self._kept) >= self.at_least:
                 del self._kept[max(self._kept, key=lambda kept: abs(kept - frame))]
             self._kept[frame] = values
         return self._kept[frame]

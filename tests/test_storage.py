@@ -136,17 +136,17 @@ def test_recent_frames_are_read_once_and_forgotten_when_there_are_too_many() -> 
         asked.append(item[0, 0])
         return torch.from_numpy(item)
 
-    recent = Recent(array, convert, room=3 * array[0].nbytes)
+    recent = Recent(array, convert, room=array.nbytes - 1)
+    recent.at_least = 3
     for frame in (0, 1, 2, 1, 0, 3, 2, 1, 0):  # 3 drives out 0, and then 0 drives out 3
         assert torch.equal(recent[frame], torch.from_numpy(array[frame]))
     assert asked == [array[frame, 0, 0] for frame in (0, 1, 2, 3, 0)]
     assert torch.equal(recent.batch(range(5, 9)), torch.from_numpy(array[5:9]))
-    recent = Recent(array, convert, room=0)
-    recent.at_least = 4
+    whole = Recent(array, convert, room=array.nbytes)
     asked.clear()
     for _ in range(3):
-        recent.batch(range(4))
-    assert len(asked) == 4
+        whole.batch(range(37))
+    assert len(asked) == 37
 
 
 class TestArchive:

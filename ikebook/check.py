@@ -88,3 +88,18 @@ def size(name: str, value: object) -> tuple[int, int]:
         f"{name} is {width}x{height}; each side must lie between 4 and 16384 pixels.",
     )
     return width, height
+
+
+def memory(name: str, text: str) -> int:
+    """Read an amount of memory such as 800M, 1.5G or 2000000000, in bytes; K, M, G and T are powers of 1000.
+
+    >>> memory("--memory", "1.5G")
+    1500000000
+    """
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    try:
+        amount = float(number) * {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
+        require(1 <= amount < 1e18, "")
+    except (ValueError, KeyError):
+        raise InputError(f"{name} is {text!r}; expected a size such as 800M or 1.5G.") from None
+    return int(amount)

@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 import ikebook
+from ikebook import check
 from ikebook.check import InputError, require
 from ikebook.datasets.download import SOURCES, fetch
 
@@ -124,7 +125,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from ikebook import bench, check, curves
+    from ikebook import bench, curves
     from ikebook.clip import AUTO, WORKING_SIZE, read_clip
     from ikebook.flow import FlowCache, compute_flow, provider
     from ikebook.presets import override, preset
@@ -185,27 +186,15 @@ def _run_options(options: argparse.Namespace) -> Any:
         cues=tuple(options.cue or ()),
         device=options.device,
         cache=not options.no_cache,
-        memory=size_in_bytes(options.memory) if options.memory else None,
+        memory=check.memory("--memory", options.memory) if options.memory else None,
     )
-
-
-def size_in_bytes(text: str) -> int:
-    """A size such as 800M, 1.5G or 2000000000, in bytes."""
-    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
-    try:
-        size = float(number) * {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
-        require(1 <= size < 1e18, "")
-    except (ValueError, KeyError):
-        raise InputError(f"--memory is {text!r}; expected a size such as 800M or 1.5G.") from None
-    return int(size)
 
 
 def _size(text: str) -> tuple[int, int] | str:
     """The working size that `--size` asks for."""
-    from ikebook.check import size
     from ikebook.clip import AUTO
 
-    return AUTO if text == AUTO else size("--size", text)
+    return AUTO if text == AUTO else check.size("--size", text)
 
 
 def _check_out(out: Path) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ikebook.bench import RECIPE, Cost, Data, Report, apart, machine, measure
+from ikebook.bench import RECIPE, Report
+from ikebook.costs import Cost, Data, apart, measure
+from ikebook.machine import machine
 from ikebook.presets import GraphOptions, override, preset
 from ikebook.toys import demo
 from ikebook.writers import atomic, plain, write_csv, write_json

@@ -15,8 +15,9 @@ from ikebook.check import InputError, require
 from ikebook.clip import Clip, image_files, read_image
 from ikebook.datasets import Dataset
 from ikebook.flow import provider
+from ikebook.machine import versions
 from ikebook.metrics import davis_scores, summary
-from ikebook.run import Progress, RunOptions, run, silent, summarise, versions
+from ikebook.run import Progress, RunOptions, run, silent, summarise
 from ikebook.writers import plain, write_csv, write_json, write_mask
 
 Results = dict[str, Any]

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import scipy
 import torch
 
-import ikebook
 from ikebook import check
 from ikebook.check import require
 from ikebook.clip import AUTO, Clip
 from ikebook.cues import read_cue
 from ikebook.flow import FlowCache, FlowProvider, compute_flow
 from ikebook.graph import GraphResult, segment
+from ikebook.machine import machine_memory, peak_memory, resident_memory, versions
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions
 from ikebook.storage import DiskArray, Room
@@ -206,43 +201,3 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
         "options": options.as_dict(),
         "versions": versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that a result depends on."""
-    return {
-        "ikebook": ikebook.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "opencv": cv2.__version__,
-        "platform": platform.platform(),
-    }
-
-
-def machine_memory() -> int:
-    """Memory of the machine, in bytes; 0 where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 0
-
-
-def resident_memory() -> int:
-    """Memory that this process holds now, in bytes; the most that it has held, or 0, where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return peak_memory() or 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def peak_memory() -> int | None:
-    """Most memory that this process has held, in bytes; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -13,15 +13,18 @@ import pytest
 import torch
 from layouts import tree, write_frames
 
-from ikebook import bench, curves
+from ikebook import bench, costs, curves
 from ikebook.baselines import NoConvergenceError
-from ikebook.bench import COLUMNS, METHODS, RECIPE, Data, GatherMeter, apart, measure, measure_gather, resident
+from ikebook.bench import COLUMNS, RECIPE
 from ikebook.cli import main
 from ikebook.clip import Clip
+from ikebook.costs import Data, GatherMeter, apart, measure, measure_gather
 from ikebook.curves import SWEEPS, Setting, Sweep, draw_curves, fit_exponent, fits
 from ikebook.eigen import exact
 from ikebook.flow import Flow, compute_flow
 from ikebook.graph import build
+from ikebook.machine import cpu_name, machine, peak_memory, resident_memory
+from ikebook.methods import METHODS, Method
 from ikebook.presets import override, preset
 from ikebook.toys import toy
 
@@ -40,8 +43,8 @@ def together(monkeypatch):
     """All in this process: starting others takes seconds each, and one test of it will do."""
     for module in (bench, curves):
         monkeypatch.setattr(module, "apart", lambda function, *arguments: function(*arguments))
-    monkeypatch.setattr(bench, "copy_bandwidth", lambda: 1e10)
-    monkeypatch.setattr(bench, "_warm_up", lambda: None)
+    monkeypatch.setattr(costs, "copy_bandwidth", lambda: 1e10)
+    monkeypatch.setattr(costs, "_warm_up", lambda: None)
 
 
 @pytest.fixture
@@ -172,7 +175,7 @@ def test_a_method_that_fails_leaves_the_others_their_rows(monkeypatch, together)
     def fail(*_) -> None:
         raise MemoryError
 
-    monkeypatch.setitem(METHODS, "eigsh", bench.Method("sparse M, eigsh", fail, fail, ""))
+    monkeypatch.setitem(METHODS, "eigsh", Method("sparse M, eigsh", fail, fail, ""))
     made = toy("disc", (32, 24), 4)
     results = bench.bench(made.clip, made.flow, OPTIONS)
     rows = {row["method"]: row for row in results["rows"]}
@@ -201,11 +204,19 @@ def test_another_process_measures_the_same_clip(tmp_path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory held now is known from /proc only")  # noqa: PTH110
 def test_memory_is_counted_in_bytes() -> None:
-    before, _ = resident()
+    before = resident_memory()
     held = np.ones(1 << 25)  # 256 MiB
-    now, peak = resident()
+    now, peak = resident_memory(), peak_memory()
     assert held.nbytes * 0.9 < now - before < held.nbytes * 1.2
     assert peak >= now
+
+
+def test_a_table_says_what_it_was_measured_on() -> None:
+    about = machine()
+    assert about["cpu"] == cpu_name() != ""
+    assert about["cores"] == os.cpu_count()
+    assert about["threads"] == torch.get_num_threads()
+    assert {"ikebook", "python", "torch", "numpy", "scipy", "opencv"} < set(about["versions"])
 
 
 @pytest.mark.parametrize(("links", "d"), [(30, 27), (4, 7)])

@@ -17,9 +17,10 @@ from ikebook.check import InputError
 from ikebook.clip import Clip, read_clip
 from ikebook.flow import FlowCache, compute_flow, provider
 from ikebook.graph import segment
+from ikebook.machine import machine_memory, resident_memory
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions, override, preset
-from ikebook.run import RunOptions, machine_memory, resident_memory, run, summarise, write_results
+from ikebook.run import RunOptions, run, summarise, write_results
 from ikebook.storage import DiskArray, Room
 from ikebook.toys import toy
 from ikebook.writers import write_mask

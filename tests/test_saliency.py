@@ -11,11 +11,11 @@ import torch.nn.functional as nn
 
 from ikebook.check import InputError
 from ikebook.flow import Flow
+from ikebook.guided_filter import guided_filter, solve_ridge
 from ikebook.saliency import (
     SaliencyOptions,
     both_directions,
     dominant_motion,
-    guided_filter,
     median,
     motion_contrast,
     motion_evidence,
@@ -24,7 +24,6 @@ from ikebook.saliency import (
     quadratic_basis,
     quantile,
     saliency_map,
-    solve_ridge,
 )
 from ikebook.toys import TOYS, toy
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import platform
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,9 @@ def main() -> None:
     if arguments.one:
         one(arguments)
         return
-    print(f"{dt.date.today()}, {platform.processor() or platform.machine()}, --memory {arguments.memory}")  # noqa: DTZ011
+    from ikebook.machine import cpu_name
+
+    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, --memory {arguments.memory}")
     print("frames   peak GB   s/frame   arrays")
     for frames in arguments.frames.split(","):
         told = [part for name in arguments.set for part in ("--set", name)]
@@ -78,7 +79,7 @@ class ToAndFro:
 
 def one(arguments: argparse.Namespace) -> None:
     """A row: one length, in this process."""
-    from ikebook.cli import size_in_bytes
+    from ikebook import check
     from ikebook.clip import Clip
     from ikebook.presets import GraphOptions, override
     from ikebook.run import RunOptions, run, write_results
@@ -88,7 +89,7 @@ def one(arguments: argparse.Namespace) -> None:
     options = RunOptions(
         graph=override(GraphOptions(), *arguments.set),
         cache=False,
-        memory=size_in_bytes(arguments.memory),
+        memory=check.memory("--memory", arguments.memory),
         device="cpu",
     )
     with tempfile.TemporaryDirectory(dir=arguments.out) as folder:

@@ -32,7 +32,11 @@ def main() -> None:
     if arguments.graph_only:
         graph(arguments)
         return
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
+    from ikebook.machine import cpu_name
+
+    print(
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    )
     subprocess.run([sys.executable, *sys.argv, "--graph-only"], check=True)
     if arguments.input:
         with tempfile.TemporaryDirectory() as out:
@@ -80,15 +84,6 @@ def graph(arguments: argparse.Namespace) -> None:
 def report(name: str, values: list[float]) -> None:
     """One row."""
     print(f"{name:18}  {min(values):.3f}   {statistics.median(values):.3f}")
-
-
-def cpu() -> str:
-    """The processor's name, where the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""What a result was computed on: processor, software, and memory of the machine and of this process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import scipy
+import torch
+
+import ikebook
+
+
+def machine() -> dict[str, Any]:
+    """What numbers are measured on, and when: for a table's head."""
+    return {
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+    }
+
+
+def cpu_name() -> str:
+    """The processor's name, or its kind where the system gives no name."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result depends on."""
+    return {
+        "ikebook": ikebook.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "opencv": cv2.__version__,
+        "platform": platform.platform(),
+    }
+
+
+def machine_memory() -> int:
+    """Memory of the machine, in bytes; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return 0
+
+
+def resident_memory() -> int:
+    """Memory that this process holds now, in bytes; the most that it has held, or 0, where the system does not say."""
+    now = _status("VmRSS")
+    return (peak_memory() or 0) if now is None else now
+
+
+def peak_memory() -> int | None:
+    """Most memory that this process has held, in bytes; None where the system does not say.
+
+    On Linux from /proc, since the other count, `ru_maxrss`, includes what the parent process held.
+    """
+    peak = _status("VmHWM")
+    if peak is not None:
+        return peak
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _status(name: str) -> int | None:
+    """A line of Linux's /proc/self/status, in bytes."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    return None

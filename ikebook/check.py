@@ -103,3 +103,18 @@ def memory(name: str, text: str) -> int:
     except (ValueError, KeyError):
         raise InputError(f"{name} is {text!r}; expected a size such as 800M or 1.5G.") from None
     return int(amount)
+
+
+def seconds(name: str, text: str) -> float:
+    """Read a time such as 60s, 2m, 1.5h or 90, in seconds.
+
+    >>> seconds("--budget", "2m")
+    120.0
+    """
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "s")
+    try:
+        amount = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+        require(0 < amount < math.inf, "")
+    except (ValueError, KeyError):
+        raise InputError(f"{name} is {text!r}; expected a time such as 60s or 2m.") from None
+    return amount

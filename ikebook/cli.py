@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _segment(options: argparse.Namespace) -> None:
     from ikebook.clip import read_clip
     from ikebook.flow import provider
-    from ikebook.run import run, write_results
+    from ikebook.run import CHECKPOINTS, run, write_results
 
     run_options, out = _run_options(options), Path(options.out)
     _check_out(out)
@@ -65,8 +65,9 @@ def _segment(options: argparse.Namespace) -> None:
         room = run_options.room(out)
         clip = read_clip(options.input, run_options.size, room=room)
     read = {"read": time.perf_counter() - begin}
-    result, seconds = run(clip, source, run_options, _bar, room)
-    summary = write_results(out, clip, result, read | seconds, run_options, _bar)
+    outcome = run(clip, source, run_options, _bar, room, checkpoints=out / CHECKPOINTS)
+    outcome = replace(outcome, seconds=read | outcome.seconds)
+    summary = write_results(out, clip, outcome, run_options, _bar)
     _show(summary)
     print(f"Written to {out}: masks/, soft/, overlay.mp4, sheet.png, summary.json")
 
@@ -87,10 +88,11 @@ def _demo(options: argparse.Namespace) -> None:
     _say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
     run_options = RunOptions(cache=False)
     blind = replace(clip, masks=None)  # what segments the clip does not get to see its masks
-    result, seconds = run(blind, provider("dis"), run_options, _bar)
-    summary = write_results(out, blind, result, made | seconds, run_options, _bar)
+    outcome = run(blind, provider("dis"), run_options, _bar)
+    outcome = replace(outcome, seconds=made | outcome.seconds)
+    summary = write_results(out, blind, outcome, run_options, _bar)
     assert clip.masks is not None
-    scores = [region_similarity(mask, truth) for mask, truth in zip(result.masks, clip.masks, strict=True)]
+    scores = [region_similarity(mask, truth) for mask, truth in zip(outcome.result.masks, clip.masks, strict=True)]
     print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")
     _show(summary)
     print(f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}")
@@ -98,7 +100,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from ikebook.datasets import open_dataset
-    from ikebook.evaluate import evaluate, evaluate_masks, table
+    from ikebook.evaluate import cycles_table, evaluate, evaluate_masks, table
 
     dataset, out = open_dataset(options.dataset, options.root), Path(options.out)
     _check_out(out)
@@ -121,7 +123,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     else:
         results = evaluate(dataset, out, _run_options(options), sequences, progress=_bar, report=report)
     print(table(results))
-    print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", masks/"))
+    if halves := cycles_table(results):
+        print(f"\n{halves}")
+    print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -175,12 +179,16 @@ def _data_get(options: argparse.Namespace) -> None:
 
 def _run_options(options: argparse.Namespace) -> Any:
     """The options of a run, from the command line's."""
-    from ikebook.presets import override, preset
+    from ikebook.presets import group_of, groups, override, preset
     from ikebook.run import RunOptions
 
+    graph, cycle = preset(options.preset), _cycle_options(options)
+    known = [*groups(graph), *groups(cycle)]
+    assigned = options.set or ()
     solver = [f"solver.method={options.solver}"] if options.solver else []
     return RunOptions(
-        graph=override(preset(options.preset), *solver, *(options.set or ())),
+        graph=override(graph, *solver, *(one for one in assigned if group_of(one, known) in groups(graph))),
+        cycle=override(cycle, *(one for one in assigned if group_of(one, known) in groups(cycle))),
         flow=options.flow,
         size=_size(options.size),
         cues=tuple(options.cue or ()),
@@ -188,6 +196,17 @@ def _run_options(options: argparse.Namespace) -> Any:
         cache=not options.no_cache,
         memory=check.memory("--memory", options.memory) if options.memory else None,
     )
+
+
+def _cycle_options(options: argparse.Namespace) -> Any:
+    """Cycles, network and the time to train it, from the command line's options."""
+    from ikebook.cycle import CycleOptions
+    from ikebook.network import NETWORKS
+    from ikebook.train import TrainOptions
+
+    check.one_of("--network", options.network, [*NETWORKS, "none"])
+    training = TrainOptions(budget=check.seconds("--budget", options.budget) if options.budget else None)
+    return CycleOptions(cycles=options.cycles, network=NETWORKS.get(options.network), training=training)
 
 
 def _size(text: str) -> tuple[int, int] | str:
@@ -380,13 +399,30 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="a map for each frame as further node features: 8-bit or 16-bit grey images, or .npy; may be repeated (with "
         "evaluate, DIR/<sequence>/)",
     )
+    add(
+        "--cycles",
+        type=int,
+        default=1,
+        metavar="N",
+        help="graphs, at most; between them a network is trained on their masks (default: %(default)s, the graph alone)",
+    )
+    add(
+        "--network",
+        default="small",
+        metavar="small|paper|none",
+        help="the network trained between graphs; none: the graph's own masks come back (default: %(default)s)",
+    )
+    add(
+        "--budget", metavar="TIME", help="end each training after this time, such as 60s or 2m (default: no such limit)"
+    )
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)")
     add("--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)")
     add(
         "--set",
         action="append",
         metavar="GROUP.OPTION=VALUE",
-        help="any other option of the graph, such as motion.radius=10 or masks.threshold=0.5; may be repeated",
+        help="any other option of the graph, such as motion.radius=10 or masks.threshold=0.5, of the network, such as "
+        "network.widths=8,16,32, or of its training, such as training.epochs=5; may be repeated",
     )
     add(
         "--memory",

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from ikebook.check import InputError, require
 from ikebook.clip import IMAGE_SUFFIXES, Clip, natural_key, read_image, resize_area
 from ikebook.features import Cue
 from ikebook.storage import Room
+from ikebook.torch_files import load_tensors
 
 LARGEST = 1 << 28
 """Most values that one map may hold."""
@@ -21,7 +23,7 @@ def read_cue(folder: str | Path, clip: Clip, *, room: Room | None = None) -> Cue
 
     Parameters
     ----------
-    folder : 8-bit or 16-bit images, scaled to [0, 1], or `.npy` arrays (h, w) of real values
+    folder : 8-bit or 16-bit images, scaled to [0, 1], or `.npy` or `.pt` arrays (h, w) of real values
         Named like the frames, or as many as the frames and in their natural order.
     clip : whose frames they belong to
     room : memory that the maps may take; on disk if they do not fit
@@ -34,7 +36,9 @@ def read_cue(folder: str | Path, clip: Clip, *, room: Room | None = None) -> Cue
     folder = Path(folder)
     require(folder.is_dir(), f"cue {folder} is no folder; expected one map for each frame in it.")
     files = [
-        f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES | {".npy"} and not f.name.startswith(".")
+        f
+        for f in folder.iterdir()
+        if f.suffix.lower() in IMAGE_SUFFIXES | {".npy", ".pt"} and not f.name.startswith(".")
     ]
     files = sorted(files, key=lambda file: natural_key(file.name))
     by_name = {file.stem: file for file in files}
@@ -50,18 +54,15 @@ def read_cue(folder: str | Path, clip: Clip, *, room: Room | None = None) -> Cue
 
 def _read_map(file: Path) -> np.ndarray:
     """One map (h, w) float32."""
-    if file.suffix.lower() != ".npy":
+    suffix = file.suffix.lower()
+    if suffix not in (".npy", ".pt"):
         image = read_image(file, cv2.IMREAD_UNCHANGED)
         require(
             image.ndim == 2, f"{file} has {image.shape[-1]} channels; a cue's map has one. Save it as a grey image."
         )
         require(image.dtype in (np.uint8, np.uint16), f"{file} is {image.dtype}; expected an 8-bit or 16-bit image.")
         return image.astype(np.float32) / np.iinfo(image.dtype).max
-    try:
-        with np.errstate(over="ignore"):
-            values = np.lib.format.open_memmap(file, mode="r")  # mapped: a header that lies costs no memory
-    except Exception as error:  # noqa: BLE001  # such a header fails in more ways than NumPy's documentation lists
-        raise InputError(f"{file} can't be read as a plain array ({error}). Save it with numpy.save.") from None
+    values = _read_pt(file) if suffix == ".pt" else _read_npy(file)
     require(
         values.ndim == 2 and np.issubdtype(values.dtype, np.number) and not np.iscomplexobj(values),
         f"{file} has shape {values.shape} and dtype {values.dtype}; expected one map (h, w) of real numbers.",
@@ -74,3 +75,23 @@ def _read_map(file: Path) -> np.ndarray:
         f"{file} has values that are NaN or infinite; fill them in or compute it again.",
     )
     return numbers
+
+
+def _read_npy(file: Path) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            return np.lib.format.open_memmap(file, mode="r")  # mapped: a header that lies costs no memory
+    except Exception as error:  # noqa: BLE001  # such a header fails in more ways than NumPy's documentation lists
+        raise InputError(f"{file} can't be read as a plain array ({error}). Save it with numpy.save.") from None
+
+
+def _read_pt(file: Path) -> np.ndarray:
+    values = load_tensors(file, 8 * LARGEST)
+    kind = type(values).__name__
+    require(isinstance(values, torch.Tensor), f"{file} holds a {kind}; expected one tensor (h, w) for each frame.")
+    require(
+        values.layout == torch.strided and not values.is_quantized,
+        f"{file} holds a sparse or quantised tensor; expected a plain one. Save tensor.to_dense().",
+    )
+    values = values.detach()
+    return values.float().numpy() if values.dtype in (torch.bfloat16, torch.float16) else values.numpy()

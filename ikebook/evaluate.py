@@ -13,17 +13,19 @@ import numpy as np
 import ikebook
 from ikebook.check import InputError, require
 from ikebook.clip import Clip, image_files, read_image
+from ikebook.cycle import CycleState, Progress
 from ikebook.datasets import Dataset
 from ikebook.flow import provider
+from ikebook.graph import enlarge
 from ikebook.machine import versions
 from ikebook.metrics import davis_scores, summary
-from ikebook.run import Progress, RunOptions, run, silent, summarise
+from ikebook.run import CHECKPOINTS, RunOptions, forget, run, silent, summarise
 from ikebook.writers import plain, write_csv, write_json, write_mask
 
 Results = dict[str, Any]
 """What `results.json` holds: `mean`, `sequences`, `options`, `versions`."""
 
-REPORTED = ("eigenvalues", "eigenvalue_ratio", "residual", "threshold", "seconds", "warnings")
+REPORTED = ("eigenvalues", "eigenvalue_ratio", "residual", "threshold", "cycles", "seconds", "warnings")
 """What each sequence's entry takes over from a run's summary."""
 
 
@@ -36,7 +38,7 @@ def evaluate(
     progress: Progress = silent,
     report: Callable[[str, Results], None] | None = None,
 ) -> Results:
-    """Segment and score sequences; `out` gets `masks/<sequence>/<frame>.png`, `results.json` and `results.csv`.
+    """Segment and score sequences; `out` gets `masks/<sequence>/<frame>.png`, `results.json`, `results.csv`, and `cycles.csv`.
 
     A sequence that `out/results.json` already has, made with the same options, is not run again.
 
@@ -59,17 +61,28 @@ def evaluate(
         clip = dataset.clip(name, options.size)
         flow = options.flow if options.flow in ("dis", "farneback") else str(Path(options.flow) / name)
         cues = [str(Path(folder) / name) for folder in options.cues]
-        result, seconds = run(clip, provider(flow), replace(options, cues=cues), progress, options.room(out))
+        checkpoints = out / CHECKPOINTS / name
 
-        def masks() -> Iterator[np.ndarray]:
-            for index, frame_name in enumerate(clip.frame_names):
-                mask = result.soft_at(index, clip.original_size) > result.threshold
-                write_mask(out / "masks" / name / f"{frame_name}.png", mask)
-                yield mask
+        def scored(state: CycleState) -> Results:
+            masks = (enlarge(soft, clip.original_size) > state.threshold for soft in state.soft)
+            return summary(davis_scores(masks, _annotations(dataset, name, clip)))
 
-        scores = davis_scores(masks(), _annotations(dataset, name, clip))
-        told = summarise(clip, result, seconds, options)
-        return {"frames": len(clip)} | summary(scores) | {key: told[key] for key in REPORTED}
+        outcome = run(
+            clip,
+            provider(flow),
+            replace(options, cues=cues),
+            progress,
+            options.room(out),
+            checkpoints=checkpoints,
+            observe=scored,
+        )
+        for index, frame_name in enumerate(clip.frame_names):
+            mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
+            write_mask(out / "masks" / name / f"{frame_name}.png", mask)
+        told = summarise(clip, outcome, options)
+        final = {key: value for key, value in outcome.history[-1].items() if key[:2] in ("J_", "F_")}
+        forget(checkpoints)
+        return {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
 
     used = options.as_dict() | {"root": str(dataset.root.resolve()), "ikebook": ikebook.__version__}
     return _collect(dataset, out, used, sequences, measure, report)
@@ -117,6 +130,49 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def cycles(results: Results) -> list[Results]:
+    """Mean scores after each half of a cycle, over all sequences, and the relative change to the half before (Table 3).
+
+    A sequence that ended early, as nothing changed any more, keeps its last scores.
+
+    Returns
+    -------
+    list of dict
+        `cycle`, `module` ("graph" or "network"), `J_mean`, `F_mean`, and `J_change`, percent of the J of the same module
+        a cycle before; for the first network, of the graph that it learned from.
+    """
+    histories = [entry["cycles"] for entry in results["sequences"].values() if entry.get("cycles")]
+    halves: list[Results] = max(histories, key=len, default=[])
+    rows: list[Results] = []
+    for half in halves:
+        scored = []
+        for history in histories:
+            ended = [one for one in history if one["module"] == half["module"] and one["cycle"] <= half["cycle"]]
+            if ended and ended[-1]["J_mean"] is not None:
+                scored.append(ended[-1])
+        row = {"cycle": half["cycle"], "module": half["module"], "sequences": len(scored)}
+        for key in ("J_mean", "F_mean"):
+            row[key] = float(np.mean([one[key] for one in scored])) if scored else None
+        before = [one for one in rows if one["module"] == row["module"]] or rows[-1:]
+        known = before[-1]["J_mean"] if before else None
+        row["J_change"] = 100 * (row["J_mean"] - known) / known if known and row["J_mean"] is not None else None
+        rows.append(row)
+    return rows
+
+
+def cycles_table(results: Results) -> str:
+    """`cycles` as text, scores in percent; empty where there was one cycle only."""
+    rows = cycles(results)
+    if len(rows) < 2:
+        return ""
+    lines = ["cycle  module     J_mean  F_mean  change of J, % of the last"]
+    for row in rows:
+        scores = ["       -" if row[key] is None else f"{100 * row[key]:8.1f}" for key in ("J_mean", "F_mean")]
+        change = "" if row["J_change"] is None else f"{row['J_change']:+8.1f}"
+        lines.append(f"{row['cycle']:5}  {row['module']:8}" + "".join(scores) + change)
+    return "\n".join(lines)
+
+
 def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray]:
     w, h = clip.original_size
     for frame, annotation in zip(clip.frame_names, dataset.annotations(name), strict=True):
@@ -154,6 +210,9 @@ def _collect(
         results = {"mean": _mean(kept), "sequences": kept, "options": options, "versions": versions()}
         write_json(out / "results.json", results)
         write_csv(out / "results.csv", [{"sequence": key} | _scores(entry) for key, entry in kept.items()])
+        halves = [{"sequence": key} | _half(half) for key, entry in kept.items() for half in entry.get("cycles", [])]
+        if halves:
+            write_csv(out / "cycles.csv", halves)
     return results
 
 
@@ -177,6 +236,11 @@ def _earlier(path: Path, options: Results) -> dict[str, Results]:
 
 def _scores(entry: Results) -> dict[str, float | None]:
     return {key: value for key, value in entry.items() if key[:2] in ("J_", "F_")}
+
+
+def _half(half: Results) -> dict[str, Any]:
+    kept = ("cycle", "module", "J_mean", "F_mean", "change", "object_share")
+    return {key: half[key] for key in kept} | {"seconds": sum(half["seconds"].values())}
 
 
 def _mean(sequences: dict[str, Results]) -> dict[str, float | None]:

@@ -109,9 +109,14 @@ class GraphResult:
 
     def soft_at(self, frame: int, size: tuple[int, int]) -> np.ndarray:
         """The soft mask of one frame enlarged to `size` (width, height), (h, w) float32; above `threshold` is object."""
-        if (self.soft.shape[2], self.soft.shape[1]) == size:
-            return np.asarray(self.soft[frame])
-        return cv2.resize(self.soft[frame], size, interpolation=cv2.INTER_LINEAR)
+        return enlarge(np.asarray(self.soft[frame]), size)
+
+
+def enlarge(soft: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A soft mask (h, w) float32 at another size (width, height), linearly interpolated."""
+    if (soft.shape[1], soft.shape[0]) == size:
+        return soft
+    return cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR)
 
 
 def build(
@@ -172,14 +177,20 @@ def segment(
     cues: Sequence[Cue] = (),
     *,
     start: np.ndarray | Tensor | None = None,
+    reference: Tensor | Array | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     room: Room | None = None,
 ) -> GraphResult:
     """Find the main object: the leading eigenvector of A, as soft masks and a threshold.
 
-    Parameters are those of `build`, and `start`: x(0), labels or masks (m, h, w), for the solvers that need one, in
-    place of that in the options. The clip's masks, if it has any, are not looked at.
+    The clip's masks, if it has any, are not looked at. Parameters are those of `build`, and
+
+    Parameters
+    ----------
+    start : x(0), labels or masks (m, h, w), for the solvers that need one, in place of that in the options
+    reference : maps (m, h, w), large on the object, that settle which eigenvector it is, and its sign; the motion
+        saliency if None
     """
     o = options or GraphOptions()
     room = room or Room()
@@ -210,13 +221,16 @@ def segment(
         empty = np.zeros((clip.size[1], clip.size[0]), np.float32)
         soft = room.array((empty for _ in range(len(clip))), len(clip))
     else:
-        against = saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room)
-        low, high = extent(against)
-        if cues and low == high:  # nothing moves: a cue has to say what is object
-            against = cues[0].maps
+        against, named = reference, "what the last cycle found"
+        if against is None:
+            against = saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room)
+            low, high = extent(against)
+            if cues and low == high:  # nothing moves: a cue has to say what is object
+                against = cues[0].maps
+            named = "the motion saliency"
         chosen, sign = choose(pairs, against, o)
         if chosen != 0:
-            warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to the motion saliency.")
+            warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {named}.")
         soft = room.array(
             (
                 mask
@@ -253,19 +267,19 @@ def plain_saliency(
     return motion_saliency(clip.frames, flow, plain, dtype=dtype, device=device, room=room)
 
 
-def choose(pairs: Eigenpairs, saliency: Tensor | Array, options: GraphOptions) -> tuple[int, int]:
+def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:
     """Which eigenvector is the object, and the sign, 1 or -1, that makes it positive there.
 
     An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by
-    the correlation with the motion saliency.
+    the correlation with maps (m, h, w) that are large on the object.
     """
 
-    def maps(frames: range) -> Tensor:  # ones, and the saliency less its mean
-        salient = tensor(saliency[frames.start : frames.stop]).to(pairs.volumes.device, torch.float64)
+    def maps(frames: range) -> Tensor:  # ones, and the reference less its mean
+        salient = tensor(reference[frames.start : frames.stop]).to(pairs.volumes.device, torch.float64)
         return torch.stack([torch.ones_like(salient), salient - salient.mean(dim=(1, 2), keepdim=True)], dim=1)
 
     sums, products = pairs.volumes.products(maps).cpu().unbind(-1)  # each (m, r)
-    pixels = saliency.shape[1] * saliency.shape[2]
+    pixels = reference.shape[1] * reference.shape[2]
     # Squared lengths of the unit vectors, less their means in each frame. Where no more than rounding is left, the vector
     # is one constant a frame, and like nothing.
     contrast = 1 - (sums**2).sum(0) / pixels

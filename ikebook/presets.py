@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, get_type_hints
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ikebook import check
 from ikebook.chains import ChainOptions
@@ -67,7 +68,10 @@ def preset(name: str) -> GraphOptions:
     return PRESETS[name]
 
 
-def override(options: GraphOptions, *assignments: str) -> GraphOptions:
+Options = TypeVar("Options")
+
+
+def override(options: Options, *assignments: str) -> Options:
     """Options with some of them set from texts, as `--set` takes them: "motion.radius=10", "saliency=none".
 
     Options of one group are set at once, so that those that depend on each other may come in any order.
@@ -77,16 +81,12 @@ def override(options: GraphOptions, *assignments: str) -> GraphOptions:
     """
     changes: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        group, _, name = path.partition(".")
-        groups = [f.name for f in fields(options)]
-        require(
-            bool(equals) and group in groups,
-            f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(groups)}.",
-        )
+        group = group_of(assignment, groups(options))
+        path, _, text = assignment.partition("=")
+        name = path.partition(".")[2]
         if path == "saliency":
             require(text == "none", f"{assignment!r}: only saliency=none switches a whole group, off.")
-            options = replace(options, saliency=None)
+            options = replace(options, saliency=None)  # type: ignore[type-var]
             changes.pop(group, None)
             continue
         part = getattr(options, group)
@@ -94,11 +94,32 @@ def override(options: GraphOptions, *assignments: str) -> GraphOptions:
         names = [f.name for f in fields(part)]
         require(name in names, f"{assignment!r}: {group} has no option {name!r}; it has {', '.join(names)}.")
         changes.setdefault(group, {})[name] = _value(text, get_type_hints(type(part))[name], assignment)
-    return replace(options, **{group: replace(getattr(options, group), **change) for group, change in changes.items()})
+    parts = {group: replace(getattr(options, group), **change) for group, change in changes.items()}
+    return replace(options, **parts)  # type: ignore[type-var]
 
 
-def _value(text: str, kind: Any, assignment: str) -> bool | float | str:
+def groups(options: Any) -> list[str]:
+    """Names of the groups that options come in."""
+    return [
+        f.name for f in fields(options) if getattr(options, f.name) is None or is_dataclass(getattr(options, f.name))
+    ]
+
+
+def group_of(assignment: str, known: Sequence[str]) -> str:
+    """The group, one of `known`, of which a text such as "motion.radius=10" sets an option."""
+    path, equals, _ = assignment.partition("=")
+    group = path.partition(".")[0]
+    require(
+        bool(equals) and group in known,
+        f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(known)}.",
+    )
+    return group
+
+
+def _value(text: str, kind: Any, assignment: str) -> bool | float | str | tuple[Any, ...]:
     """A text as a value of an option's type."""
+    if get_origin(kind) is tuple:
+        return tuple(_value(part, get_args(kind)[0], assignment) for part in text.split(","))
     kinds = getattr(kind, "__args__", (kind,))
     if bool in kinds:
         require(text in ("true", "false"), f"{assignment!r}: expected true or false.")

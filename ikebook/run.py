@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,17 @@ from ikebook import check
 from ikebook.check import require
 from ikebook.clip import AUTO, Clip
 from ikebook.cues import read_cue
+from ikebook.cycle import CycleOptions, CycleState, Progress, exchange
 from ikebook.flow import FlowCache, FlowProvider, compute_flow
-from ikebook.graph import GraphResult, segment
+from ikebook.graph import GraphResult
 from ikebook.machine import machine_memory, peak_memory, resident_memory, versions
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions
 from ikebook.storage import DiskArray, Room
 from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, write_video
 
-Progress = Callable[[str, int], Iterable[None]]
-"""Given a stage's name and its number of steps, an iterator that is advanced once a step."""
+CHECKPOINTS = "checkpoints"
+"""Folder, within that of the results, of trainings that have begun; it goes when all is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class RunOptions:
     """What a run can be told, beside its input and its output."""
 
     graph: GraphOptions = field(default_factory=GraphOptions)
+    cycle: CycleOptions = field(default_factory=lambda: CycleOptions(cycles=1))  # one: the graph alone
     flow: str = "dis"  # a provider's name, or a folder of .flo files
     size: tuple[int, int] | str = AUTO  # width and height that the graph works at, pixels; "auto" as in `read_clip`
     cues: Sequence[str] = ()  # folders of maps, more node features
@@ -57,6 +60,7 @@ class RunOptions:
             "size": self.size if isinstance(self.size, str) else f"{self.size[0]}x{self.size[1]}",
             "cues": list(self.cues),
             "graph": self.graph.as_dict(),
+            "cycle": self.cycle.as_dict(),
         }
 
     def torch_device(self) -> str:
@@ -74,14 +78,26 @@ def silent(stage: str, steps: int) -> Iterable[None]:
     return ()
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome:
+    """What a run has found: the last graph, seconds of each stage, and what each half of a cycle reports."""
+
+    result: GraphResult
+    seconds: dict[str, float]
+    history: list[dict[str, Any]]
+
+
 def run(
     clip: Clip,
     provider: FlowProvider,
     options: RunOptions | None = None,
     progress: Progress = silent,
     room: Room | None = None,
-) -> tuple[GraphResult, dict[str, float]]:
-    """Flow and graph of a clip at its working size.
+    *,
+    checkpoints: Path | None = None,
+    observe: Callable[[CycleState], dict[str, Any]] = lambda _: {},
+) -> Outcome:
+    """Flow and graph of a clip at its working size, and as many cycles as the options say.
 
     Parameters
     ----------
@@ -90,12 +106,8 @@ def run(
     options : see `RunOptions`
     progress : shows how far it is
     room : memory that arrays may take, from `RunOptions.room`; None for as much as there is
-
-    Returns
-    -------
-    GraphResult
-    dict
-        Seconds spent on flow and in each stage of the graph.
+    checkpoints : folder for trainings that have begun; see `ikebook.cycle.exchange`
+    observe : sees each half of a cycle; what it returns is added to the history
     """
     options = options or RunOptions()
     begin = time.perf_counter()
@@ -105,15 +117,52 @@ def run(
     if len(clip) > 1:
         flow = compute_flow(clip, provider, cache=cache, progress=progress("flow", len(clip) - 1), room=room)
     seconds = {"flow": time.perf_counter() - begin}
-    result = segment(clip, flow, options.graph, cues, device=options.torch_device(), room=room)
-    return result, seconds | result.seconds
+    history: list[dict[str, Any]] = []
+    result: GraphResult | None = None
+    for state in exchange(
+        clip,
+        flow,
+        options.graph,
+        options.cycle,
+        cues,
+        device=options.torch_device(),
+        room=room,
+        checkpoints=checkpoints,
+        progress=progress,
+    ):
+        history.append(plain(_report(state) | observe(state)))
+        result = state.graph or result
+        for stage, spent in state.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+    assert result is not None
+    return Outcome(result=result, seconds=seconds, history=history)
+
+
+def _report(state: CycleState) -> dict[str, Any]:
+    """Half a cycle as plain values, for a summary."""
+    told: dict[str, Any] = {
+        "cycle": state.cycle,
+        "module": state.module,
+        "change": state.change,
+        "object_share": float(np.mean([(np.asarray(soft) > state.threshold).mean() for soft in state.soft])),
+        "seconds": {stage: round(spent, 3) for stage, spent in state.seconds.items()},
+    }
+    if state.graph is not None:
+        told |= {
+            "threshold": state.threshold,
+            "eigenvalues": [float(value) for value in state.graph.pairs.values],
+            "eigenvalue_ratio": state.graph.eigengap[1] if state.graph.eigengap else None,
+            "warnings": state.graph.warnings,
+        }
+    if state.training is not None:
+        told |= {"losses": state.training.losses, "stopped": state.training.stopped}
+    return told
 
 
 def write_results(
     folder: Path,
     clip: Clip,
-    result: GraphResult,
-    seconds: dict[str, float],
+    outcome: Outcome,
     options: RunOptions,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -124,7 +173,7 @@ def write_results(
     dict
         What was written to `summary.json`.
     """
-    begin = time.perf_counter()
+    begin, result = time.perf_counter(), outcome.result
     steps = iter(progress("write", len(clip)))
     _clear(folder)
 
@@ -138,9 +187,18 @@ def write_results(
 
     write_video(folder / "overlay.mp4", overlays(), clip.fps)
     contact_sheet(folder / "sheet.png", clip, result)
-    summary: dict[str, Any] = plain(summarise(clip, result, seconds | {"write": time.perf_counter() - begin}, options))
+    summary: dict[str, Any] = plain(summarise(clip, outcome, options, {"write": time.perf_counter() - begin}))
     write_json(folder / "summary.json", summary)
+    forget(folder / CHECKPOINTS)
     return summary
+
+
+def forget(checkpoints: Path) -> None:
+    """Remove trainings that nobody will go on with, and their folder if nothing else is in it."""
+    for file in checkpoints.glob("*.pt"):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        checkpoints.rmdir()
 
 
 def _clear(folder: Path) -> None:
@@ -158,16 +216,18 @@ def _clear(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], options: RunOptions) -> dict[str, Any]:
+def summarise(
+    clip: Clip, outcome: Outcome, options: RunOptions, further: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """What a run was, what it found and what it took.
 
     `residual` is by a product with A, which takes longer than the exact solver did; of a clip on disk it is left out.
-    `solver_residual` is what the solver says of itself.
+    `solver_residual` is what the solver says of itself. `further` are seconds of what came after the run.
     """
-    begin = time.perf_counter()
+    begin, result = time.perf_counter(), outcome.result
     on_disk = isinstance(result.soft, DiskArray)
     residual = None if on_disk else result.residual()
-    seconds = seconds | {"residual": time.perf_counter() - begin}
+    seconds = outcome.seconds | dict(further or {}) | {"residual": time.perf_counter() - begin}
     values = [float(value) for value in result.pairs.values]
     gap, ratio = result.eigengap or (None, None)
     peak = peak_memory()
@@ -194,6 +254,7 @@ def summarise(clip: Clip, result: GraphResult, seconds: dict[str, float], option
         "threshold": result.threshold,
         "object_share": result.object_share,
         "warnings": warnings,
+        "cycles": outcome.history,
         "seconds": {stage: round(time, 3) for stage, time in seconds.items()},
         "peak_memory_bytes": peak,
         "on_disk": on_disk,

@@ -52,7 +52,8 @@ def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed
     name : one of `TOYS`
         "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc that a post
         passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a disc, which
-        is still in the frame while the scene pans; "still": nothing moves at all.
+        is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves with the
+        scene; "still": nothing moves at all.
     size : (width, height), 16x16 or more, in pixels
     frames : m, 2 or more
     seed : of the textures
@@ -208,6 +209,17 @@ def _tracked(w: int, h: int, _: int, seed: int) -> list[Layer]:
     ]
 
 
+def _pause(w: int, h: int, frames: int, seed: int) -> list[Layer]:
+    pan, own = np.array([-0.008 * w, 0.0]), np.array([0.03 * w, 0.01 * h])
+    radius, until = 0.2 * min(w, h), 0.4 * (frames - 1)
+
+    def place(t: int) -> np.ndarray:
+        middle = np.array([0.5 * w, 0.5 * h]) + (t - until) * pan + min(t - until, 0) * own
+        return np.hstack([np.eye(2), middle[:, None]])
+
+    return [_background(w, seed, _glide((0, 0), tuple(pan))), _ellipse(w, seed + 1, radius, radius, place)]
+
+
 def _still_scene(w: int, h: int, _: int, seed: int) -> list[Layer]:
     radius = 0.22 * min(w, h)
     return [
@@ -222,6 +234,7 @@ TOYS: dict[str, Callable[[int, int, int, int], list[Layer]]] = {
     "occluder": _occluder,
     "deforming": _deforming,
     "tracked": _tracked,
+    "pause": _pause,
     "still": _still_scene,
 }
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from layouts import read_grey, tree, write_davis, write_frames, write_image
 
+import ikebook.cli
 import ikebook.toys
 from ikebook.check import InputError
 from ikebook.cli import _parser, _run_options, main
@@ -609,6 +610,82 @@ class TestDemo:
         assert seen == [None]
 
 
+TINY_NETWORK = ("--set", "network.widths=8,16", "--set", "network.stem=1", "--set", "training.epochs=1")
+
+
+class TestCycles:
+    def test_three_graphs_and_two_networks(self, cli, frames, out) -> None:
+        code, printed, _ = cli("segment", frames, "--out", out, *SIZE, "--cycles", 3, *TINY_NETWORK)
+        assert code == 0
+        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        halves = [(half["cycle"], half["module"]) for half in summary["cycles"]]
+        assert halves == [(1, "graph"), (1, "network"), (2, "graph"), (2, "network"), (3, "graph")]
+        assert all(len(half["losses"]) == 1 for half in summary["cycles"] if half["module"] == "network")
+        assert "train" in printed
+        assert not (out / "checkpoints").exists()
+        assert summary["options"]["cycle"]["network"]["widths"] == [8, 16]
+
+    def test_the_graph_alone_has_cycles_too(self, cli, frames, out) -> None:
+        assert cli("segment", frames, "--out", out, *SIZE, "--cycles", 2, "--network", "none")[0] == 0
+        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        assert [half["module"] for half in summary["cycles"]] == ["graph", "graph"]
+        assert summary["options"]["cycle"]["network"] is None
+
+    def test_equal_seeds_give_equal_masks(self, cli, frames, tmp_path) -> None:
+        arguments = [*SIZE, "--cycles", 2, *TINY_NETWORK]
+        for name in ("a", "b"):
+            assert cli("segment", frames, "--out", tmp_path / name, *arguments)[0] == 0
+        assert cli("segment", frames, "--out", tmp_path / "c", *arguments, "--set", "training.seed=1")[0] == 0
+        a, b, c = (b"".join(f.read_bytes() for f in sorted((tmp_path / n / "soft").iterdir())) for n in "abc")
+        assert a == b != c
+
+    def test_ctrl_c_in_a_training_leaves_what_a_second_run_goes_on_with(self, cli, frames, out, monkeypatch) -> None:
+        whole = out.with_name("whole")
+        arguments = [*SIZE, "--cycles", 2, *TINY_NETWORK, "--set", "training.epochs=3"]
+        assert cli("segment", frames, "--out", whole, *arguments)[0] == 0
+        known = ikebook.cli._bar
+
+        def stopped(stage, steps):
+            if not stage.startswith("network"):
+                return known(stage, steps)
+            return interrupted(steps - 1)
+
+        def interrupted(steps):
+            yield from [None] * steps
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ikebook.cli._bar", stopped)
+            code, _, error = cli("segment", frames, "--out", out, *arguments)
+        assert code == 130
+        assert "stopped" in error
+        assert [path.parts[0] for path in map(Path, tree(out))] == ["checkpoints"]
+        assert cli("segment", frames, "--out", out, *arguments)[0] == 0
+        assert tree(out) == tree(whole)
+        for file in (whole / "masks").iterdir():
+            assert (out / "masks" / file.name).read_bytes() == file.read_bytes()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--cycles", 0), "cycles is 0; expected a whole number, 1 or more"),
+            (("--network", "large"), "--network is 'large'; expected one of 'small', 'paper', 'none'"),
+            (("--budget", "soon"), "--budget is 'soon'; expected a time such as 60s or 2m"),
+            (("--budget=-3s",), "--budget is '-3s'"),
+            (("--set", "network.widths=7"), "expected multiples of 8"),
+            (("--set", "network.widths=a,b"), "expected a whole number"),
+            (("--set", "training.epoch=3"), "training has no option 'epoch'; it has epochs"),
+            (("--network", "none", "--set", "network.stem=2"), "sets an option of network, which is switched off"),
+            (
+                ("--set", "net.stem=2"),
+                "GROUP is one of chains, motion, saliency, features, projection, solver, masks, network",
+            ),
+        ],
+    )
+    def test_what_can_not_be_trained_gets_one_line(self, refused, frames, out, arguments, message) -> None:
+        assert message in refused("segment", frames, "--out", out, *SIZE, *arguments)
+
+
 class TestEvaluate:
     @pytest.fixture
     def root(self, tmp_path):
@@ -622,7 +699,7 @@ class TestEvaluate:
         lines = printed.splitlines()
         assert [line.split()[0] for line in lines] == ["J_mean", "disc", "tracked", "mean", "Written"]
         assert float(lines[3].split()[1]) == pytest.approx(100 * results["mean"]["J_mean"], abs=0.0501)
-        assert lines[-1] == f"Written to {out}: results.json, results.csv, masks/"
+        assert lines[-1] == f"Written to {out}: results.json, results.csv, cycles.csv, masks/"
         assert [line.split(":")[0] for line in error.splitlines()] == ["disc", "tracked"]
         again, printed_again, _ = cli("evaluate", "davis2016", "--root", root, "--out", out, "--size", "32x24")
         assert (again, printed_again) == (0, printed)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,3 +163,57 @@ class TestBadCues:
             np.savez(stream, map=np.zeros((6, 8)))
         with pytest.raises(InputError, match=r"0\.npy can't be read as a plain array"):
             read_cue(tmp_path, clip_of(1))
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int32]
+)
+def test_plain_tensors_are_taken_as_they_are(tmp_path, dtype) -> None:
+    values = (100 * torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))).to(dtype)
+    for i in range(3):
+        torch.save(values[i], tmp_path / f"{i}.pt")
+    assert np.allclose(read_cue(tmp_path, clip_of()).maps, values.double(), rtol=1e-6)
+
+
+class Code:
+    def __reduce__(self):
+        return (print, ("code was run",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (Code(), "is more than plain tensors"),
+        ({"map": torch.zeros(6, 8)}, "holds a dict; expected one tensor"),
+        (torch.zeros(6, 8).to_sparse(), "sparse or quantised"),
+        (torch.zeros(1, 6, 8), "expected one map (h, w)"),
+        (torch.zeros(6, 8, dtype=torch.complex64), "real numbers"),
+        (torch.full((6, 8), torch.nan), "NaN or infinite"),
+        (torch.nn.Conv2d(1, 1, 1), "is more than plain tensors"),
+    ],
+)
+def test_tensors_that_are_no_map_are_refused(tmp_path, capsys, content, message) -> None:
+    for i in range(3):
+        torch.save(content, tmp_path / f"{i}.pt")
+    with pytest.raises(InputError) as error:
+        read_cue(tmp_path, clip_of())
+    assert message in str(error.value)
+    assert "0.pt" in str(error.value)
+    assert "code was run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04" + bytes(60)])
+def test_files_that_hold_no_tensor_are_refused(tmp_path, content) -> None:
+    for i in range(3):
+        (tmp_path / f"{i}.pt").write_bytes(content)
+    with pytest.raises(InputError, match=r"no file of torch\.save, or damaged"):
+        read_cue(tmp_path, clip_of())
+
+
+def test_a_file_that_unpacks_to_more_than_fits_is_refused_unread(tmp_path, monkeypatch) -> None:
+    for i in range(3):
+        with zipfile.ZipFile(tmp_path / f"{i}.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data/0", bytes(50_000_000))
+    monkeypatch.setattr("ikebook.cues.LARGEST", 1000)
+    with pytest.raises(InputError, match=r"holds 0.1 GB, more than the 0.0 GB that may be read"):
+        read_cue(tmp_path, clip_of())

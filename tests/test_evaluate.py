@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from layouts import read_grey, tree, write_davis, write_image
 
 import ikebook.evaluate
 from ikebook.check import InputError
+from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016, open_dataset
-from ikebook.evaluate import evaluate, evaluate_masks, table
+from ikebook.evaluate import cycles, cycles_table, evaluate, evaluate_masks, table
 from ikebook.flow import write_flo
 from ikebook.metrics import davis_scores, summary
+from ikebook.network import NetworkOptions
 from ikebook.presets import GraphOptions, preset
 from ikebook.run import RunOptions
 from ikebook.toys import toy
+from ikebook.train import TrainOptions
 
 SEQUENCES = ["disc", "occluder", "tracked"]
 SCORES = ["J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay"]
@@ -69,7 +73,7 @@ class TestResults:
     def test_the_folder_holds_these_files_and_no_others(self, finished) -> None:
         out, _ = finished
         masks = {f"masks/{name}/{index:05d}.png" for name in SEQUENCES for index in range(5)}
-        assert tree(out) == masks | {"results.json", "results.csv"}
+        assert tree(out) == masks | {"results.json", "results.csv", "cycles.csv"}
 
     def test_the_layout_of_the_file(self, finished) -> None:
         out, results = finished
@@ -145,6 +149,84 @@ class TestResults:
         assert float(lines[-1].split()[1]) == pytest.approx(100 * results["mean"]["J_mean"], abs=0.0501)
 
 
+CYCLED = replace(
+    OPTIONS,
+    cycle=CycleOptions(
+        cycles=2,
+        network=NetworkOptions(widths=(8, 16), stem=1),
+        training=TrainOptions(epochs=1, batch=2),
+        tolerance=0.0,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def cycled(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cycles") / "out"
+    return out, evaluate(Davis2016(root), out, CYCLED)
+
+
+class TestCycles:
+    """Scores after each half of a cycle."""
+
+    def test_the_first_graph_is_the_one_without_cycles(self, cycled, finished) -> None:
+        for name in SEQUENCES:
+            half = cycled[1]["sequences"][name]["cycles"][0]
+            assert {key: half[key] for key in SCORES} == {key: finished[1]["sequences"][name][key] for key in SCORES}
+
+    def test_the_last_graph_is_the_result(self, cycled) -> None:
+        out, results = cycled
+        for name in SEQUENCES:
+            entry = results["sequences"][name]
+            assert [half["module"] for half in entry["cycles"]] == ["graph", "network", "graph"]
+            assert {key: entry[key] for key in SCORES} == {key: entry["cycles"][-1][key] for key in SCORES}
+        assert tree(out) == {f"masks/{name}/{index:05d}.png" for name in SEQUENCES for index in range(5)} | {
+            "results.json",
+            "results.csv",
+            "cycles.csv",
+        }
+
+    def test_means_and_relative_changes(self, cycled) -> None:
+        rows = cycles(cycled[1])
+        assert [(row["cycle"], row["module"]) for row in rows] == [(1, "graph"), (1, "network"), (2, "graph")]
+        found = [
+            np.mean([cycled[1]["sequences"][name]["cycles"][half]["J_mean"] for name in SEQUENCES]) for half in range(3)
+        ]
+        assert [row["J_mean"] for row in rows] == pytest.approx(found)
+        assert rows[0]["J_change"] is None
+        assert rows[1]["J_change"] == pytest.approx(100 * (found[1] - found[0]) / found[0])
+        assert rows[2]["J_change"] == pytest.approx(100 * (found[2] - found[0]) / found[0])
+        assert len(cycles_table(cycled[1]).splitlines()) == 4
+
+    def test_a_sequence_that_ended_early_keeps_its_scores(self) -> None:
+        def half(cycle, module, score):
+            return {"cycle": cycle, "module": module, "J_mean": score, "F_mean": score}
+
+        long = [half(1, "graph", 0.4), half(1, "network", 0.5), half(2, "graph", 0.6)]
+        results = {"sequences": {"a": {"cycles": long}, "b": {"cycles": long[:1]}, "c": {"cycles": []}}}
+        rows = cycles(results)
+        assert [row["sequences"] for row in rows] == [2, 1, 2]
+        assert [row["J_mean"] for row in rows] == pytest.approx([0.4, 0.5, 0.5])
+
+    def test_the_csv_has_a_row_for_each_half(self, cycled) -> None:
+        with (cycled[0] / "cycles.csv").open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert [row["sequence"] for row in rows] == [name for name in SEQUENCES for _ in range(3)]
+        assert float(rows[2]["J_mean"]) == cycled[1]["sequences"][SEQUENCES[0]]["J_mean"]
+
+    def test_an_interrupted_training_goes_on(self, cycled, dataset, tmp_path) -> None:
+        def interrupted(stage, steps):
+            return (ended() for _ in range(steps)) if stage == "network 1" else ()
+
+        def ended() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(dataset, tmp_path, CYCLED, progress=interrupted)
+        assert evaluate(dataset, tmp_path, CYCLED)["mean"] == cycled[1]["mean"]
+        assert not (tmp_path / "checkpoints").exists()
+
+
 class TestResuming:
     def test_finished_sequences_are_not_run_again(self, finished, dataset, tmp_path, monkeypatch) -> None:
         out = tmp_path / "out"
@@ -161,9 +243,9 @@ class TestResuming:
         run_names: list[str] = []
         actual = ikebook.evaluate.run
 
-        def counted(clip, *arguments):
+        def counted(clip, *arguments, **more):
             run_names.append(clip.name)
-            return actual(clip, *arguments)
+            return actual(clip, *arguments, **more)
 
         monkeypatch.setattr(ikebook.evaluate, "run", counted)
 
@@ -184,10 +266,10 @@ class TestResuming:
     def test_an_interrupt_within_a_sequence_keeps_those_before(self, dataset, tmp_path, monkeypatch) -> None:
         actual = ikebook.evaluate.run
 
-        def stop(clip, *arguments):
+        def stop(clip, *arguments, **more):
             if clip.name == SEQUENCES[1]:
                 raise KeyboardInterrupt
-            return actual(clip, *arguments)
+            return actual(clip, *arguments, **more)
 
         monkeypatch.setattr(ikebook.evaluate, "run", stop)
         with pytest.raises(KeyboardInterrupt):

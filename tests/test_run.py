@@ -39,9 +39,9 @@ def finished(tmp_path_factory):
     """One run of five frames: the folder, the clip, the result and the summary."""
     parent = tmp_path_factory.mktemp("run")
     clip = clip_on_disk(parent / "my frames")
-    result, seconds = run(clip, provider("dis"), OPTIONS)
+    outcome = run(clip, provider("dis"), OPTIONS)
     out = parent / "new" / "out"
-    return out, clip, result, write_results(out, clip, result, seconds, OPTIONS)
+    return out, clip, outcome.result, write_results(out, clip, outcome, OPTIONS)
 
 
 def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path) -> None:
@@ -50,8 +50,8 @@ def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path)
     shutil.copytree(out, again)
     (again / "masks" / "notes.txt").write_text("mine")
     made = toy("disc", (32, 24), 3)
-    result, seconds = run(made.clip, provider("dis"), OPTIONS)
-    write_results(again, made.clip, result, seconds, OPTIONS)
+    outcome = run(made.clip, provider("dis"), OPTIONS)
+    write_results(again, made.clip, outcome, OPTIONS)
     names = {f"{kind}/{index:05d}.png" for kind in ("masks", "soft") for index in range(3)}
     assert tree(again) == names | {"masks/notes.txt", "overlay.mp4", "sheet.png", "summary.json"}
 
@@ -62,8 +62,8 @@ def test_what_another_program_has_left_there_stays(text, tmp_path) -> None:
     (tmp_path / "masks" / "precious.png").write_bytes(b"mine")
     (tmp_path / "summary.json").write_text(text, encoding="utf-8")
     made = toy("disc", (32, 24), 3)
-    result, seconds = run(made.clip, provider("dis"), OPTIONS)
-    write_results(tmp_path, made.clip, result, seconds, OPTIONS)
+    outcome = run(made.clip, provider("dis"), OPTIONS)
+    write_results(tmp_path, made.clip, outcome, OPTIONS)
     assert (tmp_path / "masks" / "precious.png").read_bytes() == b"mine"
 
 
@@ -145,7 +145,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     assert stored == json.loads(json.dumps(summary))
     assert set(stored) == {
         "clip", "frames", "original_size", "working_size", "solver", "eigenvalues", "eigenvector", "eigengap",
-        "eigenvalue_ratio", "residual", "solver_residual", "converged", "products", "threshold", "object_share", "warnings", "seconds",
+        "eigenvalue_ratio", "residual", "solver_residual", "converged", "products", "threshold", "object_share", "warnings", "cycles", "seconds",
         "peak_memory_bytes", "on_disk", "device", "options", "versions",
     }  # fmt: skip
     assert (stored["clip"], stored["frames"]) == ("my frames", len(NAMES))
@@ -175,8 +175,8 @@ def test_progress_is_told_of_every_step(tmp_path) -> None:
             yield
 
     clip = toy("disc", (32, 24), 4).clip
-    result, seconds = run(clip, provider("dis"), OPTIONS, progress)
-    write_results(tmp_path, clip, result, seconds, OPTIONS, progress)
+    outcome = run(clip, provider("dis"), OPTIONS, progress)
+    write_results(tmp_path, clip, outcome, OPTIONS, progress)
     assert seen == [("flow", step) for step in range(3)] + [("write", step) for step in range(4)]
 
 
@@ -187,12 +187,13 @@ def test_known_masks_never_influence_the_result(name, tmp_path) -> None:
     outcomes = []
     for index, masks in enumerate((known.masks, None, ~known.masks)):
         clip = replace(known, masks=masks)
-        result, seconds = run(clip, provider("dis"), options)
+        outcome = run(clip, provider("dis"), options)
         out = tmp_path / str(index)
-        summary = write_results(out, clip, result, seconds, options)
+        summary = write_results(out, clip, outcome, options)
         pictures = [read_grey(file).tobytes() for file in sorted(out.rglob("*/*.png"))]
         found = {key: summary[key] for key in summary if key not in ("seconds", "peak_memory_bytes")}
-        outcomes.append((result.soft.tobytes(), result.threshold, pictures, found))
+        found["cycles"] = [{key: half[key] for key in half if key != "seconds"} for half in summary["cycles"]]
+        outcomes.append((outcome.result.soft.tobytes(), outcome.result.threshold, pictures, found))
     assert len(outcomes[0][2]) == 2 * 3
     assert outcomes[1:] == [outcomes[0]] * 2
 
@@ -208,7 +209,7 @@ def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options,
     frames = write_frames(tmp_path / "in", toy("two_objects", (40, 32), 6).clip.frames)
     folder = tmp_path / "spilt"
     known, found = (
-        run(read_clip(frames, (40, 32), room=room), provider("dis"), told, room=room)[0]
+        run(read_clip(frames, (40, 32), room=room), provider("dis"), told, room=room).result
         for room in (Room(), Room(0, folder))
     )
     assert isinstance(known.soft, np.ndarray)
@@ -226,11 +227,11 @@ def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options,
 def test_flow_that_the_cache_has_stays_on_disk_where_there_is_no_room(tmp_path) -> None:
     clip = toy("disc", (32, 24), 4).clip
     told = replace(OPTIONS, cache=True)
-    known, _ = run(clip, provider("dis"), told)
+    known = run(clip, provider("dis"), told).result
     room = Room(0, tmp_path / "spilt")
     flow = compute_flow(clip, provider("dis"), cache=FlowCache(), room=room)
     assert isinstance(flow.forward, DiskArray)
-    assert np.array_equal(run(clip, provider("dis"), told, room=room)[0].soft, known.soft)
+    assert np.array_equal(run(clip, provider("dis"), told, room=room).result.soft, known.soft)
 
 
 def test_memory_is_shared_between_arrays_and_work() -> None:
@@ -244,8 +245,8 @@ def test_memory_is_shared_between_arrays_and_work() -> None:
 def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
     clip = toy("disc", (32, 24), 4).clip
     for room, known in ((Room(), True), (Room(0, tmp_path), False)):
-        result, seconds = run(clip, provider("dis"), OPTIONS, room=room)
-        told = summarise(clip, result, seconds, OPTIONS)
+        outcome = run(clip, provider("dis"), OPTIONS, room=room)
+        told = summarise(clip, outcome, OPTIONS)
         assert told["on_disk"] is not known
         assert 0 <= told["solver_residual"] < 1e-9
         assert (told["residual"] is not None) is known
@@ -254,17 +255,17 @@ def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
 
 def test_more_memory_than_allowed_is_said(tmp_path) -> None:
     clip, told = toy("disc", (32, 24), 3).clip, replace(OPTIONS, memory=10**6)
-    result, seconds = run(clip, provider("dis"), told)
-    summary = write_results(tmp_path, clip, result, seconds, told)
+    outcome = run(clip, provider("dis"), told)
+    summary = write_results(tmp_path, clip, outcome, told)
     assert any("more than the 0.00 GB allowed" in warning for warning in summary["warnings"])
 
 
 def test_numbers_that_a_solver_does_not_have_are_null(tmp_path) -> None:
     options = replace(OPTIONS, graph=preset("released"))
     clip = toy("disc", (32, 24), 3).clip
-    result, seconds = run(clip, provider("dis"), options)
-    assert torch.isnan(result.pairs.values).all()
-    summary = write_results(tmp_path, clip, result, seconds, options)
+    outcome = run(clip, provider("dis"), options)
+    assert torch.isnan(outcome.result.pairs.values).all()
+    summary = write_results(tmp_path, clip, outcome, options)
     assert (summary["eigenvalues"], summary["residual"], summary["eigengap"]) == ([None], None, None)
     stored = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert (stored["eigenvalues"], stored["residual"], stored["eigengap"]) == ([None], None, None)
@@ -272,8 +273,8 @@ def test_numbers_that_a_solver_does_not_have_are_null(tmp_path) -> None:
 
 def test_a_clip_in_which_nothing_moves_has_empty_masks_and_finite_numbers(tmp_path) -> None:
     clip = toy("still", (32, 24), 3).clip
-    result, seconds = run(clip, provider("dis"), OPTIONS)
-    summary = write_results(tmp_path, clip, result, seconds, OPTIONS)
+    outcome = run(clip, provider("dis"), OPTIONS)
+    summary = write_results(tmp_path, clip, outcome, OPTIONS)
     assert summary["object_share"] == 0
     assert any("Nothing moves" in warning for warning in summary["warnings"])
     json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
@@ -290,8 +291,8 @@ def test_one_frame_is_refused_before_anything_is_written() -> None:
 
 def test_two_frames_are_enough(tmp_path) -> None:
     clip = toy("disc", (32, 24), 2).clip
-    result, seconds = run(clip, provider("dis"), OPTIONS)
-    write_results(tmp_path, clip, result, seconds, OPTIONS)
+    outcome = run(clip, provider("dis"), OPTIONS)
+    write_results(tmp_path, clip, outcome, OPTIONS)
     assert len(frames_of(tmp_path / "overlay.mp4")) == 2
 
 
@@ -300,7 +301,7 @@ def test_flow_is_kept_between_runs_only_if_asked_for(tmp_path) -> None:
     cache = tmp_path / "cache"  # where the fixture puts it
     run(clip, provider("dis"), OPTIONS)
     assert not cache.exists()
-    first, _ = run(clip, provider("dis"), replace(OPTIONS, cache=True))
+    first = run(clip, provider("dis"), replace(OPTIONS, cache=True))
     assert len(tree(cache)) == 1
 
     class Broken:
@@ -310,15 +311,15 @@ def test_flow_is_kept_between_runs_only_if_asked_for(tmp_path) -> None:
         def pairs(self, frames):
             pytest.fail("the flow is known already")
 
-    second, _ = run(clip, Broken(), replace(OPTIONS, cache=True))
-    assert np.array_equal(first.soft, second.soft)
+    second = run(clip, Broken(), replace(OPTIONS, cache=True))
+    assert np.array_equal(first.result.soft, second.result.soft)
 
 
 def test_frames_of_one_pixel_are_a_clip_too(tmp_path) -> None:
     frames = [np.full((1, 1, 3), 60 * index, np.uint8) for index in range(3)]
     clip = read_clip(write_frames(tmp_path / "in", frames), (16, 16))
-    result, seconds = run(clip, provider("dis"), OPTIONS)
-    write_results(tmp_path / "out", clip, result, seconds, OPTIONS)
+    outcome = run(clip, provider("dis"), OPTIONS)
+    write_results(tmp_path / "out", clip, outcome, OPTIONS)
     assert read_grey(tmp_path / "out" / "masks" / "00000.png").shape == (1, 1)
     assert [frame.shape for frame in frames_of(tmp_path / "out" / "overlay.mp4")] == [(2, 2, 3)] * 3
 
@@ -326,7 +327,7 @@ def test_frames_of_one_pixel_are_a_clip_too(tmp_path) -> None:
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_write_that_fails_leaves_no_half_written_file(error, tmp_path, monkeypatch) -> None:
     clip = toy("disc", (32, 24), 5).clip
-    result, seconds = run(clip, provider("dis"), OPTIONS)
+    outcome = run(clip, provider("dis"), OPTIONS)
     count = 0
 
     def fail_at_the_third(path, mask) -> None:
@@ -338,7 +339,7 @@ def test_a_write_that_fails_leaves_no_half_written_file(error, tmp_path, monkeyp
 
     monkeypatch.setattr(ikebook.run, "write_mask", fail_at_the_third)
     with pytest.raises(type(error)):
-        write_results(tmp_path, clip, result, seconds, OPTIONS)
+        write_results(tmp_path, clip, outcome, OPTIONS)
     there = tree(tmp_path)
     assert there == {"masks/00000.png", "masks/00001.png", "soft/00000.png", "soft/00001.png", "soft/00002.png"}
     assert all(read_grey(tmp_path / file).shape == (24, 32) for file in there)
@@ -346,7 +347,7 @@ def test_a_write_that_fails_leaves_no_half_written_file(error, tmp_path, monkeyp
 
 def test_a_failing_contact_sheet_leaves_none(tmp_path, monkeypatch) -> None:
     clip = toy("disc", (32, 24), 3).clip
-    result, seconds = run(clip, provider("dis"), OPTIONS)
+    outcome = run(clip, provider("dis"), OPTIONS)
 
     def cut_short(figure, path, **_) -> None:
         path.write_bytes(b"half a pict")
@@ -354,7 +355,7 @@ def test_a_failing_contact_sheet_leaves_none(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", cut_short)
     with pytest.raises(OSError, match="No space left"):
-        write_results(tmp_path, clip, result, seconds, OPTIONS)
+        write_results(tmp_path, clip, outcome, OPTIONS)
     assert {file for file in tree(tmp_path) if "/" not in file} == {"overlay.mp4"}
 
 

@@ -96,8 +96,8 @@ def one(arguments: argparse.Namespace) -> None:
         out = Path(folder)
         room = options.room(out)
         clip = Clip(frames=room.array(iter(video), arguments.one), name="to and fro", source=video)
-        result, seconds = run(clip, video, options, room=room)
-        summary = write_results(out, clip, result, seconds, options)
+        outcome = run(clip, video, options, room=room)
+        summary = write_results(out, clip, outcome, options)
     spent = (time.perf_counter() - begin) / arguments.one
     where = "on disk" if summary["on_disk"] else "in memory"
     print(f"{arguments.one:6}   {summary['peak_memory_bytes'] / 1e9:7.2f}   {spent:7.3f}   {where}")

@@ -1,0 +1,194 @@
+"""Algorithm 1 on toys: what comes back, when it ends, and that the exchange is worth it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ikebook import cycle as module
+from ikebook.check import InputError
+from ikebook.cycle import CycleOptions, difference, exchange, halved
+from ikebook.features import Cue
+from ikebook.graph import segment
+from ikebook.metrics import region_similarity
+from ikebook.network import NetworkOptions
+from ikebook.storage import Room
+from ikebook.toys import toy
+from ikebook.train import TrainOptions
+
+TINY = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
+QUICK = CycleOptions(network=TINY, training=TrainOptions(epochs=2, rate=1e-2, batch=2), tolerance=0.0)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return toy("disc", (32, 24), 6)
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 3])
+def test_graph_and_network_take_turns_and_the_graph_has_the_last_word(made, cycles) -> None:
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=cycles)))
+    assert [state.module for state in states] == (["graph", "network"] * cycles)[:-1]
+    assert [state.cycle for state in states] == [1 + index // 2 for index in range(2 * cycles - 1)]
+    assert [state.last for state in states] == [False] * (2 * cycles - 2) + [True]
+    assert states[-1].reason == "cycles"
+    for state in states:
+        assert np.asarray(state.soft).shape == (6, 24, 32)
+        assert 0 <= np.asarray(state.soft).min() <= np.asarray(state.soft).max() <= 1
+        assert all(spent >= 0 for spent in state.seconds.values())
+        assert state.score == pytest.approx(
+            np.mean(
+                [region_similarity(s > state.threshold, m) for s, m in zip(state.soft, made.clip.masks, strict=True)]
+            )
+        )
+        assert (state.training is None) == (state.module == "graph")
+
+
+def test_the_first_half_is_the_graph_module_alone(made) -> None:
+    state = next(exchange(made.clip, made.flow, options=QUICK))
+    alone = segment(made.clip, made.flow)
+    assert np.array_equal(state.soft, alone.soft)
+    assert state.threshold == alone.threshold
+    assert state.change is None
+
+
+@pytest.mark.parametrize(("own", "expected"), [(False, ["network"]), (True, ["network", "graph"])])
+def test_what_comes_back(made, own, expected, monkeypatch) -> None:
+    given = []
+
+    def spy(clip, flow, graph, cues, **more):
+        given.append(list(cues))
+        return segment(clip, flow, graph, cues, **more)
+
+    monkeypatch.setattr(module, "segment", spy)
+    outside = Cue(name="outside", maps=made.clip.masks.astype(np.float32))
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, own=own), cues=[outside]))
+    assert [[cue.name for cue in cues] for cues in given] == [["outside"], expected, expected]
+    assert np.array_equal(given[1][0].maps, states[1].soft)
+    assert np.array_equal(given[2][0].maps, states[3].soft)
+    if own:
+        assert np.array_equal(given[1][1].maps, states[0].soft)
+
+
+def test_without_a_network_the_graph_s_own_masks_come_back(made) -> None:
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=None)))
+    assert [state.module for state in states] == ["graph"] * 3
+    x = states[0].soft
+    again = segment(made.clip, made.flow, cues=[Cue(name="graph", maps=x)], reference=x)
+    assert np.array_equal(states[1].soft, again.soft)
+    assert states[1].change == pytest.approx(difference(states[0].soft, states[1].soft))
+
+
+def test_masks_are_never_looked_at(made) -> None:
+    blind = replace(made.clip, masks=None)
+    wrong = replace(made.clip, masks=~made.clip.masks)
+    for clip in (blind, wrong):
+        pairs = zip(
+            exchange(made.clip, made.flow, options=QUICK), exchange(clip, made.flow, options=QUICK), strict=True
+        )
+        for one, other in pairs:
+            assert np.array_equal(one.soft, other.soft)
+            assert one.threshold == other.threshold
+            assert one.change == other.change
+            assert (other.score is None) == (clip is blind)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_equal_seeds_give_equal_masks(made, seed) -> None:
+    options = replace(QUICK, training=replace(QUICK.training, seed=seed))
+    first, second = (list(exchange(made.clip, made.flow, options=options))[-1] for _ in range(2))
+    assert np.array_equal(first.soft, second.soft)
+    assert first.threshold == second.threshold
+
+
+def test_it_ends_when_hardly_anything_changes_any_more(made) -> None:
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=9, network=None, tolerance=0.3)))
+    assert len(states) < 9
+    assert states[-1].last
+    assert states[-1].reason == "change"
+    assert states[-1].change < 0.3
+    assert all(state.change is None or state.change >= 0.3 for state in states[:-1])
+
+
+def test_an_agreement_of_networks_ends_it_too_with_a_graph(made, monkeypatch) -> None:
+    """Predictions that stay the same are taken by one more graph, which is the result."""
+    steady = np.random.default_rng(0).random((6, 24, 32), np.float32)
+    monkeypatch.setattr(module, "predict", lambda *_: iter(steady))
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=9, tolerance=1e-9)))
+    assert [state.module for state in states] == ["graph", "network", "graph", "network", "graph"][: len(states)]
+    assert states[-1].module == "graph"
+    assert states[-1].reason == "change"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_network_repairs_what_the_graph_cannot_see(seed) -> None:
+    """A disc moves for two fifths of the clip, then rests on the scene: only its looks tell it apart from there on."""
+    made = toy("pause", (64, 48), 40, seed)
+    options = CycleOptions(cycles=2, network=TINY, training=TrainOptions(epochs=12, rate=1e-2), tolerance=0.0)
+    first, network, second = exchange(made.clip, made.flow, options=options)
+    late = slice(32, None)  # out of the chains' reach from where it moves
+
+    def similarity(state) -> float:
+        masks = np.asarray(state.soft)[late] > state.threshold
+        return float(np.mean([region_similarity(a, b) for a, b in zip(masks, made.clip.masks[late], strict=True)]))
+
+    assert similarity(first) < 0.1
+    assert similarity(network) > 0.5
+    assert similarity(second) > 0.5
+    assert second.score > first.score + 0.1
+
+
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(made, tmp_path) -> None:
+    def interrupted(stage, steps):
+        yield from [None] * (steps - 1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(exchange(made.clip, made.flow, options=QUICK, checkpoints=tmp_path, progress=interrupted))
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+    whole = list(exchange(made.clip, made.flow, options=QUICK))
+    resumed = list(exchange(made.clip, made.flow, options=QUICK, checkpoints=tmp_path))
+    assert np.array_equal(resumed[-1].soft, whole[-1].soft)
+
+
+def test_a_clip_without_room_has_the_same_cycles(made, tmp_path) -> None:
+    known = list(exchange(made.clip, made.flow, options=QUICK))
+    for found, expected in zip(
+        exchange(made.clip, made.flow, options=QUICK, room=Room(0, tmp_path)), known, strict=True
+    ):
+        assert np.array_equal(np.asarray(found.soft), expected.soft)
+        assert found.change == pytest.approx(expected.change)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.465, 0.5, 0.85])
+def test_a_threshold_comes_to_lie_at_one_half(threshold) -> None:
+    soft = np.array([0, threshold / 2, threshold, (1 + threshold) / 2, 1], np.float32)
+    assert halved(soft, threshold) == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=1e-6)
+
+
+def test_change_is_relative(made) -> None:
+    a = np.ones((2, 3, 4), np.float32)
+    assert difference(None, a) is None
+    assert difference(a, a) == 0
+    assert difference(a, 2 * a) == pytest.approx(0.5)
+    assert difference(0 * a, 0 * a) == 0
+    assert difference(a, 0 * a) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"cycles": 0}, "cycles is 0"), ({"tolerance": -1}, "tolerance is -1"), ({"own": "yes"}, "own is 'yes'")],
+)
+def test_options_that_make_no_cycle(options, message) -> None:
+    with pytest.raises(InputError) as error:
+        CycleOptions(**options)
+    assert message in str(error.value)
+
+
+def test_one_frame_has_no_motion(made) -> None:
+    single = replace(made.clip, frames=made.clip.frames[:1], masks=None, frame_names=())
+    with pytest.raises(InputError, match="1 frame"):
+        list(exchange(single, None))

@@ -15,6 +15,8 @@ solves (smoothness (D_m - D_n B D_n) + diag(S confidence)) y = S (confidence tar
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Sequence
 
 import cv2
@@ -86,7 +88,7 @@ class BilateralGrid:
         confidence: np.ndarray,
         smoothness: float,
         *,
-        tolerance: float = 1e-3,
+        tolerance: float = 1e-2,
         iterations: int = 200,
     ) -> np.ndarray:
         """The map near to `target`, where that is sure, and smooth, except across edges.
@@ -130,11 +132,12 @@ def _vertices(coordinates: Sequence[np.ndarray]) -> tuple[np.ndarray, sp.csr_arr
     (n, n) float64
         The sum over the axes of the blur by 1, 2, 1.
     """
-    key, strides, stride = np.zeros_like(coordinates[0]), [], 1
-    for values in coordinates:
-        key += stride * values
-        strides.append(stride)
-        stride *= int(values.max()) + 2  # one place more than there is: the last vertex of a row has no next one
+    # One place more along each axis than there is: the last vertex of a row has no next one.
+    *strides, places = itertools.accumulate((int(values.max()) + 2 for values in coordinates), operator.mul, initial=1)
+    require(
+        places < 1 << 62, "spatial, luma or chroma is too small to count the grid's places; expected about 1 or more."
+    )
+    key = sum(stride * values for stride, values in zip(strides, coordinates, strict=True))
     keys, vertex = np.unique(key, return_inverse=True)
     n = len(keys)
     rows, columns = [np.arange(n)], [np.arange(n)]

@@ -109,9 +109,10 @@ def test_a_constant_stays(seed, value, smoothness) -> None:
 @given(st.integers(0, 1000), st.floats(0, 1e4))
 def test_nothing_leaves_the_targets_range(seed, smoothness) -> None:
     grid, noise = grid_of(seed), np.random.default_rng(seed)
-    solved = grid.solve(noise.uniform(0.2, 0.7, grid.shape), noise.uniform(0.01, 1, grid.shape), smoothness)
-    assert solved.min() > 0.2 - 1e-2
-    assert solved.max() < 0.7 + 1e-2
+    target, confidence = noise.uniform(0.2, 0.7, grid.shape), noise.uniform(0.01, 1, grid.shape)
+    solved = grid.solve(target, confidence, smoothness, tolerance=1e-8, iterations=1000)
+    assert solved.min() > 0.2 - 1e-6
+    assert solved.max() < 0.7 + 1e-6
 
 
 def test_doubtful_pixels_follow_their_colour_and_not_their_neighbours() -> None:
@@ -139,6 +140,7 @@ def test_a_hundred_thousand_colours_do_not_confuse_the_grid() -> None:
         (np.zeros((4, 5, 3), np.uint8), {"spatial": 0}, "spatial is 0; expected a finite number above 0."),
         (np.zeros((4, 5, 3), np.uint8), {"luma": -1}, "luma is -1; expected a finite number above 0."),
         (np.zeros((4, 5, 3), np.uint8), {"chroma": float("nan")}, "chroma is nan; expected a finite number above 0."),
+        (picture(0), {"luma": 1e-9, "chroma": 1e-9}, "spatial, luma or chroma is too small to count the grid's places"),
     ],
 )
 def test_wrong_frames_and_steps_are_refused(frame, options, message) -> None:

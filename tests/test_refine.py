@@ -187,6 +187,7 @@ def test_masks_are_read_as_they_are_needed() -> None:
         ({"chroma": "4"}, "RefineOptions.chroma is '4'; expected a finite number above 0."),
         ({"slope": 0}, "RefineOptions.slope is 0; expected a finite number above 0."),
         ({"doubt": 0}, "RefineOptions.doubt is 0; expected a finite number above 0."),
+        ({"doubt": 2}, "RefineOptions.doubt is 2; expected 1 or less."),
     ],
 )
 def test_wrong_options_are_refused(option, message) -> None:

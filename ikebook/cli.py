@@ -180,6 +180,7 @@ def _data_get(options: argparse.Namespace) -> None:
 def _run_options(options: argparse.Namespace) -> Any:
     """The options of a run, from the command line's."""
     from ikebook.presets import group_of, groups, override, preset
+    from ikebook.refine import RefineOptions
     from ikebook.run import RunOptions
 
     graph, cycle = preset(options.preset), _cycle_options(options)
@@ -192,6 +193,7 @@ def _run_options(options: argparse.Namespace) -> Any:
         flow=options.flow,
         size=_size(options.size),
         cues=tuple(options.cue or ()),
+        refine=RefineOptions() if options.refine else None,
         device=options.device,
         cache=not options.no_cache,
         memory=check.memory("--memory", options.memory) if options.memory else None,
@@ -414,6 +416,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--budget", metavar="TIME", help="end each training after this time, such as 60s or 2m (default: no such limit)"
+    )
+    add(
+        "--refine",
+        action="store_true",
+        help="also draw the masks to the frames' edges, as a step apart from the method, into OUT/refined/",
     )
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)")
     add("--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)")

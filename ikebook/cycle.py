@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,17 @@ import numpy as np
 import torch
 
 from ikebook import check
+from ikebook.check import require
 from ikebook.clip import Clip
 from ikebook.features import Cue
 from ikebook.flow.fields import Flow
 from ikebook.graph import GraphResult, segment
+from ikebook.guided_filter import guided_filter
 from ikebook.metrics import region_similarity
 from ikebook.network import NetworkOptions, predict
 from ikebook.presets import GraphOptions
-from ikebook.storage import Array, Room, chunks
-from ikebook.train import Training, TrainOptions, fingerprint, steps, train
+from ikebook.storage import Array, Room, chunks, tensor
+from ikebook.train import Training, TrainOptions, fingerprint, planned_steps, train
 
 Progress = Callable[[str, int], Iterable[None]]
 """Given a stage's name and its number of steps, an iterator that is advanced once a step."""
@@ -38,12 +40,20 @@ class CycleOptions:
     cycles: int = 3  # graphs, at most; between them the network is trained
     network: NetworkOptions | None = field(default_factory=NetworkOptions)  # None: the graph's own masks come back
     training: TrainOptions = field(default_factory=TrainOptions)
-    own: bool = False  # the graph's own masks come back beside the network's, as in the paper
+    own: bool = True  # the graph's own masks come back beside the network's predictions (Sec. 8.1)
+    saliency: bool = False  # the motion saliency stays among the features after the first cycle, whose masks hold it
+    guide_radius: float = 0.02  # predictions are drawn to the frame's edges by a guided filter of this radius, fraction
+    # of the frame's width; 0: they are not
+    guide_epsilon: float = 1e-3  # variance of colour below which that filter smooths, squared range of RGB
     tolerance: float = 0.02  # change of x, or of s, below which there is no further cycle
 
     def __post_init__(self) -> None:
         check.whole("CycleOptions.cycles", self.cycles, at_least=1)
         check.flag("CycleOptions.own", self.own)
+        check.flag("CycleOptions.saliency", self.saliency)
+        check.number("CycleOptions.guide_radius", self.guide_radius, at_least=0)
+        require(self.guide_radius <= 0.5, f"CycleOptions.guide_radius is {self.guide_radius}; expected 0.5 or less.")
+        check.number("CycleOptions.guide_epsilon", self.guide_epsilon, above=0)
         check.number("CycleOptions.tolerance", self.tolerance, at_least=0)
 
     def as_dict(self) -> dict[str, Any]:
@@ -130,7 +140,7 @@ def exchange(
     KeyboardInterrupt
         If a training is interrupted. Its checkpoint is there, if `checkpoints` is given.
     """
-    o, room = options or CycleOptions(), room or Room()
+    o, room, graph = options or CycleOptions(), room or Room(), graph or GraphOptions()
     x: Array | None = None
     s: Array | None = None
     back: list[Cue] = list(cues)
@@ -158,6 +168,8 @@ def exchange(
             return
         del result
         back = [Cue(name="graph", maps=x)] if o.own or o.network is None else []
+        if not o.saliency:
+            graph = replace(graph, saliency=None)
         if o.network is None:
             continue
         pseudo = room.array((halved(np.asarray(frame), threshold) for frame in x), len(x))
@@ -171,13 +183,13 @@ def exchange(
             o.training,
             device=device,
             checkpoint=file,
-            progress=progress(f"network {cycle}", steps(len(clip), o.training)),
+            progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
         )
         room.release(pseudo)
         if training.stopped == "interrupt":
             raise KeyboardInterrupt
         begin = time.perf_counter()
-        predictions = room.array(predict(training.network, clip.frames), len(clip))
+        predictions = room.array(_drawn(clip.frames, predict(training.network, clip.frames), o), len(clip))
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
         s = predictions
@@ -192,6 +204,18 @@ def exchange(
         )
         del training
         back.insert(0, Cue(name="network", maps=s))
+
+
+def _drawn(frames: Array, predictions: Iterator[np.ndarray], options: CycleOptions) -> Iterator[np.ndarray]:
+    """Predictions (h, w), drawn to the edges of their frames (h, w, 3), as the motion saliency is."""
+    radius = round(options.guide_radius * frames.shape[2])
+    for frame, prediction in zip(frames, predictions, strict=True):
+        if radius == 0:
+            yield prediction
+            continue
+        guide = tensor(np.asarray(frame)).movedim(-1, 0)[None].float() / 255  # (1, 3, h, w)
+        drawn = guided_filter(guide, tensor(prediction)[None], radius, options.guide_epsilon)
+        yield drawn[0].clamp(0, 1).numpy()
 
 
 def halved(soft: np.ndarray, threshold: float) -> np.ndarray:

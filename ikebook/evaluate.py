@@ -19,7 +19,7 @@ from ikebook.flow import provider
 from ikebook.graph import enlarge
 from ikebook.machine import versions
 from ikebook.metrics import davis_scores, summary
-from ikebook.run import CHECKPOINTS, RunOptions, forget, run, silent, summarise
+from ikebook.run import CHECKPOINTS, Outcome, RunOptions, forget, refined, run, silent, summarise
 from ikebook.writers import plain, write_csv, write_json, write_mask
 
 Results = dict[str, Any]
@@ -82,7 +82,19 @@ def evaluate(
         told = summarise(clip, outcome, options)
         final = {key: value for key, value in outcome.history[-1].items() if key[:2] in ("J_", "F_")}
         forget(checkpoints)
-        return {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
+        forget(checkpoints.parent)
+        entry = {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
+        if options.refine is not None:
+            entry["refined"] = summary(
+                davis_scores(refined_masks(name, clip, outcome), _annotations(dataset, name, clip))
+            )
+        return entry
+
+    def refined_masks(name: str, clip: Clip, outcome: Outcome) -> Iterator[np.ndarray]:
+        assert options.refine is not None
+        for frame_name, mask in zip(clip.frame_names, refined(clip, outcome, options.refine), strict=True):
+            write_mask(out / "refined" / name / f"{frame_name}.png", mask)
+            yield mask
 
     used = options.as_dict() | {"root": str(dataset.root.resolve()), "ikebook": ikebook.__version__}
     return _collect(dataset, out, used, sequences, measure, report)
@@ -120,11 +132,12 @@ def evaluate_masks(
 def table(results: Results) -> str:
     """The scores as text, in percent, a line for each sequence and one for their mean."""
     columns = [key for key in next(iter(results["sequences"].values())) if key[:2] in ("J_", "F_")]
-    names = [*results["sequences"], "mean"]
-    width = max(map(len, names))
+    entries = results["sequences"] | {"mean": results["mean"]}
+    if "mean_refined" in results:
+        entries["mean, refined"] = results["mean_refined"]
+    width = max(map(len, entries))
     lines = [" " * width + "".join(f"{column:>10}" for column in columns)]
-    for name in names:
-        entry = results["mean"] if name == "mean" else results["sequences"][name]
+    for name, entry in entries.items():
         cells = ["-" if entry[column] is None else f"{100 * entry[column]:.1f}" for column in columns]
         lines.append(f"{name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
@@ -208,6 +221,8 @@ def _collect(
             report(name, entry)
         kept = {key: done[key] for key in known if key in done}
         results = {"mean": _mean(kept), "sequences": kept, "options": options, "versions": versions()}
+        if all("refined" in one for one in kept.values()):
+            results["mean_refined"] = _mean({key: one["refined"] for key, one in kept.items()})
         write_json(out / "results.json", results)
         write_csv(out / "results.csv", [{"sequence": key} | _scores(entry) for key, entry in kept.items()])
         halves = [{"sequence": key} | _half(half) for key, entry in kept.items() for half in entry.get("cycles", [])]

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from ikebook.check import require
 from ikebook.clip import AUTO, Clip
 from ikebook.cues import read_cue
 from ikebook.cycle import CycleOptions, CycleState, Progress, exchange
-from ikebook.flow import FlowCache, FlowProvider, compute_flow
+from ikebook.flow import Flow, FlowCache, FlowProvider, compute_flow
 from ikebook.graph import GraphResult
 from ikebook.machine import machine_memory, peak_memory, resident_memory, versions
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions
+from ikebook.refine import RefineOptions, refine
 from ikebook.storage import DiskArray, Room
 from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, write_video
 
@@ -39,6 +40,7 @@ class RunOptions:
     flow: str = "dis"  # a provider's name, or a folder of .flo files
     size: tuple[int, int] | str = AUTO  # width and height that the graph works at, pixels; "auto" as in `read_clip`
     cues: Sequence[str] = ()  # folders of maps, more node features
+    refine: RefineOptions | None = None  # masks drawn to the frames' edges, as a last step apart from the method
     device: str = "auto"  # "auto": CUDA where there is one
     cache: bool = True  # keep flow between runs
     # Bytes that the process may take, about: arrays that would not fit go to disk. None: half of the machine's.
@@ -61,6 +63,7 @@ class RunOptions:
             "cues": list(self.cues),
             "graph": self.graph.as_dict(),
             "cycle": self.cycle.as_dict(),
+            "refine": None if self.refine is None else asdict(self.refine),
         }
 
     def torch_device(self) -> str:
@@ -80,9 +83,10 @@ def silent(stage: str, steps: int) -> Iterable[None]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcome:
-    """What a run has found: the last graph, seconds of each stage, and what each half of a cycle reports."""
+    """What a run has found: the last graph, the flow it used, seconds of each stage, and what each half cycle reports."""
 
     result: GraphResult
+    flow: Flow | None
     seconds: dict[str, float]
     history: list[dict[str, Any]]
 
@@ -135,7 +139,7 @@ def run(
         for stage, spent in state.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + spent
     assert result is not None
-    return Outcome(result=result, seconds=seconds, history=history)
+    return Outcome(result=result, flow=flow, seconds=seconds, history=history)
 
 
 def _report(state: CycleState) -> dict[str, Any]:
@@ -187,10 +191,26 @@ def write_results(
 
     write_video(folder / "overlay.mp4", overlays(), clip.fps)
     contact_sheet(folder / "sheet.png", clip, result)
+    if options.refine is not None:
+        frames = zip(clip.frame_names, clip.originals(), refined(clip, outcome, options.refine), strict=True)
+
+        def refined_overlays() -> Iterator[np.ndarray]:
+            for name, frame, mask in frames:
+                write_mask(folder / "refined" / f"{name}.png", mask)
+                yield overlay(frame, mask)
+
+        write_video(folder / "refined.mp4", refined_overlays(), clip.fps)
     summary: dict[str, Any] = plain(summarise(clip, outcome, options, {"write": time.perf_counter() - begin}))
     write_json(folder / "summary.json", summary)
     forget(folder / CHECKPOINTS)
     return summary
+
+
+def refined(clip: Clip, outcome: Outcome, options: RefineOptions) -> Iterator[np.ndarray]:
+    """Refined masks (H, W) bool of an outcome, frame by frame, at the clip's own size."""
+    assert outcome.flow is not None
+    result = outcome.result
+    return (soft > 0.5 for soft in refine(clip, result.soft, result.threshold, outcome.flow, options))
 
 
 def forget(checkpoints: Path) -> None:
@@ -211,9 +231,12 @@ def _clear(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if ours:
-        pictures = [file for kind in ("masks", "soft") for file in (folder / kind).glob("*.png")]
-        for file in (*pictures, folder / "overlay.mp4", folder / "sheet.png", folder / "summary.json"):
+        for file in (file for kind in ("masks", "soft", "refined") for file in (folder / kind).glob("*.png")):
             file.unlink(missing_ok=True)
+        for name in ("overlay.mp4", "refined.mp4", "sheet.png", "summary.json"):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / "refined").rmdir()
 
 
 def summarise(

@@ -34,8 +34,9 @@ LARGEST_CHECKPOINT = 4 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    epochs: int = 8  # sweeps over the video, at most
-    batch: int = 4  # frames a step
+    epochs: int = 40  # sweeps over the video, at most
+    steps: int | None = 1000  # steps, at most: a long video takes no longer than a short one; None: no such limit
+    batch: int = 1  # frames a step
     rate: float = 3e-3  # learning rate at its greatest
     decay: float = 1e-2  # of the weights, as AdamW takes it
     flip: bool = True  # augmentation: mirror frames, every second one
@@ -49,6 +50,8 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         check.whole("TrainOptions.epochs", self.epochs, at_least=1)
+        if self.steps is not None:
+            check.whole("TrainOptions.steps", self.steps, at_least=1)
         check.whole("TrainOptions.batch", self.batch, at_least=1)
         check.number("TrainOptions.rate", self.rate, above=0)
         check.number("TrainOptions.decay", self.decay, at_least=0)
@@ -72,14 +75,13 @@ class TrainOptions:
 class Training:
     """How a training went.
 
-    `network` holds the weights of the epoch with the least loss. `stopped` says why it ended: "epochs" (all were done),
-    "loss" (it fell no more), "budget", "interrupt" (Ctrl-C), or "nan" (the loss was no number any more).
+    `network` holds the weights of the epoch with the least loss. `stopped` says why it ended: "steps" (all were done), "loss" (it fell no more), "budget", "interrupt" (Ctrl-C), or "nan" (the loss was no number any more).
     """
 
     network: UNet
     losses: list[float] = field(default_factory=list)  # mean of each epoch
     seconds: float = 0.0
-    stopped: str = "epochs"
+    stopped: str = "steps"
 
 
 class DivergedError(RuntimeError):
@@ -106,7 +108,7 @@ def train(
     options : see `TrainOptions`
     device : where to train; on CUDA in mixed precision (bfloat16)
     checkpoint : file to save to after each epoch, and to go on from if it is there
-    progress : advanced at each step; see `steps`
+    progress : advanced at each step; see `planned_steps`
 
     Raises
     ------
@@ -120,7 +122,7 @@ def train(
     check.shape("pseudo", pseudo, tuple(frames.shape[:3]))
     begin = time.perf_counter()
     model = new_network(network, o.seed).to(device)
-    run = _Run(model, o, steps(len(frames), o), device)
+    run = _Run(model, o, planned_steps(len(frames), o), device)
     if checkpoint is not None:
         run.resume(checkpoint, fingerprint(frames, pseudo, network, o))
     ticks = iter(progress)
@@ -136,9 +138,10 @@ def train(
     return run.finish()
 
 
-def steps(frames: int, options: TrainOptions) -> int:
+def planned_steps(frames: int, options: TrainOptions) -> int:
     """Steps of a whole training: how often its progress advances, if it does not end early."""
-    return options.epochs * math.ceil(frames / options.batch)
+    steps = options.epochs * math.ceil(frames / options.batch)
+    return steps if options.steps is None else min(steps, options.steps)
 
 
 class _Run:
@@ -147,7 +150,7 @@ class _Run:
     def __init__(self, model: UNet, options: TrainOptions, total: int, device: torch.device | str) -> None:
         self.model, self.options, self.total = model, options, total
         self.device = torch.device(device)
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=options.decay)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=options.decay, fused=True)
         self.losses: list[float] = []
         self.best: dict[str, Tensor] | None = None
         self.steps_done = 0
@@ -168,6 +171,8 @@ class _Run:
             elapsed = time.perf_counter() - begin
             if o.budget is not None and elapsed > o.budget and self.steps_done > 0:
                 self.reason = "budget"
+                break
+            if self.steps_done >= self.total:
                 break
             done = self.steps_done / self.total
             for group in self.optimizer.param_groups:
@@ -199,8 +204,8 @@ class _Run:
         if math.isfinite(mean):
             self.losses.append(mean)
         since = len(self.losses) - 1 - int(np.argmin(self.losses)) if self.losses else 0
-        if self.reason is None and self.epochs_done >= o.epochs:
-            self.reason = "epochs"
+        if self.reason is None and self.steps_done >= self.total:
+            self.reason = "steps"
         elif self.reason is None and since >= o.patience:
             self.reason = "loss"
 
@@ -209,7 +214,7 @@ class _Run:
         if self.best is not None:
             self.model.load_state_dict(self.best)
         self.model.eval()
-        return Training(network=self.model, losses=self.losses, seconds=self.seconds, stopped=self.reason or "epochs")
+        return Training(network=self.model, losses=self.losses, seconds=self.seconds, stopped=self.reason or "steps")
 
     def save(self, path: Path) -> None:
         """Write the state to a file that is either whole or not there."""

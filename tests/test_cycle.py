@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from ikebook.features import Cue
 from ikebook.graph import segment
 from ikebook.metrics import region_similarity
 from ikebook.network import NetworkOptions
+from ikebook.presets import GraphOptions, override
 from ikebook.storage import Room
 from ikebook.toys import toy
 from ikebook.train import TrainOptions
@@ -60,6 +62,7 @@ def test_what_comes_back(made, own, expected, monkeypatch) -> None:
 
     def spy(clip, flow, graph, cues, **more):
         given.append(list(cues))
+        assert (graph.saliency is None) == (len(given) > 1)  # from then on it is in what was learned from it
         return segment(clip, flow, graph, cues, **more)
 
     monkeypatch.setattr(module, "segment", spy)
@@ -72,11 +75,38 @@ def test_what_comes_back(made, own, expected, monkeypatch) -> None:
         assert np.array_equal(given[1][1].maps, states[0].soft)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_predictions_are_drawn_to_the_frame_s_edges(made, seed, monkeypatch) -> None:
+    blurred = np.stack([cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2) for mask in made.clip.masks])
+    noisy = blurred + np.random.default_rng(seed).normal(0, 0.05, blurred.shape).astype(np.float32)
+    monkeypatch.setattr(module, "predict", lambda *_: iter(noisy))
+
+    def error(**options) -> float:
+        states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=2, **options)))
+        return float(np.abs(states[1].soft - made.clip.masks).mean())
+
+    assert error(guide_radius=0.0) == pytest.approx(np.abs(noisy - made.clip.masks).mean())
+    assert error(guide_radius=0.1) < 0.7 * error(guide_radius=0.0)
+
+
+def test_the_saliency_stays_if_asked(made, monkeypatch) -> None:
+    kept = []
+
+    def spy(clip, flow, graph, cues, **more):
+        kept.append(graph.saliency is not None)
+        return segment(clip, flow, graph, cues, **more)
+
+    monkeypatch.setattr(module, "segment", spy)
+    list(exchange(made.clip, made.flow, options=replace(QUICK, saliency=True)))
+    assert kept == [True, True, True]
+
+
 def test_without_a_network_the_graph_s_own_masks_come_back(made) -> None:
     states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=None)))
     assert [state.module for state in states] == ["graph"] * 3
     x = states[0].soft
-    again = segment(made.clip, made.flow, cues=[Cue(name="graph", maps=x)], reference=x)
+    alone = override(GraphOptions(), "saliency=none")
+    again = segment(made.clip, made.flow, alone, [Cue(name="graph", maps=x)], reference=x)
     assert np.array_equal(states[1].soft, again.soft)
     assert states[1].change == pytest.approx(difference(states[0].soft, states[1].soft))
 
@@ -180,7 +210,14 @@ def test_change_is_relative(made) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"cycles": 0}, "cycles is 0"), ({"tolerance": -1}, "tolerance is -1"), ({"own": "yes"}, "own is 'yes'")],
+    [
+        ({"guide_radius": 0.6}, "guide_radius is 0.6"),
+        ({"guide_epsilon": 0}, "guide_epsilon is 0"),
+        ({"saliency": 1}, "saliency is 1"),
+        ({"cycles": 0}, "cycles is 0"),
+        ({"tolerance": -1}, "tolerance is -1"),
+        ({"own": "yes"}, "own is 'yes'"),
+    ],
 )
 def test_options_that_make_no_cycle(options, message) -> None:
     with pytest.raises(InputError) as error:

@@ -13,7 +13,7 @@ from ikebook import train as module
 from ikebook.check import InputError
 from ikebook.network import NetworkOptions, predict
 from ikebook.toys import toy
-from ikebook.train import DivergedError, TrainOptions, augment, schedule, steps, train
+from ikebook.train import DivergedError, TrainOptions, augment, planned_steps, schedule, train
 
 TINY = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
 SHORT = TrainOptions(epochs=4, batch=2, rate=1e-2)
@@ -41,7 +41,7 @@ def test_it_learns_what_it_is_taught(lesson, seed) -> None:
     found = np.stack(list(predict(training.network, frames))) > 0.5
     assert (found & (masks > 0)).sum() / (found | (masks > 0)).sum() > 0.9
     assert training.losses[-1] < 0.3 * training.losses[0]
-    assert training.stopped == "epochs"
+    assert training.stopped == "steps"
     assert training.seconds > 0
 
 
@@ -182,7 +182,17 @@ def test_a_budget_ends_it_in_time(lesson, monkeypatch) -> None:
 def test_steps_are_counted_as_they_come(lesson) -> None:
     seen = []
     train(*lesson, TINY, replace(SHORT, batch=4, epochs=2), progress=(seen.append(1) for _ in range(99)))
-    assert len(seen) == steps(6, replace(SHORT, batch=4, epochs=2)) == 4
+    assert len(seen) == planned_steps(6, replace(SHORT, batch=4, epochs=2)) == 4
+
+
+@pytest.mark.parametrize(("limit", "epochs"), [(1, 1), (3, 1), (7, 3)])
+def test_steps_are_limited_whatever_the_video_s_length(lesson, limit, epochs) -> None:
+    seen = []
+    options = replace(SHORT, steps=limit)
+    training = train(*lesson, TINY, options, progress=(seen.append(1) for _ in range(99)))
+    assert len(seen) == limit == planned_steps(6, options) == planned_steps(600, options)
+    assert len(training.losses) == epochs
+    assert training.stopped == "steps"
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
@@ -241,6 +251,7 @@ class TestAugmentation:
     [
         ({"epochs": 0}, "epochs is 0"),
         ({"batch": 0}, "batch is 0"),
+        ({"steps": 0}, "steps is 0"),
         ({"rate": 0}, "rate is 0"),
         ({"scale": 0.5}, "scale is 0.5"),
         ({"colour": 1}, "colour is 1; expected less than 1"),

@@ -12,10 +12,13 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
+from ikebook.cycle import CycleOptions, exchange
 from ikebook.eigen import residual_norms
 from ikebook.graph import GraphResult, segment
+from ikebook.network import NetworkOptions
 from ikebook.presets import GraphOptions, override, preset
 from ikebook.toys import toy
+from ikebook.train import TrainOptions
 
 HAS_CUDA = torch.cuda.is_available()
 DEVICES = pytest.mark.parametrize(
@@ -156,3 +159,22 @@ def test_no_product_is_left_to_tf32(name) -> None:
         result.residual()
     assert watching.products > 20
     assert watching.loose == 0
+
+
+@DEVICES
+def test_the_exchange_learns_there(device) -> None:
+    made = toy("disc", (64, 48), 8)
+    options = CycleOptions(
+        cycles=2,
+        network=NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1),
+        training=TrainOptions(steps=80, rate=1e-2),
+        tolerance=0.0,
+    )
+    first, network, second = exchange(made.clip, made.flow, options=options, device=device)
+    assert network.training is not None
+    assert network.training.network.head.weight.device.type == device
+    assert network.training.losses[-1] < 0.5 * network.training.losses[0]
+    for state in (first, network, second):
+        assert isinstance(state.soft, np.ndarray)
+        assert state.score is not None
+        assert state.score > 0.6

@@ -12,9 +12,10 @@ from layouts import tree, write_davis
 
 from ikebook.cli import main
 from ikebook.datasets import Davis2016
+from ikebook.eigen import exact
 from ikebook.experiments import EXPERIMENTS, common, initialisation, spectrum, window
 from ikebook.experiments.common import Task, mean_j, read, text_table
-from ikebook.experiments.initialisation import EXACT, GRAPHS, ITERATIONS, STARTS, TRUTH, System, near
+from ikebook.experiments.initialisation import EXACT, GRAPHS, ITERATIONS, STARTS, TRUTH, System, iterate, near
 from ikebook.graph import build, segment
 from ikebook.power import power_steps, start_labels
 from ikebook.presets import override, preset
@@ -99,8 +100,8 @@ class TestInitialisation:
         made = toy(kind, (24, 16), 5, seed=seed)
         matrix, _ = build(made.clip, made.flow, preset(name), dtype=torch.float64)
         start = start_labels("uniform", 5, (24, 16), seed=seed, dtype=torch.float64)
-        system = System.of(matrix)
-        found = system.labels(system.iterate(start.view(5, 16, 24), 12)).flatten(1)
+        system = System.of(matrix, [start.view(5, 16, 24)])
+        found = system.labels(iterate(system.small, system.firsts[:, 0], 12)).flatten(1)
         begin = matrix.motion.matvec(start)  # `power_steps` projects before its first step, and Algorithm 2 after it
         steps = [s.labels for s in power_steps(matrix, begin, iterations=11, tolerance=0) if s.step[0] in "sn"]
         assert len(steps) == len(found) == 12
@@ -110,14 +111,19 @@ class TestInitialisation:
     def test_from_every_start_it_tends_to_the_eigenvector(self, seed) -> None:
         made = toy("disc", (24, 16), 6, seed=seed)
         matrix, _ = build(made.clip, made.flow, preset("default"), dtype=torch.float64)
-        system = System.of(matrix)
-        assert system.ratio < 0.95
         assert made.clip.masks is not None
         starts = [start_labels(kind, 6, (24, 16), seed=seed) for kind in ("uniform", "constant", "gaussian")]
-        for start in (*starts, torch.from_numpy(made.clip.masks)):
-            cosines = (system.vectors[:, 0] @ system.iterate(start.reshape(6, 16, 24), 500)).abs()
+        starts = [start.reshape(6, 16, 24) for start in (*starts, torch.from_numpy(made.clip.masks))]
+        system = System.of(matrix, starts)
+        assert system.ratio < 0.95
+        for first in system.firsts.T:
+            cosines = (system.vectors[:, 0] @ iterate(system.small, first, 500)).abs()
             assert cosines[-1] > 1 - 1e-9
             assert (cosines.diff() > -1e-9).all()  # it never turns away
+        vector = exact(matrix).vectors[0]
+        assert (system.labels(system.vectors[:, :1]).flatten() @ vector).abs() > 1 - 1e-9
+        again = System.of(matrix, [vector.view(6, 16, 24)]).firsts[:, 0]
+        assert abs(again @ system.vectors[:, 0]) > (1 - 1e-9) * again.norm()
 
     def test_what_starts_at_the_eigenvector_stays_there(self, rows) -> None:
         own = [row for row in rows if row["start"] == EXACT]
@@ -161,9 +167,9 @@ class TestInitialisation:
     def test_a_start_that_has_nothing_in_common_stays_nothing(self) -> None:
         made = toy("disc", (24, 16), 5)
         matrix, _ = build(made.clip, made.flow, preset("default"))
-        system = System.of(matrix)
-        assert system.inside(torch.ones(5, 16, 24)).norm() == 0  # columns are centred
-        assert system.iterate(torch.zeros(5, 16, 24)).norm() == 0
+        system = System.of(matrix, [torch.zeros(5, 16, 24), torch.ones(5, 16, 24)])
+        assert iterate(system.small, system.firsts[:, 0]).norm() == 0
+        assert iterate(system.small, system.firsts[:, 1]).norm(dim=0).min() == pytest.approx(1)  # M 1 is no constant
 
     def test_what_stands_for_a_networks_masks_is_nearly_right(self) -> None:
         for kind in ("disc", "deforming"):

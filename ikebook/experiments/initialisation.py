@@ -298,7 +298,8 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, n
     for axis, (name, picture) in zip(top.subplots(1, len(pictures)), pictures.items(), strict=True):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axis.set_title(name, fontsize="small")
-        axis.set_axis_off()
+        axis.set_xticks([])
+        axis.set_yticks([])
     axes = bottom.subplots(3, len(GRAPHS), sharex=True, sharey="row", squeeze=False)
     for column, (preset, flow) in enumerate(GRAPHS):
         for row, (quantity, label) in enumerate(
@@ -307,7 +308,10 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, n
             axis = axes[row, column]
             for index, start in enumerate(STARTS):
                 found = curve(rows, preset, flow, start)
-                style = {"color": "black", "linestyle": ":"} if start == EXACT else {"color": f"C{index}"}
+                # Noise and the constant lie one upon the other.
+                style = {"color": f"C{index}", "linestyle": "--" if start == "constant" else "-"}
+                if start == EXACT:
+                    style = {"color": "black", "linestyle": ":"}
                 axis.plot(
                     [point["iteration"] for point in found], [point[quantity] for point in found], label=start, **style
                 )

@@ -1,4 +1,4 @@
-"""The command line: `ikebook segment`, `demo`, `evaluate`, `bench`, `data`."""
+"""The command line: `ikebook segment`, `demo`, `evaluate`, `bench`, `experiment`, `data`."""
 
 from __future__ import annotations
 
@@ -158,6 +158,14 @@ def _bench(options: argparse.Namespace) -> None:
             print(f"{name}: time grows with exponent {exponents['total_s']:.2f}, memory {exponents['added_bytes']:.2f}")
         written += ", curves.csv, curves.json, curves.png"
     print(f"Written to {out}: {written}")
+
+
+def _experiment(options: argparse.Namespace) -> None:
+    from ikebook.experiments import perform
+
+    out = Path(options.out)
+    _check_out(out)
+    print(perform(options.name, options.root, out, options.sequences, options.size, options.cue, _say))
 
 
 def _data_list(_: argparse.Namespace) -> None:
@@ -350,6 +358,18 @@ def _parser() -> argparse.ArgumentParser:
         "OUT/curves.csv, OUT/curves.json and OUT/curves.png",
     )
     bench.set_defaults(command=_bench)
+
+    what = "run one of the paper's experiments on DAVIS 2016: its figure and its numbers"
+    experiment = commands.add_parser("experiment", help=what, description=f"{what[0].upper()}{what[1:]}, in OUT.")
+    experiment.add_argument(
+        "name", metavar="NAME", help="initialisation (Fig. 6), window (Fig. 7) or spectrum (Fig. 8)"
+    )
+    experiment.add_argument("--root", required=True, metavar="DIR", help="folder that holds JPEGImages/, ...")
+    experiment.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    experiment.add_argument("--sequences", metavar="A,B", help="only these (default: all; spectrum: car-roundabout)")
+    experiment.add_argument("--size", metavar="WxH", help="the graph's (default: 208x112; spectrum: 16x16)")
+    experiment.add_argument("--cue", metavar="DIR", help="spectrum: maps DIR/<sequence>/ that stand for good cues")
+    experiment.set_defaults(command=_experiment)
 
     data = commands.add_parser("data", help="list and fetch data sets", description="List and fetch data sets.")
     actions = data.add_subparsers(required=True, metavar="ACTION")

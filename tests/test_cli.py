@@ -792,7 +792,18 @@ class TestData:
 
 class TestParser:
     @pytest.mark.parametrize(
-        "command", [[], ["segment"], ["demo"], ["evaluate"], ["bench"], ["data"], ["data", "list"], ["data", "get"]]
+        "command",
+        [
+            [],
+            ["segment"],
+            ["demo"],
+            ["evaluate"],
+            ["bench"],
+            ["experiment"],
+            ["data"],
+            ["data", "list"],
+            ["data", "get"],
+        ],
     )
     def test_help_of_every_command(self, command, capsys) -> None:
         with pytest.raises(SystemExit) as stop:

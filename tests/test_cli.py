@@ -18,8 +18,9 @@ from layouts import read_grey, tree, write_davis, write_frames, write_image
 
 import ikebook.cli
 import ikebook.toys
+from ikebook.arguments import parser
 from ikebook.check import InputError
-from ikebook.cli import _parser, _run_options, main
+from ikebook.cli import _run_options, main
 from ikebook.clip import read_clip
 from ikebook.flow import write_flo
 from ikebook.metrics import region_similarity
@@ -97,7 +98,7 @@ def cue_folder(folder, maps, suffix=".png") -> Path:
 
 
 def options_of(*arguments):
-    return _run_options(_parser().parse_args(["segment", "in", "--out", "out", *arguments]))
+    return _run_options(parser().parse_args(["segment", "in", "--out", "out", *arguments]))
 
 
 def mean_j(folder, masks) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -11,15 +12,18 @@ import torch
 from layouts import tree, write_davis
 
 from ikebook.cli import main
+from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.eigen import exact
-from ikebook.experiments import EXPERIMENTS, common, initialisation, spectrum, window
+from ikebook.experiments import EXPERIMENTS, common, cycles, initialisation, spectrum, window
 from ikebook.experiments.common import Task, mean_j, read, text_table
 from ikebook.experiments.initialisation import EXACT, GRAPHS, ITERATIONS, STARTS, TRUTH, System, iterate, near
 from ikebook.graph import build, segment
+from ikebook.network import NetworkOptions
 from ikebook.power import power_steps, start_labels
 from ikebook.presets import override, preset
 from ikebook.toys import toy
+from ikebook.train import TrainOptions
 
 SEQUENCES = ["disc", "two_objects"]
 FILES = {
@@ -60,7 +64,7 @@ def rows_of(path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", FILES)
 def test_each_writes_its_figure_and_its_numbers(name, cli, root, out) -> None:
     code, printed, _ = cli(
         name, "--root", root, "--out", out, "--size", SIZES[name], "--sequences", ",".join(SEQUENCES)
@@ -304,7 +308,7 @@ class TestWrongInputs:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["nope"], "experiment is 'nope'; expected one of 'initialisation', 'window', 'spectrum'"),
+            (["nope"], "experiment is 'nope'; expected one of 'initialisation', 'window', 'spectrum', 'cycles'"),
             (["spectrum"], "sequence 'car-roundabout' is not in davis2016"),
             (["window", "--size", "huge"], "--size is 'huge'"),
             (["window", "--cue", "maps"], "--cue is of no use with window"),
@@ -347,3 +351,41 @@ def test_the_help_names_them_all(capsys) -> None:
         assert "{}x{}".format(*experiment.size) in text
         for sequence in experiment.sequences or ():
             assert sequence in text
+
+
+class TestCycles:
+    """Fig. 9 and Table 3, with a network that learns in no time."""
+
+    @pytest.fixture
+    def tiny(self, monkeypatch):
+        learning = CycleOptions(
+            network=NetworkOptions(widths=(8,), dilations=(1,), stem=1), training=TrainOptions(epochs=1)
+        )
+        monkeypatch.setitem(cycles.VARIANTS, "with network", learning)
+
+    def test_scores_and_changes_after_each_half(self, tiny, cli, root, out) -> None:
+        code, printed, _ = cli("cycles", "--root", root, "--out", out, "--size", "32x24")
+        assert code == 0
+        rows = rows_of(out / "cycles.csv")
+        halves = [(row["variant"], row["cycle"], row["module"]) for row in rows]
+        first, second = "with network", "without network"
+        assert halves == [
+            *((first, cycle, module) for cycle, module in zip("11223", ["graph", "network"] * 3, strict=False)),
+            *((second, cycle, "graph") for cycle in "123"),
+        ]
+        assert [row["paper_J_change"] for row in rows] == ["", "7.0", "10.4", "2.1", "1.7", "", "1.3", "0.4"]
+        j = [float(row["J_mean"]) for row in rows]
+        assert j[0] == j[5]  # the first graph is the same
+        assert float(rows[4]["J_change"]) == pytest.approx(100 * (j[4] - j[2]) / j[2])
+        for row in rows:
+            scores = json.loads((out / row["variant"].replace(" ", "-") / "results.json").read_text(encoding="utf-8"))
+            found = [
+                half["J_mean"]
+                for entry in scores["sequences"].values()
+                for half in entry["cycles"]
+                if (str(half["cycle"]), half["module"]) == (row["cycle"], row["module"])
+            ]
+            assert float(row["J_mean"]) == pytest.approx(np.mean(found))
+        assert cv2.imread(str(out / "cycles.png")).std() > 10
+        again, printed_again, _ = cli("cycles", "--root", root, "--out", out, "--size", "32x24")
+        assert (again, printed_again) == (0, printed)

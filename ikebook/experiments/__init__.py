@@ -12,7 +12,7 @@ from pathlib import Path
 from ikebook import check
 from ikebook.check import require
 from ikebook.datasets import open_dataset
-from ikebook.experiments import initialisation, spectrum, window
+from ikebook.experiments import cycles, initialisation, spectrum, window
 from ikebook.experiments.common import Report, Task
 
 __all__ = ["EXPERIMENTS", "Experiment", "perform"]
@@ -32,6 +32,7 @@ EXPERIMENTS = {
     "initialisation": Experiment(run=initialisation.run),
     "window": Experiment(run=window.run),
     "spectrum": Experiment(run=spectrum.run, size=(16, 16), sequences=["car-roundabout"], takes_cue=True),
+    "cycles": Experiment(run=cycles.run),
 }
 """All of them, by the name that the command line knows."""
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -26,6 +27,28 @@ from scipy.sparse.linalg import cg
 
 from ikebook import check
 from ikebook.check import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeOptions:
+    """How soft masks are drawn to the edges of their frames."""
+
+    smoothness: float = 512.0  # of the map against the confidence in it, the paper's lambda; 0: no bilateral solver
+    spatial: float = 0.012  # distance of the bilateral grid's vertices, fraction of the frame's width
+    luma: float = 6.0  # the same along luma, levels of 255
+    chroma: float = 4.0  # and along both chromas
+    slope: float = 10.0  # of the logistic that makes a probability of a soft mask less its threshold
+    doubt: float = 0.02  # confidence, of at most 1, in a pixel at the threshold
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        check.number(f"{name}.smoothness", self.smoothness, at_least=0)
+        check.number(f"{name}.slope", self.slope, above=0)
+        check.number(f"{name}.spatial", self.spatial, above=0)
+        check.number(f"{name}.luma", self.luma, above=0)
+        check.number(f"{name}.chroma", self.chroma, above=0)
+        check.number(f"{name}.doubt", self.doubt, above=0)
+        require(self.doubt <= 1, f"{name}.doubt is {self.doubt}; expected 1 or less.")
 
 
 class BilateralGrid:
@@ -111,6 +134,22 @@ class BilateralGrid:
         inverse = sp.diags_array(1 / matrix.diagonal())
         solution, _ = cg(matrix, right, start, rtol=tolerance, maxiter=iterations, M=inverse)
         return self.slice(solution)
+
+
+def snap(frame: np.ndarray, probability: np.ndarray, options: EdgeOptions) -> np.ndarray:
+    """Move a map of probabilities (h, w) to the edges of its frame (h, w, 3) uint8, by the bilateral solver.
+
+    A pixel is sure of its target by the square of how far it is from one half.
+    """
+    o = options
+    grid = BilateralGrid(frame, spatial=o.spatial * frame.shape[1], luma=o.luma, chroma=o.chroma)
+    confidence = o.doubt + (1 - o.doubt) * (2 * probability.astype(float) - 1) ** 2
+    return grid.solve(probability, confidence, o.smoothness).clip(0, 1).astype(np.float32)
+
+
+def logistic(soft: np.ndarray, threshold: float, options: EdgeOptions) -> np.ndarray:
+    """Probability of the object where a soft mask is so far above or below the threshold, float32."""
+    return 1 / (1 + np.exp(options.slope * (threshold - soft.astype(np.float32))))
 
 
 def _coordinates(frame: np.ndarray, spatial: float, luma: float, chroma: float) -> Sequence[np.ndarray]:

@@ -19,16 +19,15 @@ import numpy as np
 import torch
 
 from ikebook import check
-from ikebook.check import require
+from ikebook.bilateral import EdgeOptions, logistic, snap
 from ikebook.clip import Clip
 from ikebook.features import Cue
 from ikebook.flow.fields import Flow
 from ikebook.graph import GraphResult, segment
-from ikebook.guided_filter import guided_filter
 from ikebook.metrics import region_similarity
 from ikebook.network import NetworkOptions, predict
 from ikebook.presets import GraphOptions
-from ikebook.storage import Array, Room, chunks, tensor
+from ikebook.storage import Array, Room, chunks
 from ikebook.train import Training, TrainOptions, fingerprint, planned_steps, train
 
 Progress = Callable[[str, int], Iterable[None]]
@@ -42,18 +41,19 @@ class CycleOptions:
     training: TrainOptions = field(default_factory=TrainOptions)
     own: bool = True  # the graph's own masks come back beside the network's predictions (Sec. 8.1)
     saliency: bool = False  # the motion saliency stays among the features after the first cycle, whose masks hold it
-    guide_radius: float = 0.02  # predictions are drawn to the frame's edges by a guided filter of this radius, fraction
-    # of the frame's width; 0: they are not
-    guide_epsilon: float = 1e-3  # variance of colour below which that filter smooths, squared range of RGB
+    window: int = (
+        1  # features of later cycles are taken from so many steps of the chain, each way: masks are surer than motion
+    )
+    edges: EdgeOptions | None = field(
+        default_factory=EdgeOptions
+    )  # predictions are drawn to the frames' edges; None: not
     tolerance: float = 0.02  # change of x, or of s, below which there is no further cycle
 
     def __post_init__(self) -> None:
         check.whole("CycleOptions.cycles", self.cycles, at_least=1)
         check.flag("CycleOptions.own", self.own)
         check.flag("CycleOptions.saliency", self.saliency)
-        check.number("CycleOptions.guide_radius", self.guide_radius, at_least=0)
-        require(self.guide_radius <= 0.5, f"CycleOptions.guide_radius is {self.guide_radius}; expected 0.5 or less.")
-        check.number("CycleOptions.guide_epsilon", self.guide_epsilon, above=0)
+        check.whole("CycleOptions.window", self.window)
         check.number("CycleOptions.tolerance", self.tolerance, at_least=0)
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,8 +168,11 @@ def exchange(
             return
         del result
         back = [Cue(name="graph", maps=x)] if o.own or o.network is None else []
-        if not o.saliency:
-            graph = replace(graph, saliency=None)
+        graph = replace(
+            graph,
+            saliency=graph.saliency if o.saliency else None,
+            features=replace(graph.features, cue_window=o.window),
+        )
         if o.network is None:
             continue
         pseudo = room.array((halved(np.asarray(frame), threshold) for frame in x), len(x))
@@ -189,7 +192,7 @@ def exchange(
         if training.stopped == "interrupt":
             raise KeyboardInterrupt
         begin = time.perf_counter()
-        predictions = room.array(_drawn(clip.frames, predict(training.network, clip.frames), o), len(clip))
+        predictions = room.array(_drawn(clip.frames, predict(training.network, clip.frames), o.edges), len(clip))
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
         s = predictions
@@ -206,16 +209,10 @@ def exchange(
         back.insert(0, Cue(name="network", maps=s))
 
 
-def _drawn(frames: Array, predictions: Iterator[np.ndarray], options: CycleOptions) -> Iterator[np.ndarray]:
-    """Predictions (h, w), drawn to the edges of their frames (h, w, 3), as the motion saliency is."""
-    radius = round(options.guide_radius * frames.shape[2])
+def _drawn(frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions | None) -> Iterator[np.ndarray]:
+    """Predictions (h, w), drawn to the edges of their frames (h, w, 3): the network sees coarsely."""
     for frame, prediction in zip(frames, predictions, strict=True):
-        if radius == 0:
-            yield prediction
-            continue
-        guide = tensor(np.asarray(frame)).movedim(-1, 0)[None].float() / 255  # (1, 3, h, w)
-        drawn = guided_filter(guide, tensor(prediction)[None], radius, options.guide_epsilon)
-        yield drawn[0].clamp(0, 1).numpy()
+        yield prediction if edges is None else snap(np.asarray(frame), logistic(prediction, 0.5, edges), edges)
 
 
 def halved(soft: np.ndarray, threshold: float) -> np.ndarray:

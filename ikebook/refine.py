@@ -16,39 +16,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ikebook import check
-from ikebook.bilateral import BilateralGrid
+from ikebook.bilateral import EdgeOptions, logistic, snap
 from ikebook.chains import ChainOptions, MotionChains, gather
 from ikebook.check import require
 from ikebook.clip import Clip
 from ikebook.flow.fields import Flow
+from ikebook.graph import enlarge
 from ikebook.storage import Array, Recent, tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineOptions:
+class RefineOptions(EdgeOptions):
     median: int = 2  # frames ahead and behind that the temporal median takes along the chains; 0: none
-    smoothness: float = 512.0  # of the map against the confidence in it, the paper's lambda; 0: no bilateral solver
-    spatial: float = 0.012  # distance of the bilateral grid's vertices, fraction of the frame's width
-    luma: float = 6.0  # the same along luma, levels of 255
-    chroma: float = 4.0  # and along both chromas
-    slope: float = 10.0  # of the logistic that makes a probability of a soft mask less its threshold
-    doubt: float = 0.02  # confidence, of at most 1, in a pixel at the threshold
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check.whole("RefineOptions.median", self.median)
-        check.number("RefineOptions.smoothness", self.smoothness, at_least=0)
-        check.number("RefineOptions.slope", self.slope, above=0)
-        check.number("RefineOptions.spatial", self.spatial, above=0)
-        check.number("RefineOptions.luma", self.luma, above=0)
-        check.number("RefineOptions.chroma", self.chroma, above=0)
-        check.number("RefineOptions.doubt", self.doubt, above=0)
-        require(self.doubt <= 1, f"RefineOptions.doubt is {self.doubt}; expected 1 or less.")
 
 
 def refine(
@@ -133,26 +121,3 @@ def temporal_median(soft: Array, flow: Flow, reach: int) -> Iterator[np.ndarray]
         count = votes.isfinite().sum(dim=0, keepdim=True)
         middle = votes.gather(0, (count - 1) // 2) + votes.gather(0, count // 2)
         yield (middle[0] / 2).numpy()
-
-
-def snap(frame: np.ndarray, probability: np.ndarray, options: RefineOptions) -> np.ndarray:
-    """Move a map of probabilities (h, w) to the edges of its frame (h, w, 3) uint8, by the bilateral solver.
-
-    A pixel is sure of its target by the square of how far it is from one half.
-    """
-    o = options
-    grid = BilateralGrid(frame, spatial=o.spatial * frame.shape[1], luma=o.luma, chroma=o.chroma)
-    confidence = o.doubt + (1 - o.doubt) * (2 * probability.astype(float) - 1) ** 2
-    return grid.solve(probability, confidence, o.smoothness).clip(0, 1).astype(np.float32)
-
-
-def logistic(soft: np.ndarray, threshold: float, options: RefineOptions) -> np.ndarray:
-    """Probability of the object where a soft mask is so far above or below the threshold, float32."""
-    return 1 / (1 + np.exp(options.slope * (threshold - soft.astype(np.float32))))
-
-
-def enlarge(soft: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A soft mask (h, w) at another size (width, height), by linear interpolation."""
-    if (soft.shape[1], soft.shape[0]) == size:
-        return soft
-    return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ikebook import cycle as module
+from ikebook.bilateral import EdgeOptions
 from ikebook.check import InputError
 from ikebook.cycle import CycleOptions, difference, exchange, halved
 from ikebook.features import Cue
@@ -78,15 +79,15 @@ def test_what_comes_back(made, own, expected, monkeypatch) -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_predictions_are_drawn_to_the_frame_s_edges(made, seed, monkeypatch) -> None:
     blurred = np.stack([cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 2) for mask in made.clip.masks])
-    noisy = blurred + np.random.default_rng(seed).normal(0, 0.05, blurred.shape).astype(np.float32)
+    noisy = (blurred + np.random.default_rng(seed).normal(0, 0.05, blurred.shape)).clip(0, 1).astype(np.float32)
     monkeypatch.setattr(module, "predict", lambda *_: iter(noisy))
 
     def error(**options) -> float:
         states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=2, **options)))
         return float(np.abs(states[1].soft - made.clip.masks).mean())
 
-    assert error(guide_radius=0.0) == pytest.approx(np.abs(noisy - made.clip.masks).mean())
-    assert error(guide_radius=0.1) < 0.7 * error(guide_radius=0.0)
+    assert error(edges=None) == pytest.approx(np.abs(noisy - made.clip.masks).mean())
+    assert error(edges=EdgeOptions(spatial=0.1)) < 0.5 * error(edges=None)
 
 
 def test_the_saliency_stays_if_asked(made, monkeypatch) -> None:
@@ -105,7 +106,7 @@ def test_without_a_network_the_graph_s_own_masks_come_back(made) -> None:
     states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=None)))
     assert [state.module for state in states] == ["graph"] * 3
     x = states[0].soft
-    alone = override(GraphOptions(), "saliency=none")
+    alone = override(GraphOptions(), "saliency=none", "features.cue_window=1")
     again = segment(made.clip, made.flow, alone, [Cue(name="graph", maps=x)], reference=x)
     assert np.array_equal(states[1].soft, again.soft)
     assert states[1].change == pytest.approx(difference(states[0].soft, states[1].soft))
@@ -211,8 +212,7 @@ def test_change_is_relative(made) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"guide_radius": 0.6}, "guide_radius is 0.6"),
-        ({"guide_epsilon": 0}, "guide_epsilon is 0"),
+        ({"window": -1}, "window is -1"),
         ({"saliency": 1}, "saliency is 1"),
         ({"cycles": 0}, "cycles is 0"),
         ({"tolerance": -1}, "tolerance is -1"),

@@ -18,6 +18,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Clip": "clip",
     "Cue": "features",
+    "CycleOptions": "cycle",
+    "CycleState": "cycle",
     "Flow": "flow",
     "GraphOptions": "presets",
     "GraphResult": "graph",
@@ -25,6 +27,7 @@ _HOMES = {
     "build": "graph",
     "compute_flow": "flow",
     "demo": "toys",
+    "exchange": "cycle",
     "override": "presets",
     "preset": "presets",
     "provider": "flow",

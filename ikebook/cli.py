@@ -54,11 +54,14 @@ def _segment(options: argparse.Namespace) -> None:
 
     run_options, out = _run_options(options), Path(options.out)
     _check_out(out)
-    written = {place.resolve() for place in (out, out / "masks", out / "soft", out / "overlay.mp4")}
+    results = ("masks", "soft", "refined", "overlay.mp4", "refined.mp4")
+    written = {place.resolve() for place in (out, *(out / name for name in results))}
     require(
         Path(options.input).resolve() not in written,
         f"--out {out} would write over {options.input}; name another folder.",
     )
+    for cue in run_options.cues:
+        require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
     source = provider(run_options.flow)
     begin = time.perf_counter()
     with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
@@ -69,7 +72,8 @@ def _segment(options: argparse.Namespace) -> None:
     outcome = replace(outcome, seconds=read | outcome.seconds)
     summary = write_results(out, clip, outcome, run_options, _bar)
     _show(summary)
-    print(f"Written to {out}: masks/, soft/, overlay.mp4, sheet.png, summary.json")
+    also = "refined/, refined.mp4, " if run_options.refine is not None else ""
+    print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -124,7 +128,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         results = evaluate(dataset, out, _run_options(options), sequences, progress=_bar, report=report)
     print(table(results))
     if halves := cycles_table(results):
-        print(f"\n{halves}")
+        print(f"\n{halves}\n")
     print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
 
 

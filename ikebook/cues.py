@@ -89,9 +89,14 @@ def _read_pt(file: Path) -> np.ndarray:
     values = load_tensors(file, 8 * LARGEST)
     kind = type(values).__name__
     require(isinstance(values, torch.Tensor), f"{file} holds a {kind}; expected one tensor (h, w) for each frame.")
+    plain = values.layout == torch.strided and not values.is_quantized and not values.is_nested
     require(
-        values.layout == torch.strided and not values.is_quantized,
-        f"{file} holds a sparse or quantised tensor; expected a plain one. Save tensor.to_dense().",
+        plain and values.device.type == "cpu",
+        f"{file} holds a tensor that is sparse, quantised, nested or without data; expected a plain one.",
     )
-    values = values.detach()
-    return values.float().numpy() if values.dtype in (torch.bfloat16, torch.float16) else values.numpy()
+    require(
+        values.ndim == 2 and 0 < values.numel() <= LARGEST and not values.is_complex(),
+        f"{file} has shape {tuple(values.shape)} and dtype {values.dtype}; expected one map (h, w) of real numbers.",
+    )
+    values = values.detach().resolve_neg()
+    return (values.float() if values.is_floating_point() and values.dtype != torch.float64 else values).numpy()

@@ -53,7 +53,7 @@ class CycleOptions:
         check.whole("CycleOptions.cycles", self.cycles, at_least=1)
         check.flag("CycleOptions.own", self.own)
         check.flag("CycleOptions.saliency", self.saliency)
-        check.whole("CycleOptions.window", self.window)
+        check.whole("CycleOptions.window", self.window, at_most=100)
         check.number("CycleOptions.tolerance", self.tolerance, at_least=0)
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,7 +85,8 @@ class CycleState:
     last : bool
         Whether nothing comes after it.
     reason : str
-        Of the last: "cycles" (all were done), or "change" (x or s hardly changed any more).
+        Of the last: "cycles" (all were done), "change" (x or s hardly changed any more), or "nothing" (there is no object:
+        a network would make one up).
     """
 
     cycle: int
@@ -152,7 +153,8 @@ def exchange(
         change = difference(x, result.soft)
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold
-        last = cycle == o.cycles or settled
+        nothing = len(result.pairs.values) == 0 or not any((np.asarray(frame) > threshold).any() for frame in x)
+        last = cycle == o.cycles or settled or nothing
         yield CycleState(
             cycle=cycle,
             soft=x,
@@ -162,7 +164,7 @@ def exchange(
             seconds=result.seconds,
             graph=result,
             last=last,
-            reason=("change" if settled else "cycles") if last else "",
+            reason="" if not last else "nothing" if nothing else "change" if settled else "cycles",
         )
         if last:
             return
@@ -212,13 +214,17 @@ def exchange(
 def _drawn(frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions | None) -> Iterator[np.ndarray]:
     """Predictions (h, w), drawn to the edges of their frames (h, w, 3): the network sees coarsely."""
     for frame, prediction in zip(frames, predictions, strict=True):
-        yield prediction if edges is None else snap(np.asarray(frame), logistic(prediction, 0.5, edges), edges)
+        if edges is None or edges.smoothness == 0:
+            yield prediction
+        else:
+            yield snap(np.asarray(frame), logistic(prediction, 0.5, edges), edges)
 
 
 def halved(soft: np.ndarray, threshold: float) -> np.ndarray:
     """Soft masks stretched, piecewise linearly, so that `threshold` comes to lie at 0.5. Same shape, float32."""
     low, high = max(threshold, 1e-6), max(1 - threshold, 1e-6)
-    return np.where(soft <= threshold, 0.5 * soft / low, 1 - 0.5 * (1 - soft) / high).astype(np.float32)
+    stretched = np.where(soft <= threshold, 0.5 * soft / low, 1 - 0.5 * (1 - soft) / high).astype(np.float32)
+    return np.where(soft <= threshold, np.minimum(stretched, np.float32(0.5 - 2**-24)), stretched)  # at it: not object
 
 
 def difference(before: Array | None, after: Array) -> float | None:

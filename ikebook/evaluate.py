@@ -81,13 +81,13 @@ def evaluate(
             write_mask(out / "masks" / name / f"{frame_name}.png", mask)
         told = summarise(clip, outcome, options)
         final = {key: value for key, value in outcome.history[-1].items() if key[:2] in ("J_", "F_")}
-        forget(checkpoints)
-        forget(checkpoints.parent)
         entry = {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
         if options.refine is not None:
             entry["refined"] = summary(
                 davis_scores(refined_masks(name, clip, outcome), _annotations(dataset, name, clip))
             )
+        forget(checkpoints)
+        forget(checkpoints.parent)
         return entry
 
     def refined_masks(name: str, clip: Clip, outcome: Outcome) -> Iterator[np.ndarray]:
@@ -144,7 +144,7 @@ def table(results: Results) -> str:
 
 
 def cycles(results: Results) -> list[Results]:
-    """Mean scores after each half of a cycle, over all sequences, and the relative change to the half before (Table 3).
+    """Mean scores after each half of a cycle, over all sequences, and their relative change (Table 3).
 
     A sequence that ended early, as nothing changed any more, keeps its last scores.
 

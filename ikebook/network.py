@@ -18,7 +18,7 @@ from torch.nn import Conv2d, GroupNorm, Module, ModuleList, Sequential
 
 from ikebook import check
 from ikebook.check import require
-from ikebook.storage import Array, frames_at_once, tensor
+from ikebook.storage import Array, frames_at_once, pictures
 
 GROUPS = 8
 """Groups of channels that are normalised together; widths are multiples of it."""
@@ -149,6 +149,6 @@ def predict(network: UNet, frames: Array | Tensor) -> Iterator[np.ndarray]:
     network.eval()
     for start in range(0, len(frames), batch):
         with torch.inference_mode():
-            pictures = tensor(frames[start : start + batch]).to(device)
-            probabilities = torch.sigmoid(network(pictures).float()).cpu()
+            images = pictures(frames[start : start + batch]).to(device)
+            probabilities = torch.sigmoid(network(images).float()).cpu()
         yield from probabilities.numpy()

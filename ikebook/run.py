@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from ikebook.check import require
 from ikebook.clip import AUTO, Clip
 from ikebook.cues import read_cue
 from ikebook.cycle import CycleOptions, CycleState, Progress, exchange
+from ikebook.features import Cue
 from ikebook.flow import Flow, FlowCache, FlowProvider, compute_flow
 from ikebook.graph import GraphResult
 from ikebook.machine import machine_memory, peak_memory, resident_memory, versions
@@ -29,6 +31,9 @@ from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, 
 
 CHECKPOINTS = "checkpoints"
 """Folder, within that of the results, of trainings that have begun; it goes when all is done."""
+
+CHECKPOINT_NAME = re.compile(r"\.?[0-9a-f]{32}(-\w+)?\.pt")
+"""What `ikebook.cycle` calls them, and `ikebook.writers.atomic` what it was writing when the program was killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +120,7 @@ def run(
     """
     options = options or RunOptions()
     begin = time.perf_counter()
-    cues = [read_cue(folder, clip, room=room) for folder in options.cues]
+    cues: Sequence[Cue] = [read_cue(folder, clip, room=room) for folder in options.cues]
     cache = FlowCache() if options.cache else None
     flow = None
     if len(clip) > 1:
@@ -135,9 +140,11 @@ def run(
         progress=progress,
     ):
         history.append(plain(_report(state) | observe(state)))
-        result = state.graph or result
         for stage, spent in state.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + spent
+        if state.last:
+            result = state.graph
+        del state  # a graph that nobody asks any more must not take the next one's memory
     assert result is not None
     return Outcome(result=result, flow=flow, seconds=seconds, history=history)
 
@@ -159,7 +166,9 @@ def _report(state: CycleState) -> dict[str, Any]:
             "warnings": state.graph.warnings,
         }
     if state.training is not None:
-        told |= {"losses": state.training.losses, "stopped": state.training.stopped}
+        told |= {"losses": state.training.losses, "stopped": state.training.stopped, "warnings": []}
+        if state.training.stopped == "nan":
+            told["warnings"] = ["The network's loss became NaN; the weights from before are used. Lower training.rate."]
     return told
 
 
@@ -214,9 +223,10 @@ def refined(clip: Clip, outcome: Outcome, options: RefineOptions) -> Iterator[np
 
 
 def forget(checkpoints: Path) -> None:
-    """Remove trainings that nobody will go on with, and their folder if nothing else is in it."""
-    for file in checkpoints.glob("*.pt"):
-        file.unlink(missing_ok=True)
+    """Remove trainings that nobody will go on with, and their folder if nothing else is in it: other people's files stay."""
+    for file in [*checkpoints.glob("*.pt"), *checkpoints.glob(".*.pt")]:
+        if CHECKPOINT_NAME.fullmatch(file.name):
+            file.unlink(missing_ok=True)
     with suppress(OSError):
         checkpoints.rmdir()
 
@@ -255,6 +265,8 @@ def summarise(
     gap, ratio = result.eigengap or (None, None)
     peak = peak_memory()
     warnings = list(result.warnings)
+    for half in outcome.history[:-1]:
+        warnings += [f"Cycle {half['cycle']}: {warning}" for warning in half["warnings"]]
     if options.memory is not None and peak is not None and peak > options.memory:
         warnings.append(
             f"It took {peak / 1e9:.2f} GB, more than the {options.memory / 1e9:.2f} GB allowed: what one step of the work needs "

@@ -33,7 +33,7 @@ from ikebook.check import require
 from ikebook.flow.fields import Flow
 from ikebook.guided_filter import guided_filter
 from ikebook.operator import full_precision
-from ikebook.storage import Array, Room, chunks, frames_at_once, tensor
+from ikebook.storage import Array, Room, chunks, frames_at_once, pictures, tensor
 
 STILL = 0.05
 """Residual motion that is taken for none, pixels: where a whole clip has less, its saliency fades instead of showing
@@ -104,7 +104,7 @@ def motion_saliency(
 
     def map_of(part: slice) -> Tensor:
         distance, probability = tensor(evidence[part]).to(device, dtype).unbind(1)
-        return saliency_map(distance, probability, _pictures(frames[part]).to(device), scale, options)
+        return saliency_map(distance, probability, pictures(frames[part]).to(device), scale, options)
 
     with full_precision():
         evidence = room.tensor(map(evidence_of, parts), m)  # (m, 2, h, w): distance, P(object)
@@ -285,10 +285,6 @@ def median(values: Tensor) -> Tensor:
 def planar(vectors: Tensor) -> Tensor:
     """The same vectors (b, h, w, c), in memory one component after the other: arithmetic on them is several times faster."""
     return vectors.movedim(-1, 1).contiguous().movedim(1, -1)
-
-
-def _pictures(frames: np.ndarray | Tensor) -> Tensor:
-    return frames if isinstance(frames, Tensor) else torch.from_numpy(np.require(frames, requirements=["C", "W"]))
 
 
 def _length(vectors: Tensor) -> Tensor:

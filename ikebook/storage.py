@@ -245,6 +245,11 @@ def tensor(values: np.ndarray | Tensor) -> Tensor:
     return torch.from_numpy(np.require(values, plain, ["C", "W"]))
 
 
+def pictures(frames: np.ndarray | Tensor) -> Tensor:
+    """Frames as a tensor that keeps their dtype, uint8: an eighth of what `tensor` would make of them."""
+    return frames if isinstance(frames, Tensor) else torch.from_numpy(np.require(frames, requirements=["C", "W"]))
+
+
 def open_npz(path: Path, name: str) -> DiskArray:
     """One array of an uncompressed `.npz` archive, as an array on disk; it is read once, to compare its checksum.
 

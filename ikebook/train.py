@@ -1,8 +1,7 @@
 """Training of the Network Module, from scratch on one video, against the graph's masks (Sec. 5, Eq. 3).
 
 The recipe is short, because it runs anew in each cycle: AdamW, a learning rate that rises for a moment and then falls to
-zero, an early end where the loss no longer falls. Equal seeds give equal networks on one machine, also where a
-training was stopped and goes on from its checkpoint. A budget in seconds gives that up: how far it comes is chance.
+zero, an early end where the loss no longer falls. On one machine's CPU equal seeds give equal networks, also where a training was stopped and goes on from its checkpoint. A budget in seconds gives that up: how far it comes is chance.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from ikebook import check
 from ikebook.check import InputError, require
 from ikebook.losses import knowledge_loss
 from ikebook.network import NetworkOptions, UNet, new_network
-from ikebook.storage import Array, tensor
+from ikebook.storage import Array, pictures, tensor
 from ikebook.torch_files import load_tensors
 from ikebook.writers import atomic
 
 LARGEST_CHECKPOINT = 4 << 30
-"""Most bytes that a checkpoint may have: the `paper` network's, with its optimiser's state, has less than one GiB."""
+"""Most bytes that a checkpoint may have: the `paper` network's, with its optimiser's state, has about one GiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class TrainOptions:
         check.whole("TrainOptions.patience", self.patience, at_least=1)
         if self.budget is not None:
             check.number("TrainOptions.budget", self.budget, above=0)
-        check.whole("TrainOptions.seed", self.seed)
+        check.whole("TrainOptions.seed", self.seed, at_most=2**63 - 1)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -84,7 +83,7 @@ class Training:
     stopped: str = "steps"
 
 
-class DivergedError(RuntimeError):
+class DivergedError(InputError):
     """The loss was no number before one epoch was done: there are no weights worth keeping."""
 
 
@@ -167,7 +166,7 @@ class _Run:
         o = self.options
         self.model.train()
         total, seen = torch.zeros((), device=self.device), 0
-        for pictures, targets in batches:
+        for images, targets in batches:
             elapsed = time.perf_counter() - begin
             if o.budget is not None and elapsed > o.budget and self.steps_done > 0:
                 self.reason = "budget"
@@ -178,29 +177,37 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = o.rate * schedule(done if o.budget is None else max(done, elapsed / o.budget))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = self.model(pictures.to(self.device))
+                logits = self.model(images.to(self.device))
             loss = knowledge_loss(logits.float(), targets.to(self.device), o.cross_weight, o.dice_weight)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            total += loss.detach() * len(pictures)
-            seen += len(pictures)
+            total += loss.detach() * len(images)
+            seen += len(images)
             self.steps_done += 1
             next(ticks, None)
         mean = float(total) / seen if seen else math.inf
         if seen and not math.isfinite(mean):
-            if self.best is None:
-                raise DivergedError(
-                    f"the network's loss is {mean} in the first epoch. Lower training.rate (it is {o.rate:g})."
-                )
-            self.reason = "nan"
-            return
-        self._judge(mean)
+            self._diverged(mean)
+        else:
+            self._judge(mean)
+
+    def _diverged(self, mean: float) -> None:
+        if self.best is None:
+            raise DivergedError(
+                f"the network's weights are lost, with a loss of {mean:.3g} in the first epoch. "
+                f"Lower training.rate (it is {self.options.rate:g})."
+            )
+        self.reason = "nan"
 
     def _judge(self, mean: float) -> None:
         o = self.options
         if math.isfinite(mean) and (self.best is None or mean < min(self.losses)):
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            if not all(bool(value.isfinite().all()) for value in weights.values()):  # the last step was one too far
+                self._diverged(mean)
+                return
+            self.best = weights
         if math.isfinite(mean):
             self.losses.append(mean)
         since = len(self.losses) - 1 - int(np.argmin(self.losses)) if self.losses else 0
@@ -236,17 +243,29 @@ class _Run:
         self.key = key
         if not path.exists():
             return
-        state = load_tensors(path, LARGEST_CHECKPOINT)
         mend = "remove it, or choose another file."
+        state = load_tensors(path, LARGEST_CHECKPOINT, f"{mend[0].upper()}{mend[1:]}")
         require(isinstance(state, dict) and "key" in state, f"{path} is no checkpoint of a training; {mend}")
         require(state["key"] == key, f"{path} is the checkpoint of another training; {mend}")
         try:
+            self.model.load_state_dict(state["best"])  # whether it can be loaded
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.best = state["best"]
             self.losses = [float(loss) for loss in state["losses"]]
             self.steps_done, self.seconds, self.reason = int(state["steps"]), float(state["seconds"]), state["reason"]
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+            sound = (
+                self.reason in (None, "steps", "loss", "budget", "nan")
+                and self.steps_done >= len(self.losses) >= 1
+                and all(map(math.isfinite, self.losses))
+                and all(  # the fused optimiser would read past the end of what is too small
+                    own[name].shape == parameter.shape
+                    for parameter, own in self.optimizer.state.items()
+                    for name in ("exp_avg", "exp_avg_sq")
+                )
+            )
+            require(sound, "")
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError):
             raise InputError(f"{path} is damaged; {mend}") from None
 
 
@@ -266,22 +285,22 @@ def _batches(
     order = chance.permutation(len(frames))
     for start in range(0, len(order), options.batch):
         chosen = order[start : start + options.batch]
-        pictures = torch.stack([tensor(frames[int(index)]) for index in chosen])
+        images = torch.stack([pictures(frames[int(index)]) for index in chosen])
         targets = torch.stack([tensor(pseudo[int(index)]).float() for index in chosen])
-        yield augment(pictures, targets, options, chance)
+        yield augment(images, targets, options, chance)
 
 
 def augment(
-    pictures: Tensor, targets: Tensor, options: TrainOptions, chance: np.random.Generator
+    images: Tensor, targets: Tensor, options: TrainOptions, chance: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Frames (b, h, w, 3) uint8 and their masks (b, h, w), changed alike at random: mirrored, enlarged, other colours."""
     b, h, w = targets.shape
     if options.flip:
         turned = torch.from_numpy(chance.random(b) < 0.5)
-        pictures = torch.where(turned[:, None, None, None], pictures.flip(2), pictures)
+        images = torch.where(turned[:, None, None, None], images.flip(2), images)
         targets = torch.where(turned[:, None, None], targets.flip(2), targets)
     if options.scale > 1:
-        both = torch.cat([pictures.movedim(-1, 1).float(), targets[:, None]], dim=1)  # (b, 4, h, w)
+        both = torch.cat([images.movedim(-1, 1).float(), targets[:, None]], dim=1)  # (b, 4, h, w)
         factor = chance.uniform(1, options.scale, b)
         side = 1 / torch.tensor(factor, dtype=torch.float32)  # of the part that is cut out, to the frame's
         shift = (1 - side)[:, None] * torch.tensor(chance.uniform(-1, 1, (b, 2)), dtype=torch.float32)
@@ -290,14 +309,14 @@ def augment(
         affine[:, :, 2] = shift
         grid = nn.affine_grid(affine, [b, 4, h, w], align_corners=False)
         both = nn.grid_sample(both, grid, padding_mode="border", align_corners=False)
-        pictures, targets = both[:, :3].movedim(1, -1), both[:, 3]
+        images, targets = both[:, :3].movedim(1, -1), both[:, 3]
     if options.colour > 0:
         gain = 1 + options.colour * torch.tensor(chance.uniform(-1, 1, (b, 1, 1, 3)), dtype=torch.float32)
         light = 255 * options.colour * torch.tensor(chance.uniform(-0.5, 0.5, (b, 1, 1, 1)), dtype=torch.float32)
-        pictures = pictures.float() * gain + light
-    if pictures.dtype != torch.uint8:
-        pictures = pictures.round().clamp(0, 255).to(torch.uint8)
-    return pictures, targets
+        images = images.float() * gain + light
+    if images.dtype != torch.uint8:
+        images = images.round().clamp(0, 255).to(torch.uint8)
+    return images, targets
 
 
 def fingerprint(frames: Array | Tensor, pseudo: Array | Tensor, network: NetworkOptions, options: TrainOptions) -> str:
@@ -306,5 +325,5 @@ def fingerprint(frames: Array | Tensor, pseudo: Array | Tensor, network: Network
     for array in (frames, pseudo):
         digest.update(repr(tuple(array.shape)).encode())
         for index in range(len(array)):
-            digest.update(tensor(array[index]).contiguous().numpy().tobytes())
+            digest.update(np.ascontiguousarray(array[index]).tobytes())
     return digest.hexdigest()

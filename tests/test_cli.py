@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from layouts import read_grey, tree, write_davis, write_frames, write_image
 
 import ikebook.cli
 import ikebook.toys
+import ikebook.train
 from ikebook.arguments import parser
 from ikebook.check import InputError
 from ikebook.cli import _run_options, main
@@ -665,6 +666,53 @@ class TestCycles:
         assert tree(out) == tree(whole)
         for file in (whole / "masks").iterdir():
             assert (out / "masks" / file.name).read_bytes() == file.read_bytes()
+
+    def test_other_people_s_files_stay(self, cli, frames, out) -> None:
+        (out / "checkpoints").mkdir(parents=True)
+        (out / "checkpoints" / "model.pt").write_bytes(b"mine")
+        assert cli("segment", frames, "--out", out, *SIZE, "--cycles", 2, *TINY_NETWORK)[0] == 0
+        assert [file.name for file in (out / "checkpoints").iterdir()] == ["model.pt"]
+
+    @pytest.mark.parametrize("kind", ["masks", "refined"])
+    def test_results_are_not_written_over_their_own_input(self, cli, frames, tmp_path, kind) -> None:
+        place = tmp_path / "place"
+        assert cli("segment", frames, "--out", place, *SIZE, "--refine")[0] == 0
+        before = {file: file.read_bytes() for file in sorted((place / kind).iterdir())}
+        for arguments in (("segment", place / kind), ("segment", frames, "--cue", place / kind)):
+            code, _, error = cli(*arguments, "--out", place, *SIZE)
+            assert code == 2
+            assert "would write over" in error
+        assert {file: file.read_bytes() for file in sorted((place / kind).iterdir())} == before
+
+    def test_a_training_that_diverges_gets_one_line(self, cli, frames, out) -> None:
+        code, _, error = cli(
+            "segment", frames, "--out", out, *SIZE, "--cycles", 2, *TINY_NETWORK, "--set", "training.rate=1e38"
+        )
+        assert code == 2
+        assert len(error.splitlines()) == 1
+        assert "Lower training.rate (it is 1e+38)" in error
+
+    def test_warnings_of_all_cycles_are_told(self, cli, frames, out, monkeypatch) -> None:
+        known = ikebook.train._Run.finish
+        monkeypatch.setattr(ikebook.train._Run, "finish", lambda self: replace(known(self), stopped="nan"))
+        code, _, error = cli("segment", frames, "--out", out, *SIZE, "--cycles", 2, *TINY_NETWORK)
+        assert code == 0
+        assert "Cycle 1: The network's loss became NaN" in error
+
+    def test_refined_masks_lie_apart(self, cli, frames, out) -> None:
+        plain = out.with_name("plain")
+        assert cli("segment", frames, "--out", plain, *SIZE)[0] == 0
+        code, printed, _ = cli("segment", frames, "--out", out, *SIZE, "--refine")
+        assert code == 0
+        assert "refined/" in printed.splitlines()[-1]
+        masks = sorted((out / "masks").iterdir())
+        assert all(file.read_bytes() == (plain / "masks" / file.name).read_bytes() for file in masks)
+        refined = sorted((out / "refined").iterdir())
+        assert [file.name for file in refined] == [file.name for file in masks]
+        assert all(set(np.unique(read_grey(file))) <= {0, 255} for file in refined)
+        assert any(a.read_bytes() != b.read_bytes() for a, b in zip(refined, masks, strict=True))
+        assert cli("segment", frames, "--out", out, *SIZE)[0] == 0  # and go with the next run
+        assert tree(out) == tree(plain)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

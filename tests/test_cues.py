@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 
 import cv2
@@ -185,7 +186,9 @@ class Code:
     [
         (Code(), "is more than plain tensors"),
         ({"map": torch.zeros(6, 8)}, "holds a dict; expected one tensor"),
-        (torch.zeros(6, 8).to_sparse(), "sparse or quantised"),
+        (torch.zeros(6, 8).to_sparse(), "sparse, quantised"),
+        (torch.zeros(6, 8, device="meta"), "nested or without data"),
+        (torch.zeros(1, dtype=torch.float16).expand(1 << 20, 1 << 20), "expected one map (h, w)"),
         (torch.zeros(1, 6, 8), "expected one map (h, w)"),
         (torch.zeros(6, 8, dtype=torch.complex64), "real numbers"),
         (torch.full((6, 8), torch.nan), "NaN or infinite"),
@@ -207,6 +210,28 @@ def test_files_that_hold_no_tensor_are_refused(tmp_path, content) -> None:
     for i in range(3):
         (tmp_path / f"{i}.pt").write_bytes(content)
     with pytest.raises(InputError, match=r"no file of torch\.save, or damaged"):
+        read_cue(tmp_path, clip_of())
+
+
+def test_views_are_read_as_what_they_show(tmp_path) -> None:
+    values = torch.arange(48.0).view(6, 8)
+    negative = torch.complex(values, values).conj().imag  # a view with its sign turned
+    for i in range(3):
+        torch.save((negative, values.mT.contiguous().mT, values[None].expand(2, 6, 8)[1])[i], tmp_path / f"{i}.pt")
+    maps = read_cue(tmp_path, clip_of()).maps
+    assert np.array_equal(maps, np.stack([-values, values, values]))
+
+
+def test_an_archive_at_the_end_of_another_file_is_no_archive(tmp_path) -> None:
+    """PyTorch would read the file by its older rules, which know no limit."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as small:
+        small.writestr("a", "b")
+    for i in range(3):
+        torch.save(torch.zeros(6, 8), tmp_path / f"{i}.pt", _use_new_zipfile_serialization=False)
+        with (tmp_path / f"{i}.pt").open("ab") as stream:
+            stream.write(archive.getvalue())
+    with pytest.raises(InputError, match=r"no file of torch\.save"):
         read_cue(tmp_path, clip_of())
 
 

@@ -16,8 +16,8 @@ from ikebook.features import Cue
 from ikebook.graph import segment
 from ikebook.metrics import region_similarity
 from ikebook.network import NetworkOptions
-from ikebook.presets import GraphOptions, override
-from ikebook.storage import Room
+from ikebook.presets import GraphOptions, override, preset
+from ikebook.storage import DiskArray, Room
 from ikebook.toys import toy
 from ikebook.train import TrainOptions
 
@@ -148,8 +148,7 @@ def test_an_agreement_of_networks_ends_it_too_with_a_graph(made, monkeypatch) ->
     steady = np.random.default_rng(0).random((6, 24, 32), np.float32)
     monkeypatch.setattr(module, "predict", lambda *_: iter(steady))
     states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=9, tolerance=1e-9)))
-    assert [state.module for state in states] == ["graph", "network", "graph", "network", "graph"][: len(states)]
-    assert states[-1].module == "graph"
+    assert [state.module for state in states] == ["graph", "network", "graph", "network", "graph"]
     assert states[-1].reason == "change"
 
 
@@ -180,8 +179,16 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(made, tmp_path) -> None:
         list(exchange(made.clip, made.flow, options=QUICK, checkpoints=tmp_path, progress=interrupted))
     assert len(list(tmp_path.glob("*.pt"))) == 1
     whole = list(exchange(made.clip, made.flow, options=QUICK))
-    resumed = list(exchange(made.clip, made.flow, options=QUICK, checkpoints=tmp_path))
+    seen: dict[str, int] = {}
+
+    def counted(stage, steps):
+        for _ in range(steps):
+            seen[stage] = seen.get(stage, 0) + 1
+            yield None
+
+    resumed = list(exchange(made.clip, made.flow, options=QUICK, checkpoints=tmp_path, progress=counted))
     assert np.array_equal(resumed[-1].soft, whole[-1].soft)
+    assert seen == {"network 1": 3, "network 2": 6}  # of the first, the first of two epochs was there
 
 
 def test_a_clip_without_room_has_the_same_cycles(made, tmp_path) -> None:
@@ -189,15 +196,34 @@ def test_a_clip_without_room_has_the_same_cycles(made, tmp_path) -> None:
     for found, expected in zip(
         exchange(made.clip, made.flow, options=QUICK, room=Room(0, tmp_path)), known, strict=True
     ):
+        assert isinstance(found.soft, DiskArray)
         assert np.array_equal(np.asarray(found.soft), expected.soft)
         assert found.change == pytest.approx(expected.change)
-    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("network", [TINY, None])
+@pytest.mark.parametrize("name", ["default", "paper", "released"])
+def test_where_nothing_moves_no_network_makes_up_an_object(name, network) -> None:
+    still = toy("still", (32, 24), 4)
+    options = replace(QUICK, network=network)
+    states = list(exchange(still.clip, still.flow, preset(name), options))
+    assert [(state.module, state.last, state.reason) for state in states] == [("graph", True, "nothing")]
+    assert not (np.asarray(states[0].soft) > states[0].threshold).any()
+
+
+def test_without_smoothness_predictions_stay_as_they_are(made, monkeypatch) -> None:
+    given = np.random.default_rng(0).random((6, 24, 32), np.float32)
+    monkeypatch.setattr(module, "predict", lambda *_: iter(given))
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, cycles=2, edges=EdgeOptions(smoothness=0))))
+    assert np.array_equal(states[1].soft, given)
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.465, 0.5, 0.85])
 def test_a_threshold_comes_to_lie_at_one_half(threshold) -> None:
     soft = np.array([0, threshold / 2, threshold, (1 + threshold) / 2, 1], np.float32)
-    assert halved(soft, threshold) == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=1e-6)
+    found = halved(soft, threshold)
+    assert found == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=1e-6)
+    assert np.array_equal(found >= 0.5, soft > np.float32(threshold))  # at the threshold, it is not object
 
 
 def test_change_is_relative(made) -> None:
@@ -213,6 +239,7 @@ def test_change_is_relative(made) -> None:
     ("options", "message"),
     [
         ({"window": -1}, "window is -1"),
+        ({"window": 101}, "expected 100 or less"),
         ({"saliency": 1}, "saliency is 1"),
         ({"cycles": 0}, "cycles is 0"),
         ({"tolerance": -1}, "tolerance is -1"),

@@ -20,6 +20,7 @@ from ikebook.flow import write_flo
 from ikebook.metrics import davis_scores, summary
 from ikebook.network import NetworkOptions
 from ikebook.presets import GraphOptions, preset
+from ikebook.refine import RefineOptions
 from ikebook.run import RunOptions
 from ikebook.toys import toy
 from ikebook.train import TrainOptions
@@ -225,6 +226,20 @@ class TestCycles:
             evaluate(dataset, tmp_path, CYCLED, progress=interrupted)
         assert evaluate(dataset, tmp_path, CYCLED)["mean"] == cycled[1]["mean"]
         assert not (tmp_path / "checkpoints").exists()
+
+
+def test_refined_masks_are_scored_apart(finished, dataset, tmp_path) -> None:
+    results = evaluate(dataset, tmp_path, replace(OPTIONS, refine=RefineOptions()))
+    assert results["mean"] == finished[1]["mean"]
+    for name in SEQUENCES:
+        masks = [read_grey(file) == 255 for file in sorted((tmp_path / "refined" / name).iterdir())]
+        found = summary(davis_scores(masks, dataset.annotations(name)))
+        assert results["sequences"][name]["refined"] == pytest.approx(found)
+    expected = np.mean([results["sequences"][name]["refined"]["J_mean"] for name in SEQUENCES])
+    assert results["mean_refined"]["J_mean"] == pytest.approx(expected)
+    assert table(results).splitlines()[-1].split()[:2] == ["mean,", "refined"]
+    with pytest.raises(InputError, match="made with other options"):
+        evaluate(dataset, tmp_path, OPTIONS)
 
 
 class TestResuming:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
-from ikebook.evaluate import evaluate, table
+from ikebook.evaluate import cycles, cycles_table, evaluate, table
 from ikebook.presets import preset
+from ikebook.refine import RefineOptions
 from ikebook.run import RunOptions
 
 # J of the authors' own program on the same flow, at 0.5, percent (its description is in the docstring of PRESETS).
@@ -39,6 +41,16 @@ def test_one_real_sequence(davis_root, tmp_path) -> None:
 @pytest.mark.slow
 def test_the_default_reaches_its_aim_over_all_sequences(davis_root, tmp_path) -> None:
     assert np.mean(list(scores(davis_root, tmp_path).values())) > 65
+
+
+@pytest.mark.slow
+def test_network_and_second_graph_on_a_real_sequence(davis_root, tmp_path) -> None:
+    options = RunOptions(cycle=CycleOptions(cycles=2), refine=RefineOptions(), device="cpu")
+    results = evaluate(Davis2016(davis_root), tmp_path, options, ["car-shadow"])
+    print(f"\n{table(results)}\n{cycles_table(results)}")
+    first, network, second = cycles(results)
+    assert network["J_mean"] > first["J_mean"] + 0.02
+    assert second["J_mean"] > first["J_mean"] + 0.02
 
 
 @pytest.mark.slow

@@ -74,11 +74,13 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(lesson, tmp_path, at) ->
     whole = train(*lesson, TINY, SHORT)
     with pytest.raises(Stop):
         train(*lesson, TINY, SHORT, checkpoint=file, progress=ticks(at, Stop()))
-    resumed = train(*lesson, TINY, SHORT, checkpoint=file)
+    seen: list[int] = []
+    resumed = train(*lesson, TINY, SHORT, checkpoint=file, progress=(seen.append(1) for _ in range(99)))
     assert same(whole, resumed)
     assert resumed.losses == whole.losses
-    seen = list(itertools.islice(iter([]), 0))
-    again = train(*lesson, TINY, SHORT, checkpoint=file, progress=iter(lambda: seen.append(1), 1))
+    assert len(seen) == 12 - 3 * (at // 3)  # from the end of the last whole epoch, of three steps
+    seen.clear()
+    again = train(*lesson, TINY, SHORT, checkpoint=file, progress=(seen.append(1) for _ in range(99)))
     assert same(whole, again)
     assert seen == []  # it was finished: no step was made
 
@@ -106,6 +108,47 @@ def test_another_training_s_checkpoint_is_refused(lesson, tmp_path, change) -> N
 class Evil:
     def __reduce__(self):
         return (print, ("code was run",))
+
+
+def damage(state, kind: str) -> None:
+    """Change one entry of a checkpoint to what can't be."""
+    moments = state["optimizer"]["state"][0]
+    {
+        "best is a list": lambda: state.update(best=[1]),
+        "best is empty": lambda: state.update(best={}),
+        "no best": lambda: state.update(best=None),
+        "no losses": lambda: state.update(losses=[]),
+        "NaN": lambda: state.update(losses=[float("nan")]),
+        "another reason": lambda: state.update(reason="why"),
+        "steps": lambda: state.update(steps=-5),
+        "shapes": lambda: moments.update(exp_avg=torch.zeros(2)),
+    }[kind]()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["best is a list", "best is empty", "no best", "no losses", "NaN", "another reason", "steps", "shapes"],
+)
+def test_a_checkpoint_with_wrong_entries_is_refused(lesson, tmp_path, kind) -> None:
+    file = tmp_path / "one.pt"
+    train(*lesson, TINY, replace(SHORT, epochs=1), checkpoint=file)
+    state = torch.load(file, weights_only=True)
+    state["reason"] = None
+    damage(state, kind)
+    torch.save(state, file)
+    with pytest.raises(InputError, match=r"one\.pt is damaged; remove it"):
+        train(*lesson, TINY, replace(SHORT, epochs=1), checkpoint=file)
+
+
+def test_a_bit_that_has_changed_is_noticed(lesson, tmp_path) -> None:
+    file = tmp_path / "one.pt"
+    training = train(*lesson, TINY, replace(SHORT, epochs=1), checkpoint=file)
+    content = file.read_bytes()
+    weights = training.network.head.weight.detach().numpy().tobytes()
+    place = content.index(weights)
+    file.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+    with pytest.raises(InputError, match="or damaged"):
+        train(*lesson, TINY, replace(SHORT, epochs=1), checkpoint=file)
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "code", "list", "cut", "lacks"])
@@ -160,6 +203,16 @@ def test_a_loss_that_never_was_a_number_is_reported(lesson, monkeypatch, bad) ->
     fake_loss(monkeypatch, [bad] * 3)
     with pytest.raises(DivergedError, match=r"in the first epoch. Lower training.rate \(it is 0.01\)"):
         train(*lesson, TINY, SHORT)
+
+
+def test_weights_that_the_last_step_made_nan_are_not_kept(lesson, monkeypatch) -> None:
+    """A loss is of the weights before its step; the step itself can be the one too far."""
+    steps = iter([1.0] * 5 + [float("nan")])  # the gradient of the sixth step, at the end of the second epoch
+    monkeypatch.setattr(module, "knowledge_loss", lambda logits, *_: (logits * next(steps)).mean().nan_to_num(0.1))
+    training = train(*lesson, TINY, replace(SHORT, epochs=9))
+    assert training.stopped == "nan"
+    assert len(training.losses) == 1
+    assert all(bool(value.isfinite().all()) for value in weights(training))
 
 
 def test_it_ends_when_the_loss_falls_no_more(lesson, monkeypatch) -> None:
@@ -252,6 +305,7 @@ class TestAugmentation:
         ({"epochs": 0}, "epochs is 0"),
         ({"batch": 0}, "batch is 0"),
         ({"steps": 0}, "steps is 0"),
+        ({"seed": 2**70}, "expected 9223372036854775807 or less"),
         ({"rate": 0}, "rate is 0"),
         ({"scale": 0.5}, "scale is 0.5"),
         ({"colour": 1}, "colour is 1; expected less than 1"),

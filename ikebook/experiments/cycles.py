@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ikebook.cycle import CycleOptions
 from ikebook.evaluate import cycles, evaluate
 from ikebook.experiments.common import Task, new_figure, percent, text_table, write_figure
@@ -64,8 +66,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
                 "": row["variant"],
                 "cycle": str(row["cycle"]),
                 "module": row["module"],
-                "J mean": percent(row["J_mean"]),
-                "F mean": percent(row["F_mean"]),
+                "J mean": percent(np.nan if row["J_mean"] is None else row["J_mean"]),
+                "F mean": percent(np.nan if row["F_mean"] is None else row["F_mean"]),
                 "change of J, %": signed(row["J_change"]),
                 "in the paper": signed(row["paper_J_change"]),
             }
@@ -82,7 +84,12 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     for (variant, module), style in styles.items():
         own = [row for row in rows if (row["variant"], row["module"]) == (variant, module)]
         label = f"{module}, {variant}" if module == "graph" else module
-        axis.plot([row["cycle"] for row in own], [100 * row["J_mean"] for row in own], style, label=label)
+        axis.plot(
+            [row["cycle"] for row in own],
+            [np.nan if row["J_mean"] is None else 100 * row["J_mean"] for row in own],
+            style,
+            label=label,
+        )
     axis.set_xticks(sorted({row["cycle"] for row in rows}))
     axis.set_xlabel("cycle")
     axis.set_ylabel("J mean, percent")

@@ -2,6 +2,7 @@
 
     python tests/experiments/speed.py                                        the embedded clip, 50 frames, its exact flow
     python tests/experiments/speed.py --input DIR --repeat 5                 a video, or a folder of frames
+    python tests/experiments/speed.py --input DIR --cycles 3                 with networks between the graphs
 
 Two measurements, each in a process of its own: `segment`, the Graph Module alone (motion saliency, chains, features,
 the exact solver, masks), repeated, least and median; and `ikebook segment` as a whole, with its greatest resident size.
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=true")
+    parser.add_argument("--cycles", default="1", help="of `ikebook segment` as a whole")
     parser.add_argument("--graph-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.graph_only:
@@ -46,12 +48,15 @@ def main() -> None:
                 "--out",
                 out,
                 "--no-cache",
+                "--cycles",
+                arguments.cycles,
                 *(f"--set={a}" for a in arguments.set),
             ]
             subprocess.run([sys.executable, "-m", "ikebook", *command], check=True, capture_output=True)
             summary = json.loads((Path(out) / "summary.json").read_text(encoding="utf-8"))
         seconds = "  ".join(f"{stage} {spent / summary['frames']:.3f}" for stage, spent in summary["seconds"].items())
         print(f"ikebook segment, {summary['frames']} frames, s/frame: {seconds}")
+        print(f"in all: {sum(summary['seconds'].values()):.0f} s")
         print(f"peak memory: {summary['peak_memory_bytes'] / 1e9:.2f} GB")
 
 

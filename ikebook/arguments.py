@@ -199,7 +199,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="GROUP.OPTION=VALUE",
         help="any other option of the graph, such as motion.radius=10 or masks.threshold=0.5, of the network, such as "
-        "network.widths=8,16,32, or of its training, such as training.epochs=5; may be repeated",
+        "network.widths=8,16,32, of its training, such as training.steps=500, or of the edges that its predictions are drawn "
+        "to, such as edges.luma=8; may be repeated",
     )
     add(
         "--memory",

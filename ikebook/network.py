@@ -103,8 +103,7 @@ class UNet(Module):
         """Frames (b, h, w, 3) uint8 RGB to logits (b, h, w): above 0 is object."""
         h, w = frames.shape[1:3]
         x = frames.movedim(-1, 1).to(self.head.weight.dtype) / 127.5 - 1  # (b, 3, h, w), from -1 to 1
-        multiple = self.options.stem * 2 ** len(self.downward)
-        x = nn.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+        x = nn.pad(x, (0, -w % self.multiple, 0, -h % self.multiple), mode="replicate")
         x = nn.pixel_unshuffle(x, self.options.stem)  # (b, 3 stem^2, h / stem, w / stem)
         skips = []
         for level in self.downward:
@@ -115,6 +114,11 @@ class UNet(Module):
         for level, skip in zip(self.upward, reversed(skips), strict=True):
             x = level(torch.cat([nn.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), skip], dim=1))
         return nn.pixel_shuffle(self.head(x), self.options.stem)[:, 0, :h, :w]
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of padded frames are multiples of: pixels that one cell of the coarsest level stands for."""
+        return self.options.stem * 2 ** len(self.downward)
 
     @property
     def parameter_count(self) -> int:

@@ -22,7 +22,7 @@ import ikebook
 from ikebook import check
 from ikebook.check import InputError, require
 from ikebook.losses import knowledge_loss
-from ikebook.network import NetworkOptions, UNet, new_network
+from ikebook.network import GROUPS, NetworkOptions, UNet, new_network
 from ikebook.storage import Array, pictures, tensor
 from ikebook.torch_files import load_tensors
 from ikebook.writers import atomic
@@ -121,6 +121,12 @@ def train(
     check.shape("pseudo", pseudo, tuple(frames.shape[:3]))
     begin = time.perf_counter()
     model = new_network(network, o.seed).to(device)
+    h, w = frames.shape[1:3]
+    require(
+        max(h, w) > model.multiple or network.widths[-1] > GROUPS,
+        f"frames of {w}x{h} are one cell at the network's coarsest level, which then has nothing to normalise over; give "
+        "network.widths fewer levels, or a smaller network.stem.",
+    )
     run = _Run(model, o, planned_steps(len(frames), o), device)
     if checkpoint is not None:
         run.resume(checkpoint, fingerprint(frames, pseudo, network, o))

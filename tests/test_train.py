@@ -325,3 +325,10 @@ def test_shapes_must_agree(lesson) -> None:
     frames, masks = lesson
     with pytest.raises(InputError, match="pseudo has shape"):
         train(frames, masks[:, :, :-1], TINY, SHORT)
+
+
+def test_a_network_with_too_many_levels_for_its_frames_is_refused(lesson) -> None:
+    with pytest.raises(InputError, match="frames of 32x24 are one cell at the network's coarsest level"):
+        train(*lesson, NetworkOptions(widths=(8, 8, 8, 8, 8), stem=2), SHORT)
+    enough = train(*lesson, NetworkOptions(widths=(8, 8, 8, 8, 16), stem=2), replace(SHORT, steps=2))
+    assert len(enough.losses) == 1

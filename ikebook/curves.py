@@ -63,9 +63,9 @@ SWEEPS = (
         "pixels",
         [Setting(w * h, 24, (w, h)) for w, h in (SMALL, (304, 160), (416, 224), (592, 320), (832, 448))],
     ),
-    # Features, F'F and two more products of that size are computed once a frame, and cost as much as a dozen steps. What
-    # p is charged for is the steps beyond the first.
-    Sweep("radius", [_radius(p) for p in (8, 12, 16, 24, 32)], base=_radius(1)),
+    # Features, F'F and two more products of that size are computed once a frame, and cost as much as a dozen steps; and
+    # displacements are collected along 5 steps, whatever p is. What p is charged for is the steps beyond those.
+    Sweep("radius", [_radius(p) for p in (10, 15, 20, 30, 40)], base=_radius(5)),
     # Each map among the features has 7 columns, at the nodes -3, ..., 3 frames away.
     Sweep("columns", [Setting(7 * (1 + c), 48, SMALL, (), c) for c in (0, 1, 3, 7, 13)]),
 )

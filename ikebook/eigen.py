@@ -132,12 +132,15 @@ class SpannedVolumes(Volumes):
     def products(self, maps: Callable[[range], Tensor]) -> Tensor:
         grid = self.features.chains.grid
         weights = self.weights.double().mT  # (1 or m, r, d)
+        sums: Tensor | None = None  # F_i' maps, (m, d, c): made once, as a small tensor kept from each frame holds up the heap
         with full_precision():
-            each = [
-                grid.inner(block, grid.pad(maps(frames).to(block)).mT.contiguous())  # F_i' maps, (b, d, c)
-                for frames, block in self.features.blocks(keep=True)
-            ]
-        return weights @ torch.cat(each)
+            for frames, block in self.features.blocks(keep=True):
+                part = grid.inner(block, grid.pad(maps(frames).to(block)).mT.contiguous())  # (b, d, c)
+                if sums is None:
+                    sums = part.new_empty(self.shape[0], *part.shape[1:])
+                sums[frames.start : frames.stop] = part
+        assert sums is not None
+        return weights @ sums
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -21,7 +21,7 @@ types: .venv/tests
 	$(BIN)/mypy
 
 pytest: .venv/tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 8
 
 notebooks: .venv/tests
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 notebooks

@@ -59,6 +59,21 @@ def parser() -> argparse.ArgumentParser:
     add_run_options(evaluate)
     evaluate.set_defaults(command="evaluate")
 
+    report = commands.add_parser(
+        "report",
+        help="evaluations beside the paper's tables",
+        description="Put the results of evaluations beside the paper's tables and other published numbers. Writes "
+        "OUT/report.md with its pictures, and OUT/report.html, one file that needs nothing else.",
+    )
+    report.add_argument("results", metavar="RESULTS", nargs="+", help="folders that 'ikebook evaluate' has written")
+    report.add_argument("--out", required=True, metavar="DIR", help="folder for the report")
+    report.add_argument(
+        "--no-frames",
+        action="store_true",
+        help="leave out the best and worst frames, which show pictures of the data set",
+    )
+    report.set_defaults(command="report")
+
     bench = commands.add_parser(
         "bench",
         help="what the eigenvector costs, in several ways",

@@ -1,4 +1,4 @@
-"""The command line: `ikebook segment`, `demo`, `evaluate`, `bench`, `experiment`, `data`."""
+"""The command line: `ikebook segment`, `demo`, `evaluate`, `report`, `bench`, `experiment`, `data`."""
 
 from __future__ import annotations
 
@@ -172,6 +172,18 @@ def _experiment(options: argparse.Namespace) -> None:
     print(perform(options.name, options.root, out, options.sequences, options.size, options.cue, _say))
 
 
+def _report(options: argparse.Namespace) -> None:
+    import datetime as dt
+
+    from ikebook.report import write_report
+
+    out = Path(options.out)
+    _check_out(out)
+    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    written = write_report([Path(folder) for folder in options.results], out, today, frames=not options.no_frames)
+    print(f"Written to {out}: {', '.join(path.name for path in written)}")
+
+
 def _data_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
@@ -271,6 +283,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "segment": _segment,
     "demo": _demo,
     "evaluate": _evaluate,
+    "report": _report,
     "bench": _bench,
     "experiment": _experiment,
     "data list": _data_list,

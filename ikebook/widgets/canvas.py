@@ -116,6 +116,8 @@ class VideoCanvas(anywidget.AnyWidget):
         allowed = {"shape", "layout", "tooltip", "tabbable", *self.trait_names(sync=True)}
         known(type(self).__name__, options, {name for name in allowed if name[0] != "_"})
         super().__init__()
+        # Beside others in a row, each canvas then takes its share of the width.
+        self.layout.width, self.layout.min_width = "100%", "0"
         self.show(frames=frames, maps=maps, compare=compare, map_range=map_range, colours=colours)
         with self.hold_sync():
             if "shape" in options:

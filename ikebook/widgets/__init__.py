@@ -9,8 +9,12 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "ChainExplorer": "chain_explorer",
+    "ClipPlayer": "clip_player",
+    "Compare": "compare",
     "VideoCanvas": "canvas",
     "link": "canvas",
+    "write_page": "save_html",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -85,6 +86,11 @@ def known(what: str, options: Mapping[str, Any], allowed: Iterable[str], needed:
 def plain(values: Iterable[Any]) -> list[Any]:
     """Numbers of NumPy or torch as Python's, which JSON can hold; all else as it is."""
     return [value.item() if hasattr(value, "item") else value for value in values]
+
+
+def finite(values: Iterable[Any]) -> list[float | None]:
+    """Numbers as Python's, and None for those that JSON has no word for: NaN and infinities."""
+    return [None if value is None or not math.isfinite(value) else float(value) for value in values]
 
 
 def value_range(values: Sequence[np.ndarray], given: tuple[float, float] | None = None) -> tuple[float, float]:

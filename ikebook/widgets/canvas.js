@@ -239,6 +239,7 @@ class View {
     this.left = make("span", "ike-side ike-left", { "aria-hidden": "true" });
     this.right = make("span", "ike-side ike-right", { "aria-hidden": "true" });
     this.stage.append(this.canvas, this.left, this.right);
+    this.plot = make("canvas", "ike-plot", { role: "img" });
     this.bar = make("div", "ike-bar", { role: "group", "aria-label": "Playback" });
     this.backButton = this.button("back", "Previous frame", () => this.step(-1));
     this.playButton = this.button("play", "Play", () => this.play(!this.playing));
@@ -273,7 +274,7 @@ class View {
     this.help = make("div", "ike-help");
     this.help.hidden = true;
     this.live = make("div", "ike-live", { role: "status", "aria-live": "polite" });
-    this.root.append(this.title, this.stage, this.bar, this.tools, this.help, this.live);
+    this.root.append(this.title, this.stage, this.plot, this.bar, this.tools, this.help, this.live);
     el.append(this.root);
   }
 
@@ -311,7 +312,7 @@ class View {
     for (const name of ["frames", "maps", "compare"]) heed([name], () => this.reload([name]));
     heed(["colours"], () => this.reload(["maps"]));
     heed(
-      ["map_range", "opacity", "paths", "points", "paint", "painted", "caption", "readout", "labels", "height", "parts", "brush"],
+      ["map_range", "opacity", "paths", "points", "paint", "painted", "caption", "readout", "labels", "height", "parts", "brush", "curves", "curve_range"],
       () => this.refresh(),
     );
     heed(["frame"], () => this.goTo(model.get("frame"), { send: false }));
@@ -325,6 +326,8 @@ class View {
     on(this.slider, "change", () => this.settle());
     on(this.opacity, "input", () => this.redraw());
     on(this.brush, "input", () => this.redraw());
+    for (const name of ["pointerdown", "pointermove"]) on(this.plot, name, (event) => event.buttons && this.scrubPlot(event));
+    on(this.plot, "pointerup", () => this.settle());
     on(canvas, "pointerdown", (event) => this.press(event));
     on(canvas, "pointermove", (event) => this.move(event));
     on(canvas, "pointerup", (event) => this.release(event));
@@ -398,6 +401,7 @@ class View {
     shown(this.title, parts !== "bar" && model.get("caption") !== "");
     shown(this.stage, parts !== "bar" && this.w > 0);
     shown(this.bar, parts !== "stage" && this.m > 1);
+    shown(this.plot, parts !== "stage" && this.m > 1 && model.get("curves").length > 0);
     shown(this.tools, parts !== "bar");
     shown(this.zoomTools, parts === "all");
     const overlay = Boolean(this.videos.maps);
@@ -807,6 +811,7 @@ class View {
     this.count.textContent = `${this.frame} / ${last}`;
     this.root.dataset.frame = this.frame;
     if (this.size && this.layers && !this.stage.hidden) this.drawStage();
+    if (!this.plot.hidden) this.drawCurves();
     const text = this.describe();
     this.readout.textContent = text;
     this.say(text);
@@ -928,7 +933,7 @@ class View {
   }
 
   /* A chain: faint over the whole clip, strong up to now, with a dot where it is now. `show` may leave parts out. */
-  drawPath({ points, colour = "#ff9f1c", width = 2, label = "", arrow = false, show = "all", around = 3 }) {
+  drawPath({ points, colour = "#ff9f1c", width = 3, label = "", arrow = false, show = "all", around = 3 }) {
     const near = ([t]) =>
       show === "at" ? t === this.frame : show === "upto" ? t <= this.frame : show === "around" ? Math.abs(t - this.frame) <= around : true;
     const kept = points.filter(near);
@@ -954,8 +959,9 @@ class View {
     this.stroke([wing(0.45), tip, wing(-0.45)], colour, width);
   }
 
-  drawPoint({ frame = null, x, y, colour = "#ff3c28", label = "" }) {
+  drawPoint({ frame = null, x, y, colour = "#ff3c28", label = "", show = "all" }) {
     const here = frame === null || frame === this.frame;
+    if (!here && show === "at") return;
     const at = this.toScreen(x, y);
     const side = Math.max(7, this.scale);
     const { context } = this;
@@ -1012,6 +1018,93 @@ class View {
       context.fill();
     }
     context.restore();
+  }
+
+  /* Curves over the frames, as wide as the slider's way, with the values of this frame. */
+
+  get plotSides() {
+    const plot = this.plot.getBoundingClientRect();
+    const way = this.slider.getBoundingClientRect();
+    return [way.left - plot.left + 8, way.right - plot.left - 8];
+  }
+
+  scrubPlot(event) {
+    if (event.type === "pointerdown") this.plot.setPointerCapture(event.pointerId);
+    const [left, right] = this.plotSides;
+    const at = (event.clientX - this.plot.getBoundingClientRect().left - left) / (right - left);
+    if (this.playing) this.play(false);
+    this.goTo(at * (this.m - 1), { settle: false });
+  }
+
+  drawCurves() {
+    const { plot } = this;
+    const curves = this.model.get("curves");
+    const [low, high] = this.model.get("curve_range");
+    const dpr = devicePixelRatio || 1;
+    const [width, height] = [plot.clientWidth, plot.clientHeight];
+    if (!width) return;
+    if (plot.width !== Math.round(width * dpr) || plot.height !== Math.round(height * dpr)) {
+      plot.width = Math.round(width * dpr);
+      plot.height = Math.round(height * dpr);
+    }
+    const context = plot.getContext("2d");
+    const style = getComputedStyle(this.root);
+    const [ink, quiet, rule] = ["--ike-text", "--ike-quiet", "--ike-line"].map((name) => style.getPropertyValue(name).trim());
+    const [left, right] = this.plotSides;
+    const [top, bottom] = [26, height - 8];
+    const u = (frame) => left + ((right - left) * frame) / Math.max(1, this.m - 1);
+    const v = (value) => bottom - ((bottom - top) * (clamp(value, low, high) - low)) / (high - low);
+    context.setTransform(dpr, 0, 0, dpr, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.font = "13px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    context.lineWidth = 1;
+    for (const value of [low, (low + high) / 2, high]) {
+      context.strokeStyle = rule;
+      context.beginPath();
+      context.moveTo(left, v(value));
+      context.lineTo(right, v(value));
+      context.stroke();
+      context.fillStyle = quiet;
+      context.textAlign = "right";
+      context.fillText(Number.isInteger(value) ? number(value, 0) : number(value, 1), left - 10, v(value));
+    }
+    context.strokeStyle = quiet;
+    context.beginPath();
+    context.moveTo(u(this.frame), top - 4);
+    context.lineTo(u(this.frame), bottom);
+    context.stroke();
+    let legend = left;
+    const said = [];
+    for (const { values, label = "", colour = "#3f8fdc" } of curves) {
+      context.strokeStyle = colour;
+      context.lineWidth = 2.5;
+      context.lineJoin = "round";
+      context.beginPath();
+      values.forEach((value, frame) => {
+        if (value === null) return;
+        if (frame && values[frame - 1] !== null) context.lineTo(u(frame), v(value));
+        else context.moveTo(u(frame), v(value));
+      });
+      context.stroke();
+      const now = values[this.frame];
+      if (now !== null) {
+        context.fillStyle = colour;
+        context.beginPath();
+        context.arc(u(this.frame), v(now), 4.5, 0, 2 * Math.PI);
+        context.fill();
+      }
+      const text = `${label} ${now === null ? "\u2013" : number(now)}`.trim();
+      context.fillStyle = colour;
+      context.fillRect(legend, 9, 14, 4);
+      context.fillStyle = ink;
+      context.textAlign = "left";
+      context.font = "600 14px system-ui, sans-serif";
+      context.fillText(text, legend + 20, 11.5);
+      legend += context.measureText(text).width + 44;
+      said.push(text);
+    }
+    plot.setAttribute("aria-label", `Curves over the frames; frame ${this.frame}: ${said.join(", ")}`);
   }
 
   /* Words */

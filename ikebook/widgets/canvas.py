@@ -16,7 +16,7 @@ import traitlets
 
 from ikebook import check
 from ikebook.check import require
-from ikebook.widgets.arrays import DEFLATED, PICTURES, colour_table, known, pack, plain, quantise, value_range
+from ikebook.widgets.arrays import DEFLATED, PICTURES, colour_table, finite, known, pack, plain, quantise, value_range
 
 HERE = Path(__file__).parent
 
@@ -49,7 +49,11 @@ class VideoCanvas(anywidget.AnyWidget):
         Chains: `points` [[frame, x, y], ...], and optionally `colour`, `width`, `label`, `arrow` and `show`, which is
         "all", "upto", "at" or "around" the current frame.
     points : list of dict
-        Marked pixels: `x`, `y`, and optionally `frame` (all if None), `colour`, `label`.
+        Marked pixels: `x`, `y`, and optionally `frame` (all if None), `colour`, `label`, and `show`: "at" its frame alone, or
+        "all", faint in others.
+    curves : list of dict
+        Plotted over the frames, above the slider: `values`, one for each frame or None, and optionally `label`, `colour`.
+        `curve_range` are the values at the bottom and the top.
     paint : bool
         Whether the mouse draws. `painted` (uint8, h*w or m*h*w bytes) comes back after each stroke; `painting` is its array.
     labels : list of str
@@ -87,6 +91,8 @@ class VideoCanvas(anywidget.AnyWidget):
     swipe = traitlets.Float(0.5).tag(sync=True)
     paths = traitlets.List(traitlets.Dict()).tag(sync=True)
     points = traitlets.List(traitlets.Dict()).tag(sync=True)
+    curves = traitlets.List(traitlets.Dict()).tag(sync=True)
+    curve_range = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 1.0)).tag(sync=True)
     paint = traitlets.Bool(False).tag(sync=True)
     painted = traitlets.Bytes(b"").tag(sync=True, echo_update=False)
     brush = traitlets.Int(4).tag(sync=True)
@@ -167,7 +173,7 @@ class VideoCanvas(anywidget.AnyWidget):
                 self.frame, self.playing = 0, False
                 self.set_trait("pixel", None)
                 self.set_trait("picked", None)
-                self.paths, self.points = [], []
+                self.paths, self.points, self.curves = [], [], []
                 self.shape = shape
             if map_range is not None or values:
                 self.map_range = (low, high)
@@ -239,12 +245,12 @@ class VideoCanvas(anywidget.AnyWidget):
         )
         return data
 
-    @traitlets.validate("map_range")
+    @traitlets.validate("map_range", "curve_range")
     def _check_range(self, proposal: Any) -> tuple[float, float]:
         low, high = proposal.value
         require(
             bool(np.isfinite([low, high]).all()) and low < high,
-            f"map_range is {proposal.value}; expected two finite numbers, the lower first.",
+            f"{proposal.trait.name} is {proposal.value}; expected two finite numbers, the lower first.",
         )
         return low, high
 
@@ -290,8 +296,18 @@ class VideoCanvas(anywidget.AnyWidget):
     @traitlets.validate("points")
     def _check_points(self, proposal: Any) -> list[dict[str, Any]]:
         for point in proposal.value:
-            known("a point", point, {"frame", "x", "y", "colour", "label"}, {"x", "y"})
+            known("a point", point, {"frame", "x", "y", "colour", "label", "show"}, {"x", "y"})
+            check.one_of("a point's show", point.get("show", "all"), ["all", "at"])
         return [dict(zip(point, plain(point.values()), strict=True)) for point in proposal.value]
+
+    @traitlets.validate("curves")
+    def _check_curves(self, proposal: Any) -> list[dict[str, Any]]:
+        m = self.shape[0]
+        for curve in proposal.value:
+            known("a curve", curve, {"values", "label", "colour"}, {"values"})
+            count = len(curve["values"])
+            require(count == m, f"a curve has {count} values; expected one for each of {m} frames (None for none).")
+        return [curve | {"values": finite(curve["values"])} for curve in proposal.value]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where no widget can be shown, a notebook falls back to this text; never to 20 MB of bytes.

@@ -15,7 +15,15 @@ from ikebook.widgets.save_html import State, write_page
 
 
 class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A column of widgets that knows how to become a static page."""
+    """A column of widgets that knows how to become a static page.
+
+    Attributes
+    ----------
+    page_note : str
+        A sentence under the page's heading: what a reader without a kernel can do.
+    """
+
+    page_note = ""
 
     def refuse(self, unknown: Mapping[str, Any]) -> None:
         """Raise `InputError`, with the option that was probably meant, if there is any in `unknown`."""
@@ -42,7 +50,7 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         InputError
             If the file can't be written. One that was there before is then as it was.
         """
-        write_page(path, self, title=title or type(self).__name__, states=self.states())
+        write_page(path, self, title=title or type(self).__name__, states=self.states(), note=self.page_note)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where no widget can be shown, a notebook falls back to this text; never to 20 MB of bytes.

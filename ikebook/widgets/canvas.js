@@ -202,6 +202,11 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 const number = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits) : "none").replace("-", "\u2212");
 
+/* As many digits as a number between these ends needs. */
+function digitsFor(low, high) {
+  return clamp(2 - Math.floor(Math.log10(Math.max(Math.abs(low), Math.abs(high), 1e-9)) + 1), 0, 8);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- the view */
 
 class View {
@@ -387,6 +392,7 @@ class View {
       this.centre = null;
       this.cursor = null;
     }
+    this.root.shape = this.model.get("shape");
     this.table = colourTable(bytesOf(this.model.get("colours")));
     this.frame = clamp(this.frame, 0, Math.max(0, this.m - 1));
     this.refresh();
@@ -407,7 +413,7 @@ class View {
     const overlay = Boolean(this.videos.maps);
     shown(this.overlayTools, overlay);
     shown(this.opacity, overlay && Boolean(this.videos.frames));
-    this.overlayTools.firstChild.hidden = this.opacity.hidden;
+    this.overlayTools.firstChild.hidden = this.opacity.hidden || parts === "stage";
     shown(this.brushTools, model.get("paint"));
     this.canvas.classList.toggle("ike-paints", model.get("paint"));
     this.slider.max = Math.max(0, this.m - 1);
@@ -443,8 +449,7 @@ class View {
     const [low, high] = this.model.get("map_range");
     const stops = [];
     for (let i = 0; i <= 16; i++) stops.push(css(this.table[Math.min(255, i * 16)]));
-    const digits = Math.max(Math.abs(low), Math.abs(high)) >= 10 ? 0 : 2;
-    const ends = [low, high].map((value) => (Number.isInteger(value) ? number(value, 0) : number(value, digits)));
+    const ends = [low, high].map((value) => number(value, Number.isInteger(value) ? 0 : digitsFor(low, high)));
     const strip = make("span", "ike-strip");
     strip.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
     const nodes = ends.map((text) => Object.assign(make("span", "ike-end"), { textContent: text }));
@@ -1131,8 +1136,9 @@ class View {
     if (inside) {
       const [first = "", second = ""] = model.get("labels");
       parts.push(`pixel (${words.x}, ${words.y})`);
-      if (words.value !== null) parts.push(`${first || "value"} ${number(words.value)}`);
-      if (words.second !== null) parts.push(`${second || "second"} ${number(words.second)}`);
+      const digits = Math.max(2, digitsFor(...model.get("map_range")));
+      if (words.value !== null) parts.push(`${first || "value"} ${number(words.value, digits)}`);
+      if (words.second !== null) parts.push(`${second || "second"} ${number(words.second, digits)}`);
       if (words.value === null && words.rgb) parts.push(`RGB ${words.rgb}`);
     }
     return parts.join(" \u00b7 ");

@@ -94,7 +94,7 @@ class VideoCanvas(anywidget.AnyWidget):
     curves = traitlets.List(traitlets.Dict()).tag(sync=True)
     curve_range = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 1.0)).tag(sync=True)
     paint = traitlets.Bool(False).tag(sync=True)
-    painted = traitlets.Bytes(b"").tag(sync=True, echo_update=False)
+    painted = traitlets.Bytes(b"").tag(sync=True, echo_update=False, from_json=lambda value, _: bytes(value))
     brush = traitlets.Int(4).tag(sync=True)
     caption = traitlets.Unicode("").tag(sync=True)
     readout = traitlets.Unicode("").tag(sync=True)

@@ -79,9 +79,7 @@ class ChainExplorer(Composed):
     array([0, 1, 2, 3, 4])
     """
 
-    page_note = (
-        "Click a pixel: the page shows the nearest of those that were followed when it was made. Step through them above."
-    )
+    page_note = "Click a pixel: the page shows the nearest of those that were followed when it was made. Step through them above."
 
     frame = traitlets.Int(0)
     pixel = traitlets.Tuple(traitlets.Int(), traitlets.Int())

@@ -53,14 +53,18 @@ def _cache() -> None:
 @pytest.fixture(scope="session")
 def chromium():
     """A Chromium, started: an installed one, or Playwright's own."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
+    )
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     installed = next(filter(None, map(shutil.which, names)), None)
     with playwright.sync_playwright() as session:
         try:
             browser = session.chromium.launch(executable_path=installed, args=FLAGS)
         except playwright.Error as error:
-            pytest.skip(f"no browser: neither {', '.join(names)} nor Playwright's own starts ({str(error).splitlines()[0]})")
+            pytest.skip(
+                f"no browser: neither {', '.join(names)} nor Playwright's own starts ({str(error).splitlines()[0]})"
+            )
         yield browser
         browser.close()
 
@@ -93,12 +97,25 @@ class Watched:
     def _socket(self, found) -> None:
         if not found.url.startswith(self.allowed.replace("http", "ws", 1)):
             self.strangers.append(found.url)
-        found.on("framesent", lambda frame: self.sent.append(frame))
+        found.on("framesent", self._sent)
+
+    def _sent(self, frame) -> None:
+        self.sent.append(frame)
 
     def updates(self) -> int:
         """Messages so far that changed a widget's state in Python."""
         texts = (frame if isinstance(frame, str) else frame.decode("utf-8", "replace") for frame in self.sent)
         return sum("comm_msg" in text for text in texts)
+
+    def wait_frame(self, frame: int, canvas: int = 0) -> None:
+        """Wait until a canvas shows a frame."""
+        self.wait_attribute(".ike", canvas, "data-frame", re.compile(rf"^{frame}$"))
+
+    def wait_attribute(self, selector: str, index: int, name: str, wanted: re.Pattern[str]) -> None:
+        """Wait until an attribute fits. No script's text is evaluated, which a static page forbids."""
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(selector).nth(index)).to_have_attribute(name, wanted, timeout=SECONDS * 1000)
 
     def assert_quiet(self) -> None:
         assert not self.errors
@@ -129,7 +146,14 @@ def server(tmp_path_factory):
         port = probe.getsockname()[1]
     token = secrets.token_hex(16)
     url = f"http://127.0.0.1:{port}"
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "IKEBOOK_CACHE", "MPLCONFIGDIR")
+    folders = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "IPYTHONDIR",
+        "IKEBOOK_CACHE",
+        "MPLCONFIGDIR",
+    )
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")},
         **{name: str(home / name.lower()) for name in folders},
@@ -141,14 +165,18 @@ def server(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--expose-app-in-browser"]
     command += [f"--ServerApp.root_dir={root}", f"--LabApp.app_settings_dir={settings}", "--ServerApp.port_retries=0"]
-    command += [f"--IdentityProvider.token={token}", "--LabApp.extension_manager=readonly", "--ServerApp.use_redirect_file=False"]
+    command += [
+        f"--IdentityProvider.token={token}",
+        "--LabApp.extension_manager=readonly",
+        "--ServerApp.use_redirect_file=False",
+    ]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         end = time.monotonic() + SECONDS
         while True:
             try:
-                urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=5).close()  # noqa: S310
+                urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=5).close()
                 break
             except (urllib.error.URLError, OSError):
                 said = (home / "log").read_text(errors="replace")[-2000:]
@@ -162,6 +190,17 @@ def server(tmp_path_factory):
             process.wait(15)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+READY = """() => {
+    const context = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+    return context?.isReady && context.session?.kernel?.status === 'idle';
+}"""
+
+SHUT_DOWN = """async () => {
+    const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+    if (session?.session) await Promise.race([session.shutdown(), new Promise((done) => setTimeout(done, 5000))]);
+}"""
 
 
 class Lab:
@@ -193,9 +232,9 @@ class Lab:
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         if scheme == "dark":
             self.command(watched, "apputils:change-theme", {"theme": "JupyterLab Dark"})
-            page.wait_for_selector("body[data-jp-theme-light=false]")
+            page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
         if run:
-            page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+            page.wait_for_function(READY)
             self.run_all(watched)
         return watched
 
@@ -206,13 +245,20 @@ class Lab:
             const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map((node) => node.textContent);
             return prompts.length > 0 && prompts.every((text) => /^\\[\\d+\\]/.test(text));
         }"""
-        watched.page.wait_for_function(done)
-        trouble = watched.page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-mod-error")
+        try:
+            watched.page.wait_for_function(done)
+        except Exception:
+            watched.shot("cells_that_do_not_end")
+            raise
+        trouble = watched.page.locator(
+            ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-mod-error"
+        )
         assert trouble.all_inner_texts() == []
 
     def command(self, watched: Watched, name: str, options: dict | None = None) -> None:
-        """Let JupyterLab do one of its commands."""
-        watched.page.evaluate("([name, options]) => window.jupyterapp.commands.execute(name, options)", [name, options or {}])
+        """Let JupyterLab do one of its commands; what comes of it shows in the page, which can be waited for."""
+        script = "([name, options]) => { window.jupyterapp.commands.execute(name, options); }"
+        watched.page.evaluate(script, [name, options or {}])
 
     def python(self, watched: Watched, code: str) -> str:
         """What the kernel prints for this code: run in a new cell at the notebook's end."""
@@ -222,16 +268,21 @@ class Lab:
             const notebook = window.jupyterapp.shell.currentWidget;
             const reply = notebook.context.sessionContext.session.kernel.requestExecute({ code, store_history: false });
             let said = '';
-            reply.onIOPub = ({ content, msg_type }) => {
+            reply.onIOPub = ({ content, header: { msg_type } }) => {
                 if (msg_type === 'stream') said += content.text;
                 if (msg_type === 'error') said += `${content.ename}: ${content.evalue}`;
             };
-            await reply.done;
+            const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 30000));
+            await Promise.race([reply.done, late]);
             return said;
         }"""
         said = page.evaluate(script, code)
         assert page.locator(".jp-CodeCell").count() == count
         return said.strip()
+
+    def shut_down(self, watched: Watched) -> None:
+        """End the notebook's kernel."""
+        watched.page.evaluate(SHUT_DOWN)
 
     def save(self, watched: Watched) -> None:
         """Save the notebook."""
@@ -245,9 +296,7 @@ def lab(chromium, server):
     lab = Lab(chromium, server)
     yield lab
     for watched in lab.watched:
-        watched.page.evaluate(
-            "async () => { await window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.shutdown(); }"
-        )
+        lab.shut_down(watched)
         watched.context.close()
     for watched in lab.watched:
         watched.assert_quiet()
@@ -287,7 +336,7 @@ def colour_at():
     """`colour_at(watched, (x, y), canvas=0)`: the colour on the screen at a pixel of a canvas's frame, RGB."""
 
     def colour_at(watched: Watched, pixel: tuple[int, int], canvas: int = 0) -> list[int]:
-        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *pixel])
+        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *map(int, pixel)])
 
     return colour_at
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 TOY = """
 import numpy as np
 from ikebook.widgets import VideoCanvas, link
@@ -15,10 +17,6 @@ maps[:, 6] = np.linspace(0, 1, 12)
 CANVAS = TOY + "canvas = VideoCanvas(frames, maps=maps, caption='A square', opacity=1.0)\ncanvas"
 
 
-def wait_frame(watched, frame, canvas=0) -> None:
-    watched.page.wait_for_function(f"document.querySelectorAll('.ike')[{canvas}].dataset.frame === '{frame}'")
-
-
 def near(colour, wanted, within=6) -> bool:
     return all(abs(a - b) <= within for a, b in zip(colour, wanted, strict=True))
 
@@ -28,7 +26,7 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     page = watched.page
     stage = page.locator(".ike-canvas")
     stage.wait_for()
-    wait_frame(watched, 0)
+    watched.wait_frame(0)
     assert near(colour_at(watched, (1, 3)), (250, 120, 0))
     assert near(colour_at(watched, (5, 3)), (0, 0, 0))
     assert stage.get_attribute("aria-label") == "A square, frame 0 of 6"
@@ -36,13 +34,13 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     stage.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    wait_frame(watched, 2)
+    watched.wait_frame(2)
     assert near(colour_at(watched, (1, 3)), (0, 0, 0))
     assert near(colour_at(watched, (4, 3)), (250, 120, 20))
     page.keyboard.press("End")
-    wait_frame(watched, 5)
+    watched.wait_frame(5)
     page.keyboard.press("ArrowLeft")
-    wait_frame(watched, 4)
+    watched.wait_frame(4)
     page.wait_for_timeout(500)
     assert lab.python(watched, "print(canvas.frame)") == "4"
     # A click reaches Python, and what Python answers comes back.
@@ -58,10 +56,10 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     page.get_by_text("clicked [4, 8, 4]").wait_for()
     # Python moves the frame.
     lab.python(watched, "canvas.frame = 1")
-    wait_frame(watched, 1)
+    watched.wait_frame(1)
     # Space plays, and pauses; playing is known to Python, and the frame when it has stopped.
     page.keyboard.press(" ")
-    page.wait_for_function("document.querySelector('.ike').dataset.frame !== '1'")
+    watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
     assert page.get_by_role("button", name="Pause").is_visible()
     assert lab.python(watched, "print(canvas.playing)") == "True"
     page.keyboard.press(" ")
@@ -82,24 +80,7 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     assert "frame 0" in live.inner_text()
 
 
-def test_an_overlay_has_its_colours_and_its_opacity(lab, colour_at) -> None:
-    watched = lab.open("overlay", [CANVAS])
-    page = watched.page
-    wait_frame(watched, 0)
-    assert near(colour_at(watched, (11, 6)), (253, 231, 37))  # the last colour of viridis
-    assert near(colour_at(watched, (0, 6)), (68, 1, 84))  # the first
-    lab.python(watched, "canvas.opacity = 0.0")
-    page.wait_for_function("document.querySelector('.ike-opacity').value === '0'")
-    page.wait_for_timeout(200)
-    assert near(colour_at(watched, (11, 6)), (0, 0, 0))
-    lab.python(watched, "canvas.show(maps=1 - maps, colours='gray'); canvas.opacity = 1.0")
-    page.wait_for_timeout(500)
-    assert near(colour_at(watched, (0, 6)), (255, 255, 255))
-    watched.shot("canvas_overlay", page.locator(".ike"))
-
-
-def test_scrubbing_sends_nothing_until_it_ends(lab) -> None:
-    watched = lab.open("scrub", [CANVAS])
+def scrubbing_sends_nothing_until_it_ends(lab, watched) -> None:
     page = watched.page
     slider = page.get_by_label("Frame", exact=True)
     box = slider.bounding_box()
@@ -119,10 +100,34 @@ def test_scrubbing_sends_nothing_until_it_ends(lab) -> None:
     assert lab.python(watched, "print(canvas.frame)") == page.locator(".ike").get_attribute("data-frame")
 
 
+def test_an_overlay_scrubbing_and_the_dark_theme(lab, colour_at) -> None:
+    watched = lab.open("overlay", [CANVAS])
+    page = watched.page
+    watched.wait_frame(0)
+    assert near(colour_at(watched, (11, 6)), (253, 231, 37))  # the last colour of viridis
+    assert near(colour_at(watched, (0, 6)), (68, 1, 84))  # the first
+    lab.python(watched, "canvas.opacity = 0.0")
+    page.wait_for_function("document.querySelector('.ike-opacity').value === '0'")
+    page.wait_for_timeout(300)
+    assert near(colour_at(watched, (11, 6)), (0, 0, 0))
+    lab.python(watched, "canvas.show(maps=1 - maps, colours='gray'); canvas.opacity = 1.0")
+    page.wait_for_timeout(500)
+    assert near(colour_at(watched, (0, 6)), (255, 255, 255))
+    watched.shot("canvas_overlay", page.locator(".ike"))
+    scrubbing_sends_nothing_until_it_ends(lab, watched)
+    lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    dark = "getComputedStyle(document.querySelector('.ike')).color.match(/[0-9.]+/g).slice(0, 3).every((part) => part > 180)"
+    page.wait_for_function(dark)
+    watched.shot("canvas_dark", page.locator(".ike"))
+    lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Light"})
+    page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")
+
+
 def test_painting_comes_back_after_a_stroke(lab, colour_at) -> None:
     watched = lab.open("paint", [TOY + "canvas = VideoCanvas(frames, paint=True, brush=0)\ncanvas"])
     page = watched.page
-    wait_frame(watched, 0)
+    watched.wait_frame(0)
     box = page.locator(".ike-canvas").bounding_box()
     pixel = box["width"] / 12
     page.mouse.move(box["x"] + 6.5 * pixel, box["y"] + 1.5 * pixel)
@@ -157,38 +162,27 @@ def test_linked_canvases_go_in_step_in_the_browser(lab) -> None:
     before = watched.updates()
     page.locator(".ike-canvas").first.focus()
     page.keyboard.press("ArrowRight")
-    wait_frame(watched, 1, 0)
-    wait_frame(watched, 1, 1)
+    watched.wait_frame(1, 0)
+    watched.wait_frame(1, 1)
     assert watched.updates() == before  # in step before Python hears of it
     page.wait_for_timeout(600)
     assert lab.python(watched, "print(a.frame, b.frame)") == "1 1"
 
 
-def test_it_follows_the_dark_theme(lab) -> None:
-    watched = lab.open("dark", [CANVAS], scheme="dark")
-    page = watched.page
-    wait_frame(watched, 0)
-    colour = page.evaluate("getComputedStyle(document.querySelector('.ike')).color")
-    assert min(int(part) for part in colour.removeprefix("rgb(").removeprefix("rgba(").split(",")[0:1]) > 180
-    watched.shot("canvas_dark", page.locator(".ike"))
-
-
 def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
     cells = [TOY + "canvas = VideoCanvas(frames, caption='kept', frame=3)\ncanvas"]
     watched = lab.open("kept", cells)
-    wait_frame(watched, 3)
+    watched.wait_frame(3)
     lab.save(watched)
     text = (lab.server.root / "kept.ipynb").read_text()
     assert "application/vnd.jupyter.widget-state+json" in text
-    watched.page.evaluate(
-        "async () => { await window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown(); }"
-    )
+    lab.shut_down(watched)
     # Another kernel, which has run nothing: all that is shown comes from the file.
     again = lab.open("kept", run=False)
     again.page.get_by_text("kept", exact=True).wait_for()
-    wait_frame(again, 3)
+    again.wait_frame(3)
     assert near(colour_at(again, (4, 3)), (250, 120, 30))
     again.page.locator(".ike-canvas").focus()
     again.page.keyboard.press("ArrowLeft")
-    wait_frame(again, 2)
+    again.wait_frame(2)
     assert near(colour_at(again, (2, 3)), (250, 120, 20))

@@ -230,13 +230,13 @@ class ChainExplorer(Composed):
         out = self.weights.sum()
         rows = [
             ("node", f"frame {self.frame}, pixel ({self.pixel[0]}, {self.pixel[1]})"),
-            (_key(CHAIN, "its chain"), f"{ahead} frames forward, {behind} backward"),
+            (_key(CHAIN, "its chain"), f"{ahead} ahead, {behind} behind"),
             ("ended early", ", ".join(ended) + " frames" if ended else "no"),
             (_key(LINK, "chains that lead here"), f"{len(self.incoming)}"),
             ("weight k(Δt), out + in", f"{out:.2f} + {incoming.sum():.2f}"),
         ]
         cells = "".join(
-            f'<tr><td style="padding: 2px 14px 2px 0; color: var(--jp-ui-font-color1, inherit)">{name}</td>'
+            f'<tr><td style="padding: 2px 14px 2px 0; white-space: nowrap; color: var(--jp-ui-font-color1, inherit)">{name}</td>'
             f'<td style="padding: 2px 0; font-variant-numeric: tabular-nums">{html.escape(value)}</td></tr>'
             for name, value in rows
         )
@@ -255,7 +255,7 @@ class ChainExplorer(Composed):
             left.bar(offsets, arriving, width=0.8, color=LINK, bottom=outgoing, label="in")
             left.set_title("Weights in M")
             left.set_xlabel("Δt, frames")
-            left.legend(fontsize=11)
+            left.legend(fontsize=11, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderaxespad=0.2)
             left.xaxis.get_major_locator().set_params(integer=True)
             curves = by_offset(self.features)
             for (name, points), colour in zip(curves.items(), (BLUE, RED, GREEN, PURPLE, ORANGE) * 4, strict=False):
@@ -263,10 +263,10 @@ class ChainExplorer(Composed):
                     *zip(*sorted(points.items()), strict=True), "o-", markersize=5, color=colour, label=name
                 )
             right.axhline(0, color=INK, linewidth=0.8, alpha=0.5)
-            right.set_title("Its row of F, collected along the chain")
+            right.set_title("Its row of F")
             right.set_xlabel("Δt, frames")
             right.xaxis.get_major_locator().set_params(integer=True)
-            right.legend(fontsize=11)
+            right.legend(fontsize=11, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, borderaxespad=0.2)
             alt = f"Weights of {len(self.chain)} points of the chain and of {len(self.incoming)} incoming chains; {len(self.features)} features"
             return figure_html(figure, alt)
 

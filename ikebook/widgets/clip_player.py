@@ -107,7 +107,9 @@ class ClipPlayer(Composed):
         link(*everyone)
         for name in ("frame", "playing"):
             traitlets.link((everyone[0], name), (self, name))
-        row = ipywidgets.Box(self.canvases, layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
+        row = ipywidgets.Box(
+            self.canvases, layout=ipywidgets.Layout(flex_flow="row wrap", width="100%", grid_gap="8px 16px")
+        )
         super().__init__([row, *everyone[len(self.canvases) :]])
 
     def __repr__(self) -> str:
@@ -117,31 +119,32 @@ class ClipPlayer(Composed):
 
 
 def named(kind: str, maps: Maps, clip: Clip) -> dict[tuple[str, str], np.ndarray]:
-    """The maps of one kind, by kind and name, each (m, h, w).
+    """The maps of one kind, "masks", "soft" or "labels", by kind and name, each (m, h, w)."""
+    if maps is None:
+        return {}
+    if not isinstance(maps, Mapping):
+        return {(kind, kind): fitting(kind, kind, maps, clip)}
+    return {(kind, str(name)): fitting(f"{kind}[{name!r}]", kind, values, clip) for name, values in maps.items()}
+
+
+def fitting(name: str, kind: str, maps: Any, clip: Clip) -> np.ndarray:
+    """Maps of a clip as an array (m, h, w).
 
     Raises
     ------
     InputError
-        For a shape that is not the clip's, masks that are not bool, and soft masks outside [0, 1].
+        For a shape that is not the clip's, masks that are not bool, values that are not finite, and soft masks outside
+        [0, 1].
     """
-    if maps is None:
-        return {}
-    given = maps if isinstance(maps, Mapping) else {kind: maps}
-    found = {}
-    for name, values in given.items():
-        label = kind if len(given) == 1 and name == kind else f"{kind}[{name!r}]"
-        check.shape(label, values, (len(clip), clip.size[1], clip.size[0]))
-        array = tensor(values[:]).detach().cpu().numpy() if not isinstance(values, np.ndarray) else values
-        if kind == "masks":
-            require(array.dtype == bool, f"{label} is {array.dtype}; expected bool (soft > threshold, say).")
-        else:
-            finite = bool(np.isfinite(array).all())
-            require(finite, f"{label} has values that are NaN or infinite; replace them, with 0 say.")
-        if kind == "soft":
-            low, high = float(array.min()), float(array.max())
-            require(
-                low >= -1e-6 and high <= 1 + 1e-6,
-                f"{label} lies between {low:.3g} and {high:.3g}; expected values in [0, 1]. Give it as labels instead.",
-            )
-        found[(kind, str(name))] = array
-    return found
+    check.shape(name, maps, (len(clip), clip.size[1], clip.size[0]))
+    array = maps if isinstance(maps, np.ndarray) else tensor(maps[:]).detach().cpu().numpy()
+    if kind == "masks":
+        require(array.dtype == bool, f"{name} is {array.dtype}; expected bool (soft > threshold, say).")
+        return array
+    require(bool(np.isfinite(array).all()), f"{name} has values that are NaN or infinite; replace them, with 0 say.")
+    low, high = float(array.min()), float(array.max())
+    require(
+        kind == "labels" or (low >= -1e-6 and high <= 1 + 1e-6),
+        f"{name} lies between {low:.3g} and {high:.3g}; expected values in [0, 1]. A ClipPlayer shows others as labels.",
+    )
+    return array

@@ -13,7 +13,7 @@ from ikebook.clip import Clip
 from ikebook.metrics import region_similarity
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.clip_player import Maps, named
+from ikebook.widgets.clip_player import Maps, fitting
 from ikebook.widgets.figures import BLUE, ORANGE
 
 THRESHOLD = 0.5
@@ -74,9 +74,9 @@ class Compare(Composed):
             len(self.names) == 2 and len(set(self.names)) == 2,
             f"names is {tuple(names)}; expected two different texts.",
         )
-        truth = clip.masks if truth is None else next(iter(named("masks", {"truth": truth}, clip).values()))
+        truth = clip.masks if truth is None else fitting("truth", "masks", truth, clip)
         arrays = [
-            next(iter(named("masks" if _is_bool(given) else "soft", {name: given}, clip).values()))
+            fitting(name, "masks" if _is_bool(given) else "soft", given, clip)
             for name, given in zip(("first", "second"), (first, second), strict=True)
         ]
         self.clip = clip

@@ -119,6 +119,7 @@ def test_an_overlay_scrubbing_and_the_dark_theme(lab, colour_at) -> None:
     page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
     dark = "getComputedStyle(document.querySelector('.ike')).color.match(/[0-9.]+/g).slice(0, 3).every((part) => part > 180)"
     page.wait_for_function(dark)
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
     watched.shot("canvas_dark", page.locator(".ike"))
     lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Light"})
     page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")

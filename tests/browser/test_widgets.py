@@ -66,7 +66,8 @@ def test_the_three_widgets_in_a_notebook(lab, colour_at, click_pixel) -> None:
     watched.shot("compare", page.locator(".jp-OutputArea-output").nth(2))
 
 
-def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel) -> None:
+def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeypatch) -> None:
+    monkeypatch.setattr("ikebook.widgets.chain_explorer.GRID", (4, 2))
     made = ikebook.toy("disc", size=(32, 24), frames=6)
     clip = made.clip
     soft = np.where(clip.masks, 0.9, 0.1)
@@ -99,8 +100,8 @@ def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel) -> None
     page = watched.page
     assert page.locator(".ike-step").inner_text() == "pixel (16, 12)"
     click_pixel(watched, (3, 3), 1)  # 0 is the step slider
-    page.get_by_text("pixel (2, 3)", exact=True).wait_for()
+    page.get_by_text("pixel (4, 6)", exact=True).wait_for()
     page.get_by_role("button", name="Next step").click()
-    page.get_by_text("pixel (6, 3)", exact=True).wait_for()
+    page.get_by_text("pixel (12, 6)", exact=True).wait_for()
     assert page.locator(".ike-figure svg").count() == 1
     watched.shot("page_chains_narrow")

@@ -1,0 +1,357 @@
+"""A real JupyterLab and a real Chromium: one of each for the session, nothing of the user's, and no way to the network.
+
+Screenshots go to $IKEBOOK_SCREENSHOTS, `out/screenshots` in the repository unless set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SCREENSHOTS = Path(os.environ.get("IKEBOOK_SCREENSHOTS", ROOT / "out" / "screenshots"))
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+
+QUIET = re.compile(
+    # What JupyterLab itself says, with or without our widgets.
+    r"favicon|translation|deprecat|Lumino|apputils|\[LSP|lsp/status|jupyterlab/api/(news|workspaces)|Permissions policy|"
+    r"preload|AudioContext|Unrecognized feature|react-i18n|ResizeObserver loop",
+    re.IGNORECASE,
+)
+
+SECONDS = 60
+"""How long a cell may take to show its widget, on two busy cores."""
+
+
+def pytest_collection_modifyitems(items) -> None:
+    for item in items:
+        if Path(__file__).parent in Path(item.path).parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(autouse=True)
+def _cache() -> None:
+    """The kernels' cache is the server's, and not a test's."""
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A Chromium, started: an installed one, or Playwright's own."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
+    )
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    installed = next(filter(None, map(shutil.which, names)), None)
+    with playwright.sync_playwright() as session:
+        try:
+            browser = session.chromium.launch(executable_path=installed, args=FLAGS)
+        except playwright.Error as error:
+            pytest.skip(
+                f"no browser: neither {', '.join(names)} nor Playwright's own starts ({str(error).splitlines()[0]})"
+            )
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page of the browser, and what it has said and asked for."""
+
+    def __init__(self, chromium, allowed: str, scheme: str = "light", size: tuple[int, int] = (1280, 900)) -> None:
+        self.allowed = allowed
+        self.errors: list[str] = []
+        self.strangers: list[str] = []
+        self.sent: list[bytes | str] = []
+        self.context = chromium.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(SECONDS * 1000)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._console)
+        self.page.on("request", self._request)
+        self.page.on("websocket", self._socket)
+
+    def _console(self, message) -> None:
+        text = f"{message.text} ({message.location.get('url', '')})"
+        if message.type == "error" and not QUIET.search(text):
+            self.errors.append(text)
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.allowed, "data:", "blob:", "about:")):
+            self.strangers.append(request.url)
+
+    def _socket(self, found) -> None:
+        if not found.url.startswith(self.allowed.replace("http", "ws", 1)):
+            self.strangers.append(found.url)
+        found.on("framesent", self._sent)
+
+    def _sent(self, frame) -> None:
+        self.sent.append(frame)
+
+    def updates(self) -> int:
+        """Messages so far that changed a widget's state in Python."""
+        texts = (frame if isinstance(frame, str) else frame.decode("utf-8", "replace") for frame in self.sent)
+        return sum("comm_msg" in text for text in texts)
+
+    def wait_frame(self, frame: int, canvas: int = 0) -> None:
+        """Wait until a canvas shows a frame."""
+        self.wait_attribute(".ike", canvas, "data-frame", re.compile(rf"^{frame}$"))
+
+    def wait_attribute(self, selector: str, index: int, name: str, wanted: re.Pattern[str]) -> None:
+        """Wait until an attribute fits. No script's text is evaluated, which a static page forbids."""
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(selector).nth(index)).to_have_attribute(name, wanted, timeout=SECONDS * 1000)
+
+    def assert_quiet(self) -> None:
+        assert not self.errors
+        assert not self.strangers
+
+    def shot(self, name: str, target=None) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        (target or self.page).screenshot(path=str(SCREENSHOTS / f"{name}.png"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """JupyterLab on loopback, with a token and folders of its own; `server.url`, `server.token`, `server.root`."""
+    home = tmp_path_factory.mktemp("jupyter")
+    root = home / "notebooks"
+    settings = home / "share" / "lab" / "settings"
+    root.mkdir()
+    settings.mkdir(parents=True)
+    # Widgets' state is saved with a notebook only if asked for, and the news would be fetched from the network.
+    overrides = {
+        "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    }
+    (settings / "overrides.json").write_text(json.dumps(overrides))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    url = f"http://127.0.0.1:{port}"
+    folders = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "IPYTHONDIR",
+        "IKEBOOK_CACHE",
+        "MPLCONFIGDIR",
+    )
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")},
+        **{name: str(home / name.lower()) for name in folders},
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "user-settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_NO_CONFIG": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--expose-app-in-browser"]
+    command += [f"--ServerApp.root_dir={root}", f"--LabApp.app_settings_dir={settings}", "--ServerApp.port_retries=0"]
+    command += [
+        f"--IdentityProvider.token={token}",
+        "--LabApp.extension_manager=readonly",
+        "--ServerApp.use_redirect_file=False",
+    ]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=5).close()
+                break
+            except (urllib.error.URLError, OSError):
+                said = (home / "log").read_text(errors="replace")[-2000:]
+                assert process.poll() is None, f"JupyterLab has ended:\n{said}"
+                assert time.monotonic() < end, f"JupyterLab does not answer:\n{said}"
+                time.sleep(0.3)
+        yield SimpleNamespace(url=url, token=token, root=root)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+READY = """() => {
+    const context = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+    return context?.isReady && context.session?.kernel?.status === 'idle';
+}"""
+
+SHUT_DOWN = """async () => {
+    const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+    if (session?.session) await Promise.race([session.shutdown(), new Promise((done) => setTimeout(done, 5000))]);
+}"""
+
+
+class Lab:
+    """JupyterLab in the browser: opens notebooks that it makes of cells, and runs them."""
+
+    def __init__(self, chromium, server) -> None:
+        self.chromium = chromium
+        self.server = server
+        self.watched: list[Watched] = []
+
+    def write(self, name: str, cells: list[str]) -> Path:
+        """A notebook of these cells, in the server's folder."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        for index, cell in enumerate(notebook.cells):
+            cell["id"] = f"cell-{index}"
+        path = self.server.root / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    def open(self, name: str, cells: list[str] | None = None, *, run: bool = True, scheme: str = "light") -> Watched:
+        """Open a notebook, written of these cells if there are any; run all of them, and wait until they have."""
+        if cells is not None:
+            self.write(name, cells)
+        watched = Watched(self.chromium, self.server.url, scheme)
+        self.watched.append(watched)
+        page = watched.page
+        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        if scheme == "dark":
+            self.command(watched, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+            page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+        if run:
+            page.wait_for_function(READY)
+            self.run_all(watched)
+        return watched
+
+    def run_all(self, watched: Watched) -> None:
+        """Run all cells, and wait until each has run without an error."""
+        self.command(watched, "notebook:run-all-cells")
+        done = """() => {
+            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map((node) => node.textContent);
+            return prompts.length > 0 && prompts.every((text) => /^\\[\\d+\\]/.test(text));
+        }"""
+        try:
+            watched.page.wait_for_function(done)
+        except Exception:
+            watched.shot("cells_that_do_not_end")
+            raise
+        trouble = watched.page.locator(
+            ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-mod-error"
+        )
+        assert trouble.all_inner_texts() == []
+
+    def command(self, watched: Watched, name: str, options: dict | None = None) -> None:
+        """Let JupyterLab do one of its commands; what comes of it shows in the page, which can be waited for."""
+        script = "([name, options]) => { window.jupyterapp.commands.execute(name, options); }"
+        watched.page.evaluate(script, [name, options or {}])
+
+    def python(self, watched: Watched, code: str) -> str:
+        """What the kernel prints for this code: run in a new cell at the notebook's end."""
+        page = watched.page
+        count = page.locator(".jp-CodeCell").count()
+        script = """async (code) => {
+            const notebook = window.jupyterapp.shell.currentWidget;
+            const reply = notebook.context.sessionContext.session.kernel.requestExecute({ code, store_history: false });
+            let said = '';
+            reply.onIOPub = ({ content, header: { msg_type } }) => {
+                if (msg_type === 'stream') said += content.text;
+                if (msg_type === 'error') said += `${content.ename}: ${content.evalue}`;
+            };
+            const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 30000));
+            await Promise.race([reply.done, late]);
+            return said;
+        }"""
+        said = page.evaluate(script, code)
+        assert page.locator(".jp-CodeCell").count() == count
+        return said.strip()
+
+    def shut_down(self, watched: Watched) -> None:
+        """End the notebook's kernel."""
+        watched.page.evaluate(SHUT_DOWN)
+
+    def save(self, watched: Watched) -> None:
+        """Save the notebook."""
+        self.command(watched, "docmanager:save")
+        watched.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+
+
+@pytest.fixture
+def lab(chromium, server):
+    """A `Lab`; at the test's end no page may have complained, or asked anyone but the server."""
+    lab = Lab(chromium, server)
+    yield lab
+    for watched in lab.watched:
+        lab.shut_down(watched)
+        watched.context.close()
+    for watched in lab.watched:
+        watched.assert_quiet()
+
+
+@pytest.fixture
+def disk(chromium):
+    """Opens files from disk, offline: `disk(path, scheme="light")`; afterwards, as for `lab`."""
+    opened: list[Watched] = []
+
+    def open_file(path: Path, scheme: str = "light", size: tuple[int, int] = (1280, 900)) -> Watched:
+        watched = Watched(chromium, "file://", scheme, size)
+        opened.append(watched)
+        watched.context.set_offline(True)
+        watched.page.goto(path.as_uri())
+        watched.page.wait_for_selector("body[data-ready]")
+        return watched
+
+    yield open_file
+    for watched in opened:
+        watched.context.close()
+        watched.assert_quiet()
+
+
+PIXEL = """([selector, index, x, y]) => {
+    // The colour that is shown at a pixel of the video's frame, read from the canvas on the screen.
+    const root = document.querySelectorAll('.ike')[index];
+    const canvas = root.querySelector(selector);
+    const [m, h, w] = root.shape;
+    const u = Math.floor((x + 0.5) * canvas.width / w), v = Math.floor((y + 0.5) * canvas.height / h);
+    return [...canvas.getContext('2d').getImageData(u, v, 1, 1).data].slice(0, 3);
+}"""
+
+
+@pytest.fixture
+def colour_at():
+    """`colour_at(watched, (x, y), canvas=0)`: the colour on the screen at a pixel of a canvas's frame, RGB."""
+
+    def colour_at(watched: Watched, pixel: tuple[int, int], canvas: int = 0) -> list[int]:
+        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *map(int, pixel)])
+
+    return colour_at
+
+
+@pytest.fixture
+def click_pixel():
+    """`click_pixel(watched, (x, y), canvas=0)`: click a pixel of a canvas's frame with the mouse."""
+
+    def click_pixel(watched: Watched, pixel: tuple[int, int], canvas: int = 0) -> None:
+        root = watched.page.locator(".ike").nth(canvas)
+        stage = root.locator(".ike-canvas")
+        stage.scroll_into_view_if_needed()
+        box = stage.bounding_box()
+        _, h, w = root.evaluate("(node) => node.shape")
+        x, y = (pixel[0] + 0.5) * box["width"] / w, (pixel[1] + 0.5) * box["height"] / h
+        stage.click(position={"x": x, "y": y})
+
+    return click_pixel

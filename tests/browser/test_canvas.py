@@ -1,0 +1,189 @@
+"""The canvas in a real JupyterLab: what it shows, what it hears, and what goes back to Python."""
+
+from __future__ import annotations
+
+import re
+
+TOY = """
+import numpy as np
+from ikebook.widgets import VideoCanvas, link
+frames = np.zeros((6, 8, 12, 3), np.uint8)
+for t in range(6):
+    frames[t, 2:5, t : t + 3] = (250, 120, 10 * t)  # a square that goes right
+maps = np.zeros((6, 8, 12))
+maps[:, 6] = np.linspace(0, 1, 12)
+"""
+
+CANVAS = TOY + "canvas = VideoCanvas(frames, maps=maps, caption='A square', opacity=1.0)\ncanvas"
+
+
+def near(colour, wanted, within=6) -> bool:
+    return all(abs(a - b) <= within for a, b in zip(colour, wanted, strict=True))
+
+
+def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, click_pixel) -> None:
+    watched = lab.open("canvas", [TOY + "canvas = VideoCanvas(frames, caption='A square', fps=20)\ncanvas"])
+    page = watched.page
+    stage = page.locator(".ike-canvas")
+    stage.wait_for()
+    watched.wait_frame(0)
+    assert near(colour_at(watched, (1, 3)), (250, 120, 0))
+    assert near(colour_at(watched, (5, 3)), (0, 0, 0))
+    assert stage.get_attribute("aria-label") == "A square, frame 0 of 6"
+    # Keys: frames, first and last, and back.
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    watched.wait_frame(2)
+    assert near(colour_at(watched, (1, 3)), (0, 0, 0))
+    assert near(colour_at(watched, (4, 3)), (250, 120, 20))
+    page.keyboard.press("End")
+    watched.wait_frame(5)
+    page.keyboard.press("ArrowLeft")
+    watched.wait_frame(4)
+    page.wait_for_timeout(500)
+    assert lab.python(watched, "print(canvas.frame)") == "4"
+    # A click reaches Python, and what Python answers comes back.
+    lab.python(watched, "canvas.observe(lambda c: setattr(canvas, 'caption', f'clicked {c.new}'), 'picked')")
+    click_pixel(watched, (9, 3))
+    page.get_by_text("clicked [4, 9, 3]").wait_for()
+    assert lab.python(watched, "print(canvas.pixel, canvas.picked)") == "[9, 3] [4, 9, 3]"
+    assert "pixel (9, 3)" in page.locator(".ike-readout").inner_text()
+    # The pixel cursor: Shift and arrows, then Enter.
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.get_by_text("clicked [4, 8, 4]").wait_for()
+    # Python moves the frame.
+    lab.python(watched, "canvas.frame = 1")
+    watched.wait_frame(1)
+    # Space plays, and pauses; playing is known to Python, and the frame when it has stopped.
+    page.keyboard.press(" ")
+    watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
+    assert page.get_by_role("button", name="Pause").is_visible()
+    assert lab.python(watched, "print(canvas.playing)") == "True"
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    shown = page.locator(".ike").get_attribute("data-frame")
+    page.wait_for_timeout(300)
+    assert lab.python(watched, "print(canvas.playing, canvas.frame)") == f"False {shown}"
+    # Zoom: the square's pixels grow.
+    page.keyboard.press("Home")
+    stage.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.wait_for_timeout(200)
+    watched.shot("canvas_zoomed", page.locator(".ike"))
+    page.keyboard.press("0")
+    live = page.locator(".ike-live")
+    page.wait_for_timeout(800)
+    assert "frame 0" in live.inner_text()
+
+
+def scrubbing_sends_nothing_until_it_ends(lab, watched) -> None:
+    page = watched.page
+    slider = page.get_by_label("Frame", exact=True)
+    box = slider.bounding_box()
+    page.wait_for_timeout(500)
+    before = watched.updates()
+    page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    seen = set()
+    for k in range(30):
+        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (k % 15) / 14, box["y"] + box["height"] / 2)
+        seen.add(page.locator(".ike").get_attribute("data-frame"))
+    assert len(seen) >= 5
+    assert watched.updates() == before
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert watched.updates() == before + 1
+    assert lab.python(watched, "print(canvas.frame)") == page.locator(".ike").get_attribute("data-frame")
+
+
+def test_an_overlay_scrubbing_and_the_dark_theme(lab, colour_at) -> None:
+    watched = lab.open("overlay", [CANVAS])
+    page = watched.page
+    watched.wait_frame(0)
+    assert near(colour_at(watched, (11, 6)), (253, 231, 37))  # the last colour of viridis
+    assert near(colour_at(watched, (0, 6)), (68, 1, 84))  # the first
+    lab.python(watched, "canvas.opacity = 0.0")
+    page.wait_for_function("document.querySelector('.ike-opacity').value === '0'")
+    page.wait_for_timeout(300)
+    assert near(colour_at(watched, (11, 6)), (0, 0, 0))
+    lab.python(watched, "canvas.show(maps=1 - maps, colours='gray'); canvas.opacity = 1.0")
+    page.wait_for_timeout(500)
+    assert near(colour_at(watched, (0, 6)), (255, 255, 255))
+    watched.shot("canvas_overlay", page.locator(".ike"))
+    scrubbing_sends_nothing_until_it_ends(lab, watched)
+    lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    dark = "getComputedStyle(document.querySelector('.ike')).color.match(/[0-9.]+/g).slice(0, 3).every((part) => part > 180)"
+    page.wait_for_function(dark)
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
+    watched.shot("canvas_dark", page.locator(".ike"))
+    lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Light"})
+    page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")
+
+
+def test_painting_comes_back_after_a_stroke(lab, colour_at) -> None:
+    watched = lab.open("paint", [TOY + "canvas = VideoCanvas(frames, paint=True, brush=0)\ncanvas"])
+    page = watched.page
+    watched.wait_frame(0)
+    box = page.locator(".ike-canvas").bounding_box()
+    pixel = box["width"] / 12
+    page.mouse.move(box["x"] + 6.5 * pixel, box["y"] + 1.5 * pixel)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 9.5 * pixel, box["y"] + 1.5 * pixel, steps=4)
+    before = watched.updates()
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert watched.updates() == before + 1
+    painted = lab.python(watched, "print(np.argwhere(canvas.painting > 0).tolist())")
+    assert painted == "[[1, 6], [1, 7], [1, 8], [1, 9]]"
+    colour = colour_at(watched, (7, 1))
+    assert colour[0] > 100
+    assert colour[2] < 60
+    watched.shot("canvas_painted", page.locator(".ike"))
+    page.get_by_label("Clear the painting").click()
+    page.wait_for_timeout(400)
+    assert lab.python(watched, "print(canvas.painting.sum())") == "0.0"
+    # The keyboard can paint too.
+    page.locator(".ike-canvas").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(400)
+    assert lab.python(watched, "print(np.argwhere(canvas.painting > 0).tolist())") == "[[4, 7]]"
+
+
+def test_linked_canvases_go_in_step_in_the_browser(lab) -> None:
+    cells = [TOY + "a, b = VideoCanvas(frames), VideoCanvas(frames)\nlink(a, b)", "a", "b"]
+    watched = lab.open("linked", cells)
+    page = watched.page
+    page.locator(".ike").nth(1).wait_for()
+    before = watched.updates()
+    page.locator(".ike-canvas").first.focus()
+    page.keyboard.press("ArrowRight")
+    watched.wait_frame(1, 0)
+    watched.wait_frame(1, 1)
+    assert watched.updates() == before  # in step before Python hears of it
+    page.wait_for_timeout(600)
+    assert lab.python(watched, "print(a.frame, b.frame)") == "1 1"
+
+
+def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
+    cells = [TOY + "canvas = VideoCanvas(frames, caption='kept', frame=3)\ncanvas"]
+    watched = lab.open("kept", cells)
+    watched.wait_frame(3)
+    lab.save(watched)
+    text = (lab.server.root / "kept.ipynb").read_text()
+    assert "application/vnd.jupyter.widget-state+json" in text
+    lab.shut_down(watched)
+    # Another kernel, which has run nothing: all that is shown comes from the file.
+    again = lab.open("kept", run=False)
+    again.page.get_by_text("kept", exact=True).wait_for()
+    again.wait_frame(3)
+    assert near(colour_at(again, (4, 3)), (250, 120, 30))
+    again.page.locator(".ike-canvas").focus()
+    again.page.keyboard.press("ArrowLeft")
+    again.wait_frame(2)
+    assert near(colour_at(again, (2, 3)), (250, 120, 20))

@@ -1,0 +1,107 @@
+"""ClipPlayer, ChainExplorer and Compare in a real JupyterLab, and their static pages from disk."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import ikebook
+from ikebook.widgets import ChainExplorer, ClipPlayer, Compare
+
+MAKE = """
+import numpy as np, ikebook
+from ikebook.widgets import ClipPlayer, ChainExplorer, Compare
+made = ikebook.toy("disc", size=(32, 24), frames=6)
+clip = made.clip
+soft = np.where(clip.masks, 0.9, 0.1)
+"""
+
+
+def test_the_three_widgets_in_a_notebook(lab, colour_at, click_pixel) -> None:
+    cells = [
+        MAKE + "player = ClipPlayer(clip, masks=clip.masks, soft=soft, labels=soft - 0.5)\nplayer",
+        "explorer = ChainExplorer(clip, made.flow, frame=2, pixel=(16, 12))\nexplorer",
+        "compare = Compare(clip, clip.masks, np.roll(clip.masks, 5, axis=2), names=('right', 'shifted'))\ncompare",
+    ]
+    watched = lab.open("three", cells)
+    page = watched.page
+    page.locator(".ike").nth(6).wait_for(state="attached")
+    # ClipPlayer is 0 to 3, and its bar 4: all go in step, and Python knows.
+    page.locator(".ike-canvas").first.focus()
+    page.keyboard.press("ArrowRight")
+    for canvas in range(5):
+        watched.wait_frame(1, canvas)
+    page.wait_for_timeout(600)
+    assert lab.python(watched, "print(player.frame)") == "1"
+    inside = np.argwhere(ikebook.toy("disc", size=(32, 24), frames=6).clip.masks[1]).mean(0).round().astype(int)
+    plain, masked = (colour_at(watched, (inside[1], inside[0]), canvas) for canvas in (0, 1))
+    assert masked[0] > plain[0] + 30  # red over the object
+    watched.shot("clip_player", page.locator(".jp-OutputArea-output").first)
+    # ChainExplorer: a click goes to Python, and its chain comes back.
+    click_pixel(watched, (8, 6), 5)
+    page.get_by_text("pixel (8, 6)", exact=False).first.wait_for()
+    said = lab.python(watched, "print(explorer.frame, explorer.pixel, len(explorer.chain), len(explorer.canvas.paths))")
+    frame, x, y, points, paths = said.replace("(", "").replace(")", "").replace(",", "").split()
+    assert (frame, x, y) == ("2", "8", "6")
+    assert int(points) >= 2
+    assert int(paths) >= 1
+    page.locator(".jp-OutputArea-output").nth(1).scroll_into_view_if_needed()
+    watched.shot("chain_explorer", page.locator(".jp-OutputArea-output").nth(1))
+    lab.python(watched, "explorer.radius = 1")
+    page.wait_for_timeout(800)
+    assert lab.python(watched, "print(explorer.chain.frames.tolist())") == "[1, 2, 3]"
+    # Compare: the line moves in the browser, and Python hears where it was let go.
+    stage = page.locator(".ike-canvas").nth(6)
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    y = box["y"] + box["height"] / 3
+    page.mouse.move(box["x"] + box["width"] / 2, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, y, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(600)
+    assert float(lab.python(watched, "print(compare.swipe)")) == pytest.approx(0.25, abs=0.02)
+    watched.shot("compare", page.locator(".jp-OutputArea-output").nth(2))
+
+
+def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeypatch) -> None:
+    monkeypatch.setattr("ikebook.widgets.chain_explorer.GRID", (4, 2))
+    made = ikebook.toy("disc", size=(32, 24), frames=6)
+    clip = made.clip
+    soft = np.where(clip.masks, 0.9, 0.1)
+    ClipPlayer(clip, masks=clip.masks, soft=soft).save_html(tmp_path / "player.html", title="A disc")
+    Compare(clip, clip.masks, np.roll(clip.masks, 5, axis=2)).save_html(tmp_path / "compare.html")
+    explorer = ChainExplorer(clip, made.flow, frame=2, pixel=(16, 12))
+    explorer.save_html(tmp_path / "chains.html")
+    assert explorer.pixel == (16, 12)
+
+    watched = disk(tmp_path / "player.html")
+    page = watched.page
+    assert page.locator("h1").inner_text() == "A disc"
+    page.locator(".ike-canvas").first.focus()
+    page.keyboard.press("ArrowRight")
+    for canvas in range(4):
+        watched.wait_frame(1, canvas)
+    page.wait_for_timeout(200)
+    x, y = (round(float(value)) for value in np.argwhere(clip.masks[1]).mean(0)[::-1])
+    assert np.abs(np.subtract(colour_at(watched, (x, y), 0), clip.frames[1, y, x])).max() <= 20
+    page.get_by_role("button", name="Play", exact=True).last.click()
+    watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
+    watched.shot("page_player")
+
+    watched = disk(tmp_path / "compare.html", scheme="dark")
+    watched.page.locator(".ike-plot").click(position={"x": 400, "y": 60})
+    watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^0]$"))
+    watched.shot("page_compare_dark")
+
+    watched = disk(tmp_path / "chains.html", size=(800, 900))
+    page = watched.page
+    assert page.locator(".ike-step").inner_text() == "pixel (16, 12)"
+    click_pixel(watched, (3, 3), 1)  # 0 is the step slider
+    page.get_by_text("pixel (4, 6)", exact=True).wait_for()
+    page.get_by_role("button", name="Next step").click()
+    page.get_by_text("pixel (12, 6)", exact=True).wait_for()
+    assert page.locator(".ike-figure svg").count() == 1
+    watched.shot("page_chains_narrow")

@@ -21,7 +21,7 @@ types: .venv/tests
 	$(BIN)/mypy
 
 pytest: .venv/tests
-	$(BIN)/pytest -n logical --maxprocesses 8
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist loadgroup
 
 notebooks: .venv/tests
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 notebooks

@@ -387,7 +387,7 @@ class View {
     const { w, h } = this;
     if (w && h && (this.layers?.w !== w || this.layers?.h !== h)) {
       this.layers = { w, h };
-      for (const name of ["frames", "maps", "compare", "painted"]) this.layers[name] = new Layer(w, h);
+      for (const name of ["frames", "maps", "compare", "painted", "mixed"]) this.layers[name] = new Layer(w, h);
       this.zoom = 1;
       this.centre = null;
       this.cursor = null;
@@ -830,19 +830,24 @@ class View {
     const [width, height] = this.size;
     const scale = this.scale;
     const [left, top] = this.corner;
-    const place = (layer) => context.drawImage(layer.canvas, -left * scale, -top * scale, this.w * scale, this.h * scale);
+    const place = (layer, there = true) =>
+      there && context.drawImage(layer.canvas, -left * scale, -top * scale, this.w * scale, this.h * scale);
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, width, height);
     context.imageSmoothingEnabled = scale < 3;
-    context.imageSmoothingQuality = "high";
     const opacity = videos.frames ? Number(this.opacity.value) / 100 : 1;
+    // Frame and map are laid over each other at their own size, so that only one picture has to be enlarged.
     const side = (map, version) => {
-      if (layers.frames.draw(videos.frames, frame, table, versions.frames)) place(layers.frames);
-      if (map.layer.draw(map.video, frame, table, version)) {
-        context.globalAlpha = map.video.channels === 1 ? opacity : 1;
-        place(map.layer);
-        context.globalAlpha = 1;
-      }
+      const framed = layers.frames.draw(videos.frames, frame, table, versions.frames);
+      const mapped = map.layer.draw(map.video, frame, table, version);
+      if (!mapped) return place(layers.frames, framed);
+      if (!framed || map.video.channels === 3) return place(map.layer);
+      const mixed = layers.mixed.context;
+      mixed.globalAlpha = 1;
+      mixed.drawImage(layers.frames.canvas, 0, 0);
+      mixed.globalAlpha = opacity;
+      mixed.drawImage(map.layer.canvas, 0, 0);
+      return place(layers.mixed);
     };
     side({ layer: layers.maps, video: videos.maps }, versions.maps);
     if (videos.compare) {

@@ -117,10 +117,13 @@ class Computing(Composed):
             if self._job is job:
                 self.bar.fail(line)
 
-        job = Job(whole, on_progress=self.bar.show, on_result=on_result, on_error=fail, on_end=end)
+        job = Job(whole, on_progress=self._progress, on_result=on_result, on_error=fail, on_end=end)
         self._job = job
         self.bar.watch(job)
         return job.start()
+
+    def _progress(self, fraction: float | None, text: str) -> None:
+        self.bar.show(fraction, text)
 
     def guarded(self, act: Callable[[], Any]) -> None:
         """Do what a button says, and show an error instead of losing it."""
@@ -157,7 +160,8 @@ def beside(*children: ipywidgets.Widget, least: int = 240) -> ipywidgets.Box:
         child.layout.flex = child.layout.flex or f"1 1 {least}px"
         child.layout.min_width = f"{least}px"
     return ipywidgets.Box(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="16px", width="100%")
+        children,
+        layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="16px", width="100%"),
     )
 
 

@@ -136,9 +136,9 @@ class InitialisationRace(Computing):
 
     def states(self) -> Iterator[str]:
         """One iteration after the other."""
+        before = self.iteration
         if len(self._rounds) <= self.iterations:
             self.run()
-        before = self.iteration
         for iteration in range(len(self._rounds)):
             self.iteration = iteration
             yield f"iteration {iteration}"

@@ -135,9 +135,8 @@ class PowerIterationStepper(Computing):
         self._figure_of: tuple[Any, ...] = ()
         self.sign = 1
         self._build()
-        with self.hold_trait_notifications():
-            self.preset = "own" if options is not None else "default"
-            self.start = start
+        self.preset = "own" if options is not None else "default"
+        self.start = start
         self._restart()
         self._rebuild()
         self.observe(lambda _: self._restart(), ["start"])

@@ -91,7 +91,7 @@ def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
     page.wait_for_function("document.querySelectorAll('.ike')[0].dataset.frame === '1'")
     assert page.locator(".ike").nth(1).get_attribute("data-frame") == "1"
     # A start from the menu.
-    page.get_by_label("x(0)").select_option("constant")
+    page.get_by_label("x(0)", exact=True).select_option("constant")
     page.wait_for_timeout(500)
     assert lab.python(watched, "print(stepper.start, stepper.stage)") == "constant start"
     # Its page, offline: the painting becomes the object there, too.

@@ -37,6 +37,7 @@ ORDER = [
     "reduced",
     "eigen",
     "power",
+    "walk",
     "subspace",
     "matrices",
     "theory",

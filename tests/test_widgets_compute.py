@@ -23,6 +23,7 @@ from ikebook.principal import solve
 from ikebook.theory import convergence
 from ikebook.toys import toy
 from ikebook.train import TrainOptions
+from ikebook.walk import Walk
 from ikebook.widgets import (
     CycleDashboard,
     InitialisationRace,
@@ -244,13 +245,13 @@ class TestPowerIterationStepper:
         assert np.allclose(implicit.labels, stepper.labels, atol=1e-5 * np.abs(stepper.labels).max())
 
     def test_old_steps_are_dropped_where_there_is_no_room(self, made, monkeypatch) -> None:
-        monkeypatch.setattr("ikebook.widgets.power_iteration_stepper.KEEP_BYTES", 6 * 1280 * 4)
+        monkeypatch.setitem(Walk.__init__.__kwdefaults__, "keep", 6 * 1280 * 4)
         stepper = PowerIterationStepper(made.clip, made.flow)
         for _ in range(9):
             stepper.step()
         for _ in range(5):
             stepper.back()
-        with pytest.raises(InputError, match=r"the last 6 are\. Press Restart"):
+        with pytest.raises(InputError, match=r"the last 6 are\. Begin anew"):
             stepper.back()
         assert len(stepper.cosines) == 2
         stepper.restart()

@@ -281,7 +281,7 @@ class MatrixExplorer(Computing):
         self.picture.points = [{"x": place_column, "y": place_row, "colour": "#2fa35f"}]
         (first, *_), (second, *_) = joined
         apart = abs(first - second)
-        text = f"Row {place_row}, column {place_column}: {self.value:.4g}."
+        text = f"Row {place_row}, column {place_column}: {self.value:.4g}.".replace("-", "\u2212")
         if self.shown == "M":
             there = "A motion chain joins the two pixels" if self.value else "No motion chain joins the two pixels"
             text += f" {there}, {apart} frame{'s' if apart != 1 else ''} apart." if apart else " They are in one frame."

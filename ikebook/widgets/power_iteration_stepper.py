@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,20 +12,19 @@ import ipywidgets
 import numpy as np
 import torch
 import traitlets
-from torch import Tensor
 
 from ikebook import check
 from ikebook.check import InputError, require
 from ikebook.clip import Clip
-from ikebook.eigen import reachable
 from ikebook.feature_motion import FeatureMotion, explicit
 from ikebook.features import Cue
 from ikebook.flow.fields import Flow
 from ikebook.graph import same_clip
 from ikebook.masks import soft_masks
-from ikebook.power import PowerState, power_steps, start_labels
+from ikebook.power import start_labels
 from ikebook.presets import PRESETS, GraphOptions
 from ikebook.principal import Solved, solve
+from ikebook.walk import Walk
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
@@ -44,9 +42,6 @@ WORDS = {
     "projected": "P x: of that, only what the features can say is kept.",
     "normalised": "x / |x|: length 1 again. One iteration is done.",
 }
-
-KEEP_BYTES = 1 << 28
-"""Labels of earlier steps that are kept for Back."""
 
 MOST = 300
 """Iterations after which Play stops."""
@@ -123,17 +118,10 @@ class PowerIterationStepper(Computing):
         self._lock = threading.RLock()
         self._solved: Solved | None = None
         self._matrix: FeatureMotion | None = None
-        self._exact: Tensor | None = None
         self._playing: Job | None = None
         self._quiet = False
         self._painting = np.zeros((len(clip), clip.size[1], clip.size[0]), np.float32)
-        self._history: deque[PowerState] = deque()
-        self._at = self._dropped = 0
-        self._steps: Iterator[PowerState] | None = None
-        self._ended = False
-        self._records: dict[str, list[float]] = {"rayleigh": [], "residuals": [], "cosines": []}
         self._figure_of: tuple[Any, ...] = ()
-        self.sign = 1
         self._build()
         self.preset = "own" if options is not None else "default"
         self.start = start
@@ -157,11 +145,7 @@ class PowerIterationStepper(Computing):
         """Go back by one stage; at the start, nothing happens."""
         self.pause()
         with self._lock:
-            require(
-                self._at > 0 or self._dropped == 0,
-                f"earlier steps of a clip of this size are not kept; the last {len(self._history)} are. Press Restart.",
-            )
-            self._at = max(0, self._at - 1)
+            self._walk.back()
             self._show()
 
     def play(self) -> None:
@@ -218,7 +202,12 @@ class PowerIterationStepper(Computing):
     @property
     def labels(self) -> np.ndarray:
         """X now, (m, h, w)."""
-        return self._history[self._at].labels.cpu().numpy().reshape(self._shape)
+        return self._walk.now.labels.cpu().numpy().reshape(self._shape)
+
+    @property
+    def sign(self) -> int:
+        """Of what is shown: 1 for x, -1 for -x."""
+        return self._walk.sign
 
     @property
     def soft(self) -> np.ndarray:
@@ -228,29 +217,29 @@ class PowerIterationStepper(Computing):
     @property
     def rayleigh(self) -> list[float]:
         """Of each completed iteration, x'Ax of the unit x that it began with."""
-        return self._records["rayleigh"][: self._completed]
+        return self._walk.rayleigh
 
     @property
     def residuals(self) -> list[float]:
         """Of each completed iteration, |Ax - value x| / |value| of the unit x that it began with."""
-        return self._records["residuals"][: self._completed]
+        return self._walk.residuals
 
     @property
     def cosines(self) -> list[float]:
         """|cos| to the exact eigenvector, of x(0), x(1), ...; NaN where there is none."""
         self.ready()
-        return self._records["cosines"][: self._completed + 1]
+        return self._walk.cosines
 
     @property
     def converged(self) -> bool:
         """Whether x is the eigenvector, as far as its precision goes, or nothing is left of it."""
-        return self._ended and self._at == len(self._history) - 1
+        return self._walk.converged
 
     def states(self) -> Iterator[str]:
         """The first two iterations stage by stage, then one after the other."""
         self.ready()
         self.pause()
-        before = self._dropped + self._at
+        before = self._walk.place
         self._restart()
         yield f"start: {self.start}"
         while not self.converged and self.iteration <= PAGE_ITERATIONS:
@@ -258,7 +247,7 @@ class PowerIterationStepper(Computing):
             if self.iteration <= 2 or self.stage == "normalised":
                 yield f"iteration {self.iteration}: {self.stage}"
         self._restart()
-        while self._dropped + self._at < before and not self.converged:
+        while self._walk.place < before and not self.converged:
             self._forward()
 
     # Traits
@@ -280,10 +269,6 @@ class PowerIterationStepper(Computing):
     def _shape(self) -> tuple[int, int, int]:
         return len(self.clip), self.clip.size[1], self.clip.size[0]
 
-    @property
-    def _completed(self) -> int:
-        return self.iteration if self.stage in ("start", "normalised") else self.iteration - 1
-
     def _graph_options(self) -> GraphOptions:
         return self.options if self.preset == "own" and self.options is not None else PRESETS[self.preset]
 
@@ -298,8 +283,6 @@ class PowerIterationStepper(Computing):
         def done(found: tuple[Solved, FeatureMotion]) -> None:
             with self._lock:
                 self._solved, self._matrix = found
-                pairs = found[0].pairs
-                self._exact = found[0].labels().flatten().double() if len(pairs.values) else None
                 self._restart()
 
         self._solved = None
@@ -315,11 +298,14 @@ class PowerIterationStepper(Computing):
                 x = start_labels(
                     STARTS[self.start], len(self.clip), self.clip.size, seed=options.seed, width=options.start_width
                 ).to(dtype)
-            nan = float("nan")
-            self._history = deque([PowerState(iteration=0, step="start", labels=x, value=nan, residual=nan)])
-            self._at = self._dropped = 0
-            self._steps, self._ended = None, False
-            self._records = {"rayleigh": [], "residuals": [], "cosines": [self._cosine(x)]}
+            solver, solved = self._graph_options().solver, self._solved
+            self._walk = Walk(
+                self._matrix if solved is not None else None,
+                x,
+                solved.labels().flatten() if solved is not None and solved.signs else None,
+                normalisation=solver.normalisation,
+                iterations=MOST if solver.normalisation == "l2" else solver.iterations,
+            )
             self._show()
 
     def _check_start(self) -> None:
@@ -329,46 +315,8 @@ class PowerIterationStepper(Computing):
     def _forward(self) -> None:
         with self._lock:
             self._check_start()
-            if self._at < len(self._history) - 1:
-                self._at += 1
-            elif not self._ended:
-                if self._steps is None:
-                    assert self._matrix is not None
-                    solver = self._graph_options().solver
-                    self._steps = power_steps(
-                        self._matrix,
-                        self._history[0].labels,
-                        iterations=MOST if solver.normalisation == "l2" else solver.iterations,
-                        tolerance=reachable(1e-6, self._matrix.dtype),
-                        normalisation=solver.normalisation,
-                        project_start=False,
-                    )
-                    next(self._steps)  # x(0), which is there
-                state = next(self._steps, None)
-                if state is None:
-                    self._ended = True
-                else:
-                    self._keep(state)
+            self._walk.forward()
             self._show()
-
-    def _keep(self, state: PowerState) -> None:
-        self._history.append(state)
-        self._at += 1
-        size = state.labels.numel() * state.labels.element_size()
-        while len(self._history) * size > KEEP_BYTES and len(self._history) > 4:
-            self._history.popleft()
-            self._at -= 1
-            self._dropped += 1
-        if state.step == "normalisation":
-            self._records["rayleigh"].append(state.value)
-            self._records["residuals"].append(state.residual)
-            self._records["cosines"].append(self._cosine(state.labels))
-
-    def _cosine(self, x: Tensor) -> float:
-        if self._solved is None or self._exact is None:
-            return float("nan")
-        length = float(x.double().norm())
-        return abs(float(x.double() @ self._exact)) / length if length else 0.0
 
     def _play(self, job: Job) -> Iterator[tuple[None, str]]:
         while not self.converged and self.iteration < MOST:
@@ -449,7 +397,7 @@ class PowerIterationStepper(Computing):
     def _buttons(self) -> None:
         playing = self.playing and self._playing is not None
         self.play_button.description = "Pause" if playing else "Play"
-        self.back_button.disabled = self._at == 0
+        self.back_button.disabled = self._walk.place == 0
 
     def _strokes(self, _: Any) -> None:
         if self._quiet:
@@ -479,11 +427,7 @@ class PowerIterationStepper(Computing):
             self.start = "painted"
 
     def _show(self) -> None:
-        state = self._history[self._at]
-        along = 0.0 if self._exact is None else float(state.labels.double() @ self._exact)
-        given = state.iteration == 0 or (state.iteration == 1 and state.step == "propagation")
-        linear = self._graph_options().solver.normalisation == "l2"
-        self.sign = -1 if linear and along < 0 and not given else 1
+        state = self._walk.now
         with self.hold_trait_notifications():
             self.iteration, self.stage = state.iteration, STAGES[state.step]
         labels = self.sign * self.labels
@@ -498,12 +442,12 @@ class PowerIterationStepper(Computing):
         self._buttons()
 
     def _sentence(self) -> str:
-        if self._solved is not None and self._exact is None:
+        if self._solved is not None and not self._solved.signs:
             return "Nothing moves against the scene in this clip: A is 0, and has no eigenvector to find."
         text = WORDS[self.stage]
         if self.stage == "start" and self.start == "painted" and not self._painting.any():
             text = "Draw on the left, anywhere, in any frame; then press Play."
-        known = [value for value in self._records["cosines"][: self._completed + 1] if not math.isnan(value)]
+        known = [value for value in self._walk.cosines if not math.isnan(value)]
         if known:
             text += f" Cosine to the exact vector: {known[-1]:.4f}."
         if self.sign < 0:
@@ -514,13 +458,14 @@ class PowerIterationStepper(Computing):
 
     def _plot(self) -> None:
         """Draw the curves, once an iteration."""
-        done = self._completed
-        key = (done, id(self._records), self._solved is None)
+        walk = self._walk
+        done = walk.completed
+        key = (done, id(walk))
         if key == self._figure_of:
             return
         self._figure_of = key
-        cosines, residuals = self._records["cosines"][: done + 1], self.residuals
-        values = [value for value in self.rayleigh if not math.isnan(value)]
+        cosines, residuals = walk.cosines, walk.residuals
+        values = [value for value in walk.rayleigh if not math.isnan(value)]
         named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)
         self.cosine_curve.value = line_chart(

@@ -99,7 +99,7 @@ class SpectrumExplorer(Computing):
             lambda job: solve(clip, flow, options, cues, pairs=pairs, dtype=self._dtype),
             self._prepared,
             "building the graph",
-            lambda: None,
+            self._built,
         )
 
     def __repr__(self) -> str:
@@ -187,7 +187,7 @@ class SpectrumExplorer(Computing):
         for canvas in (self.mixture, self.shaken):
             canvas.opacity = 0.88
         self.playback = in_step(self.mixture, self.shaken)
-        self.choice = ipywidgets.ToggleButtons(options=[("...", 0)], style={"button_width": "112px"})
+        self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
         self.choice.observe(lambda change: self.set_trait("selected", change["new"] or 0), ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
         self.sliders: list[ipywidgets.FloatSlider] = []
@@ -213,6 +213,10 @@ class SpectrumExplorer(Computing):
         ]
         self._draw_noise()
 
+    def _built(self) -> None:
+        if not len(self._vectors):
+            self.mixture.caption, self.shaken.caption = "no eigenvector", "no eigenvector"
+
     def _prepared(self, found: Solved) -> None:
         self._solved = found
         count = len(found.pairs.values)
@@ -228,7 +232,7 @@ class SpectrumExplorer(Computing):
                 orientation="vertical",
                 description=str(k + 1),
                 readout_format=".2f",
-                layout=ipywidgets.Layout(height="130px", width="54px"),
+                layout=ipywidgets.Layout(height="180px", width="56px"),
             )
             for k in range(count)
         ]

@@ -195,7 +195,7 @@ def perturbation(
     ----------
     matrix, changed : A and A + E, on the same nodes
     frobenius : also the Frobenius norms, for which both matrices are built
-    on_product : is called at each product with A + E and A; it may raise, to end the measurement
+    on_product : is called at each product with E; it may raise, to end the measurement
     """
     require(
         matrix.shape == changed.shape,
@@ -208,11 +208,13 @@ def perturbation(
     )
     cosine = abs(float(before.vectors[0].double() @ after.vectors[0].double()))
     gap = float(before.values[0] - before.values[1])
-    spectral = max(abs(_extreme(_Difference(changed, matrix), which, 1e-4, on_product)) for which in ("SA", "LA"))
+    difference: LinearOperator = _Difference(changed, matrix)
     size, whole = math.nan, math.nan
     if frobenius:
         a = matrix.dense()
-        size, whole = float((changed.dense() - a).norm()), float(a.norm())
+        difference = _Known(changed.dense() - a)
+        size, whole = float(difference.dense().norm()), float(a.norm())
+    spectral = max(abs(_extreme(difference, which, 1e-4, on_product)) for which in ("SA", "LA"))
     return Perturbation(
         sine=math.sqrt(max(0.0, 1 - cosine**2)),
         spectral=spectral,
@@ -298,6 +300,21 @@ class _Difference(LinearOperator):
 
     def _dense(self) -> Tensor:
         return self.first.dense() - self.second.dense()
+
+
+class _Known(LinearOperator):
+    """A matrix whose entries are there."""
+
+    def __init__(self, entries: Tensor) -> None:
+        self.entries = entries
+        rows, columns = entries.shape
+        super().__init__((rows, columns), entries.dtype, entries.device)
+
+    def _matvec(self, x: Tensor) -> Tensor:
+        return self.entries @ x
+
+    def _dense(self) -> Tensor:
+        return self.entries
 
 
 def _extreme(

@@ -175,5 +175,5 @@ def in_step(*canvases: VideoCanvas) -> VideoCanvas:
 def limit(labels: np.ndarray, part: float = 0.998) -> float:
     """A range of colours about 0 that a few outliers do not spoil: the quantile `part` of |labels|."""
     size = np.abs(labels)
-    found = float(np.quantile(size[::7] if size.ndim == 1 and size.size > 1_000_000 else size, part))
+    found = float(np.quantile(size[:: max(1, size.size // 200_000)] if size.ndim == 1 else size, part))
     return found or float(size.max()) or 1.0

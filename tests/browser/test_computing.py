@@ -1,0 +1,281 @@
+"""The widgets that compute, in a real JupyterLab: clicks and keys reach Python, and what it finds comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+MADE = "from ikebook import toy\nmade = toy('disc')\n"
+
+COLOUR = """([index, x, y]) => {
+    // The colour on the screen at a pixel of the index-th canvas that shows a picture, RGB.
+    const canvas = document.querySelectorAll('.ike-canvas')[index];
+    const [m, h, w] = canvas.closest('.ike').shape;
+    const u = Math.floor((x + 0.5) * canvas.width / w), v = Math.floor((y + 0.5) * canvas.height / h);
+    return [...canvas.getContext('2d').getImageData(u, v, 1, 1).data].slice(0, 3);
+}"""
+
+
+def colour(watched, canvas: int, pixel: tuple[int, int]) -> list[int]:
+    return watched.page.evaluate(COLOUR, [canvas, *pixel])
+
+
+def drag(watched, canvas: int, points: list[tuple[int, int]], size: tuple[int, int] = (16, 16)) -> None:
+    """Press the mouse at the first pixel of a canvas, move it over the others, and let go."""
+    stage = watched.page.locator(".ike-canvas").nth(canvas)
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    mouse = watched.page.mouse
+    for index, (x, y) in enumerate(points):
+        mouse.move(box["x"] + (x + 0.5) * box["width"] / size[0], box["y"] + (y + 0.5) * box["height"] / size[1])
+        if index == 0:
+            mouse.down()
+    mouse.up()
+
+
+def button(watched, name: str):
+    return watched.page.locator(".jupyter-button", has_text=name).first
+
+
+def whole(watched, name: str) -> None:
+    """A picture of the widget alone."""
+    watched.page.mouse.move(2, 2)
+    watched.page.wait_for_timeout(300)
+    watched.shot(name, watched.page.locator(".jp-OutputArea-output").first)
+
+
+def is_red(rgb: list[int]) -> bool:
+    return rgb[0] > rgb[2] + 60
+
+
+def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
+    """The moment that the course is built around."""
+    code = "from ikebook.widgets import PowerIterationStepper\n"
+    code += "stepper = PowerIterationStepper(made.clip, made.flow, dense=True, pace=0.05)\nstepper"
+    watched = lab.open("stepper", [MADE + code])
+    page = watched.page
+    page.locator(".ike-canvas").nth(1).wait_for()
+    assert lab.python(watched, "print(stepper.ready(), stepper.stage, stepper.error)") == "None start"
+    # Next, by the mouse and by the keyboard.
+    button(watched, "Next").click()
+    page.get_by_text("gathered the votes").wait_for()
+    button(watched, "Next").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("what the features can say").wait_for()
+    assert lab.python(watched, "print(stepper.stage, stepper.iteration)") == "projected 1"
+    button(watched, "Back").click()
+    page.get_by_text("gathered the votes").wait_for()
+    # Paint into a corner, far from the object: it reaches Python, and is shown on the right at once.
+    before = colour(watched, 0, (2, 2))
+    drag(watched, 0, [(1, 1), (4, 2), (2, 4)])
+    page.get_by_text("x(0): what the algorithm begins with").wait_for()
+    assert lab.python(watched, "print(stepper.start, stepper.labels[0, 2, 3] > 0, stepper.labels[0, 8, 8])") == (
+        "painted True 0.0"
+    )
+    assert colour(watched, 0, (2, 2)) != before
+    page.wait_for_timeout(300)
+    assert is_red(colour(watched, 1, (3, 2)))
+    assert not is_red(colour(watched, 1, (8, 8)))
+    whole(watched, "stepper_painted")
+    button(watched, "Play").click()
+    page.get_by_text("Converged after").wait_for()
+    assert float(lab.python(watched, "stepper.wait(30); print(stepper.cosines[-1])")) > 0.99999
+    page.wait_for_timeout(300)
+    assert is_red(colour(watched, 1, (9, 7)))  # the disc of frame 0
+    assert not is_red(colour(watched, 1, (3, 2)))
+    assert page.locator("svg[aria-label^='cosine to the exact eigenvector']").is_visible()
+    whole(watched, "stepper_converged")
+    # The frames go on as in any player.
+    stage = page.locator(".ike-canvas").nth(1)
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelectorAll('.ike')[0].dataset.frame === '1'")
+    assert page.locator(".ike").nth(1).get_attribute("data-frame") == "1"
+    # A start from the menu.
+    page.get_by_label("x(0)", exact=True).select_option("constant")
+    page.wait_for_timeout(500)
+    assert lab.python(watched, "print(stepper.start, stepper.stage)") == "constant start"
+    # Its page, offline: the painting becomes the object there, too.
+    lab.python(watched, "import numpy as np; p = np.zeros((16, 16)); p[:4, :4] = 1; stepper.paint(p)")
+    said = lab.python(watched, f"stepper.save_html({str(tmp_path / 'stepper.html')!r}); print(stepper.error)")
+    assert said == ""
+    saved = disk(tmp_path / "stepper.html")
+    saved.page.get_by_role("slider", name="Step").focus()
+    saved.page.keyboard.press("End")
+    saved.page.wait_for_timeout(400)
+    assert is_red(colour(saved, 1, (9, 7)))
+    assert "normalised" in saved.page.locator(".ike-step").inner_text()
+    saved.shot("stepper_page")
+
+
+def test_an_entry_of_a_matrix_leads_to_its_two_pixels(lab, disk, tmp_path) -> None:
+    code = "from ikebook.widgets import MatrixExplorer\nexplorer = MatrixExplorer(made.clip, made.flow)\nexplorer"
+    watched = lab.open("matrix", [MADE + code])
+    page = watched.page
+    page.get_by_text("A = PMP, 1280 x 1280").wait_for()
+    page.get_by_text("eigenvalues").first.wait_for()
+    button(watched, "M, motion chains").click()
+    page.get_by_text("99.68 %").wait_for()
+    # Click an entry; a screen's pixel has several of the matrix's 1280, so what is expected is what Python heard.
+    drag(watched, 0, [(300, 100)], (1280, 1280))
+    page.get_by_text("motion chain joins the two pixels").wait_for()
+    row, column = map(int, lab.python(watched, "print(*explorer.entry)").split())
+    assert abs(column - 300) < 5
+    assert abs(row - 100) < 5
+    frame, x, y = column // 256, column % 16, column % 256 // 16
+    assert page.get_by_text(f"frame {frame}, pixel ({x}, {y})").is_visible()
+    # The keyboard's cursor picks the entry beside it.
+    stage = page.locator(".ike-canvas").first
+    stage.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_text(f"column {column + 1}:").first.wait_for()
+    assert lab.python(watched, "print(explorer.entry)") == f"({row}, {column + 1})"
+    whole(watched, "matrix_motion")
+    # Another matrix in another order: the picture changes, the two pixels stay.
+    joined = lab.python(watched, "print(explorer.joined)")
+    before = [colour(watched, 0, (k, k + 5)) for k in range(20, 1200, 100)]
+    button(watched, "A = PMP").click()
+    page.get_by_label("order").select_option("by the eigenvector")
+    page.wait_for_timeout(800)
+    assert lab.python(watched, "print(explorer.shown, explorer.order, explorer.error)") == "PMP eigenvector"
+    assert lab.python(watched, "print(explorer.joined)") == joined
+    assert [colour(watched, 0, (k, k + 5)) for k in range(20, 1200, 100)] != before
+    assert is_red(colour(watched, 0, (20, 20)))  # object and object
+    whole(watched, "matrix_ordered")
+    lab.python(watched, f"explorer.save_html({str(tmp_path / 'matrix.html')!r})")
+    saved = disk(tmp_path / "matrix.html")
+    saved.page.get_by_role("button", name="Next step").click()
+    assert "object first" in saved.page.locator(".ike-step").inner_text()
+    saved.shot("matrix_page")
+
+
+def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
+    code = "from ikebook.widgets import SpectrumExplorer\nexplorer = SpectrumExplorer(made.clip, made.flow)\nexplorer"
+    watched = lab.open("spectrum", [MADE + code])
+    page = watched.page
+    page.get_by_text("eigenvector 1", exact=True).wait_for()
+    first = colour(watched, 0, (9, 7))
+    assert is_red(first)
+    button(watched, "2:").click()
+    page.get_by_text("eigenvector 2", exact=True).wait_for()
+    page.wait_for_timeout(300)
+    assert colour(watched, 0, (9, 7)) != first
+    assert lab.python(watched, "print(explorer.selected, explorer.weights[:2])") == "1 [0.0, 1.0]"
+    # The keyboard on the first mixing slider.
+    handle = page.locator(".widget-vslider .noUi-handle").first
+    handle.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowUp")
+    page.get_by_text("v1 + 1 v2").wait_for()
+    assert float(lab.python(watched, "print(explorer.weights[0])")) > 0
+    whole(watched, "spectrum_mixed")
+    # Noise: the vector turns, and no further than allowed.
+    noise = page.locator(".widget-hslider .noUi-handle").first
+    noise.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("Turned by").wait_for()
+    lab.python(watched, "explorer.wait(60)")
+    assert lab.python(watched, "print(explorer.noise > 0, 0 < explorer.moved <= explorer.bound)") == "True True"
+    page.get_by_text("px of noise").first.wait_for()
+    whole(watched, "spectrum_noise")
+    lab.python(watched, f"explorer.save_html({str(tmp_path / 'spectrum.html')!r})")
+    saved = disk(tmp_path / "spectrum.html", scheme="dark")
+    saved.page.get_by_role("button", name="Next step").click()
+    assert "eigenvector 2" in saved.page.locator(".ike-step").inner_text()
+    saved.shot("spectrum_page_dark")
+
+
+def test_a_race_is_run_watched_and_looked_back_at(lab, disk, tmp_path) -> None:
+    code = "from ikebook.widgets import InitialisationRace\nrace = InitialisationRace(made.clip, made.flow, iterations=6)\nrace"
+    watched = lab.open("race", [MADE + code], scheme="dark")
+    page = watched.page
+    page.locator(".ike-canvas").nth(4).wait_for()
+    page.wait_for_timeout(300)
+    assert is_red(colour(watched, 1, (2, 2)))  # the constant
+    button(watched, "Run").click()
+    page.get_by_text("After 6 iterations, 5 of 5 starts").wait_for()
+    page.wait_for_timeout(400)
+    for canvas in range(5):
+        assert is_red(colour(watched, canvas, (9, 7)))
+        assert not is_red(colour(watched, canvas, (2, 2)))
+    assert lab.python(watched, "print(race.iteration, len(race.curves['J']['noise']))") == "6 7"
+    whole(watched, "race")
+    # Back to the start, by the slider's keys.
+    handle = page.locator(".widget-hslider .noUi-handle").first
+    handle.focus()
+    page.keyboard.press("Home")
+    page.get_by_text("After 0 iterations").wait_for()
+    page.wait_for_timeout(300)
+    assert is_red(colour(watched, 1, (2, 2)))
+    lab.python(watched, f"race.save_html({str(tmp_path / 'race.html')!r})")
+    saved = disk(tmp_path / "race.html")
+    saved.page.get_by_role("slider", name="Step").focus()
+    saved.page.keyboard.press("End")
+    saved.page.wait_for_timeout(300)
+    assert is_red(colour(saved, 1, (9, 7)))
+    saved.shot("race_page")
+
+
+BOARD = """
+from ikebook import toy
+from ikebook.cycle import CycleOptions
+from ikebook.network import NetworkOptions
+from ikebook.train import TrainOptions
+from ikebook.widgets import CycleDashboard
+made = toy("disc", (48, 32), 8)
+tiny = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
+options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=EPOCHS, rate=1e-2, patience=10**6))
+board = CycleDashboard(made.clip, made.flow, cycle=options)
+board
+"""
+
+
+@pytest.mark.parametrize("epochs", [12])
+def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_path, epochs) -> None:
+    watched = lab.open("board", [BOARD.replace("EPOCHS", str(epochs))])
+    page = watched.page
+    page.locator(".ike-canvas").wait_for()
+    button(watched, "Start").click()
+    page.get_by_text("network 1: step").first.wait_for()
+    # The kernel answers while the network is trained.
+    assert lab.python(watched, "print(1 + 1, board.state)") == "2 running"
+    button(watched, "Pause").click()
+    page.get_by_text("Paused: it waits").wait_for()
+    whole(watched, "dashboard_paused")
+    seen = lab.python(
+        watched, "import time; a = board.bar.job.fraction; time.sleep(0.5); print(a == board.bar.job.fraction)"
+    )
+    assert seen == "True"
+    # What has been found can be looked at meanwhile.
+    assert page.get_by_text("soft masks x of the graph, cycle 1").is_visible()
+    stage = page.locator(".ike-canvas")
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.ike').dataset.frame === '1'")
+    button(watched, "Continue").click()
+    page.get_by_text("Done: all cycles are done").wait_for()
+    assert lab.python(watched, "print(board.state, len(board.states), board.error)") == "done 3"
+    page.get_by_text("soft masks x of the graph, cycle 2").wait_for()
+    assert page.locator("svg[aria-label^='training']").is_visible()
+    before = colour(watched, 0, (4, 4))
+    button(watched, "network 1").click()
+    page.get_by_text("predictions s of the network, cycle 1").wait_for()
+    page.wait_for_timeout(300)
+    assert lab.python(watched, "print(board.shown)") == "1"
+    assert colour(watched, 0, (24, 16)) != before
+    whole(watched, "dashboard_done")
+    lab.python(watched, f"board.save_html({str(tmp_path / 'board.html')!r})")
+    saved = disk(tmp_path / "board.html")
+    saved.page.get_by_role("button", name="Next step").click()
+    assert "network 1" in saved.page.locator(".ike-step").inner_text()
+    saved.shot("dashboard_page")
+
+
+def test_an_error_is_one_line_inside_the_widget(lab) -> None:
+    code = "from ikebook.widgets import SpectrumExplorer\nmade = toy('still')\n"
+    watched = lab.open("still", [MADE + code + "explorer = SpectrumExplorer(made.clip, made.flow)\nexplorer"])
+    alert = watched.page.get_by_role("alert").filter(has_text="nothing moves against the scene")
+    alert.wait_for()
+    assert "\n" not in alert.inner_text()
+    whole(watched, "error")

@@ -327,6 +327,7 @@ class View {
     });
     heed(["playing"], () => this.play(model.get("playing"), false));
     on(bus, "frame", ({ detail }) => this.hear(detail));
+    on(bus, "join", ({ detail }) => this.point(detail));
     on(this.slider, "input", () => this.goTo(Number(this.slider.value), { settle: false }));
     on(this.slider, "change", () => this.settle());
     on(this.opacity, "input", () => this.redraw());
@@ -532,6 +533,30 @@ class View {
       this.stopClock();
       this.setPlaying(value); // another canvas keeps the time
     }
+  }
+
+  /* Of a matrix: the places that the entry under the pointer joins are marked in the canvases that show the video. */
+  join() {
+    const at = this.cursor ?? this.hover;
+    const key = at ? `${at}` : "";
+    const groups = this.model.get("joins");
+    if (key === (this.joined ?? "") || !groups.length) return;
+    this.joined = key;
+    const data = bytesOf(this.model.get("places"));
+    const places = new Int32Array(data.slice().buffer); // a copy begins where 32-bit words may
+    groups.forEach((group, side) => {
+      const node = at && at[1 - side]; // the row is y, the column x
+      const place = at && places.length > 3 * node + 2 ? [...places.subarray(3 * node, 3 * node + 3)] : null;
+      bus.dispatchEvent(new CustomEvent("join", { detail: { group, place } }));
+    });
+  }
+
+  /* What another canvas points at, until it points elsewhere; then the frame is again that of before. */
+  point({ group, place }) {
+    if (group !== this.model.get("group")) return;
+    this.pointed = place;
+    this.goTo(place ? place[0] : this.model.get("frame"), { send: false, heard: true });
+    this.redraw();
   }
 
   play(on, send = true) {
@@ -817,6 +842,7 @@ class View {
     this.root.dataset.frame = this.frame;
     if (this.size && this.layers && !this.stage.hidden) this.drawStage();
     if (!this.plot.hidden) this.drawCurves();
+    this.join();
     const text = this.describe();
     this.readout.textContent = text;
     this.say(text);
@@ -863,6 +889,7 @@ class View {
     if (this.painting?.some((value) => value > 0)) this.drawPainting(place);
     for (const path of this.model.get("paths")) this.drawPath(path);
     for (const point of this.model.get("points")) this.drawPoint(point);
+    if (this.pointed) this.drawPoint({ x: this.pointed[1], y: this.pointed[2], colour: "#fff" });
     if (videos.compare) this.drawLine(this.swipe * width, height);
     if (this.model.get("paint") && (this.hover || this.cursor)) this.drawBrush(this.cursor ?? this.hover);
     if (this.cursor) this.drawCursor(this.cursor);

@@ -65,6 +65,9 @@ class VideoCanvas(anywidget.AnyWidget):
         "all"; "stage", the picture alone; or "bar", the playback bar alone, for a group.
     group : str
         Canvases of one group show the same frame; see `link`.
+    joins, places : list of str, bytes
+        Of the picture of a matrix: the groups of the canvases in which the pixels of a row and of a column are marked while
+        the pointer is on their entry, and (n, 3) int32, frame, x and y of each place. Python hears nothing of it.
 
     Raises
     ------
@@ -104,6 +107,8 @@ class VideoCanvas(anywidget.AnyWidget):
     parts = traitlets.Enum(["all", "stage", "bar"], "all").tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
     follow = traitlets.Bool(False).tag(sync=True)
+    joins = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    places = traitlets.Bytes(b"").tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
     pixel = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
     picked = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
@@ -233,6 +238,12 @@ class VideoCanvas(anywidget.AnyWidget):
             f"colours has {len(data)} bytes; expected 256 colours of 3 (RGB) or 4 (RGBA), such as "
             'colour_table("viridis").',
         )
+        return data
+
+    @traitlets.validate("places")
+    def _check_places(self, proposal: Any) -> bytes:
+        data = bytes(proposal.value)
+        require(len(data) % 12 == 0, f"places has {len(data)} bytes; expected 12 for each: frame, x and y as int32.")
         return data
 
     @traitlets.validate("painted")

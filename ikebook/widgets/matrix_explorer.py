@@ -39,7 +39,7 @@ ROW, COLUMN = "#e8871e", "#3f8fdc"
 
 
 class MatrixExplorer(Computing):
-    """Look at the matrices of a toy; click an entry, and see which two pixels it joins.
+    """Look at the matrices of a toy: point at an entry to see which two pixels it joins, click to keep them.
 
     Parameters
     ----------
@@ -201,6 +201,7 @@ class MatrixExplorer(Computing):
         options: dict[str, Any] = {"parts": "stage", "height": 200, "readout": " "}
         self.row_frame = VideoCanvas(frames, caption="row", **options)
         self.column_frame = VideoCanvas(frames, caption="column", **options)
+        self.picture.joins = [self.row_frame.group, self.column_frame.group]
         self.shown_menu = ipywidgets.ToggleButtons(
             options=[(text, name) for name, text in MATRICES.items()], value=self.shown, style={"button_width": "150px"}
         )
@@ -242,6 +243,8 @@ class MatrixExplorer(Computing):
         self.picture.show(maps=entries[None], map_range=(-top, top) if signed else (0, top), colours=colours)
         self.picture.caption = f"{MATRICES[self.shown]}, {self.nodes} x {self.nodes}"
         self.picture.paths = self._borders()
+        places = [node_place(int(node), self._shape) for node in self._places]
+        self.picture.places = np.array(places, np.int32).tobytes()
         self.table.value = facts_table(self._facts[self.shown])
         if before is None:
             self._mark()
@@ -268,7 +271,9 @@ class MatrixExplorer(Computing):
         joined = self.joined
         if joined is None:
             self.picture.points = self.row_frame.points = self.column_frame.points = []
-            self.words.value = note("Every entry belongs to two pixels of the video. Click one to see them.")
+            self.words.value = note(
+                "Every entry belongs to two pixels of the video. Point at one to see them, click to keep them."
+            )
             return
         assert self.entry is not None
         for canvas, (frame, x, y), colour, name in zip(

@@ -176,6 +176,8 @@ def _canvas(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
             value = False  # a page that starts to move by itself is a nuisance
         if isinstance(value, bytes):
             value = {"bytes": store.put(value)}
+        if name == "joins":
+            value = [store.group(one) for one in value]
         state[name] = store.group(value) if name == "group" else value
     return state | {"picked": None}
 

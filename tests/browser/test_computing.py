@@ -123,6 +123,18 @@ def test_an_entry_of_a_matrix_leads_to_its_two_pixels(lab, disk, tmp_path) -> No
     assert abs(row - 100) < 5
     frame, x, y = column // 256, column % 16, column % 256 // 16
     assert page.get_by_text(f"frame {frame}, pixel ({x}, {y})").is_visible()
+    # Pointing is enough to see the pixels, in the browser alone: Python hears nothing.
+    stage = page.locator(".ike-canvas").first
+    stage.scroll_into_view_if_needed()
+    page.wait_for_timeout(600)
+    box, told = stage.bounding_box(), watched.updates()
+    page.mouse.move(box["x"] + box["width"] * 1100 / 1280, box["y"] + box["height"] * 500 / 1280)
+    watched.wait_frame(500 // 256, 1)
+    watched.wait_frame(1100 // 256, 2)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 30)
+    watched.wait_frame(row // 256, 1)
+    watched.wait_frame(frame, 2)
+    assert watched.updates() == told
     # The keyboard's cursor picks the entry beside it.
     stage = page.locator(".ike-canvas").first
     stage.focus()

@@ -37,6 +37,8 @@ ORDER = [
     "reduced",
     "eigen",
     "power",
+    "subspace",
+    "matrices",
     "theory",
     "toys",
     "datasets.davis2016",

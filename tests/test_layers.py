@@ -49,6 +49,7 @@ ORDER = [
     "masks",
     "presets",
     "graph",
+    "principal",
     "bilateral",
     "refine",
     "torch_files",

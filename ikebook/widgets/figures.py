@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,9 @@ INK = "#0f1e2d"
 
 BLUE, ORANGE, GREEN, RED, PURPLE = "#3f8fdc", "#e8871e", "#2fa35f", "#e0483e", "#9a6fd0"
 """Colours of lines that can be told apart on light and dark ground."""
+
+DRAWING = threading.RLock()
+"""Held while matplotlib's settings, of which a process has one set, are ours: plots are made in several threads."""
 
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: crisp, small, and in the page's font
@@ -57,7 +61,7 @@ def plotting(width: float = 7, height: float = 2.6) -> Iterator[Figure]:
     >>> "currentColor" in picture
     True
     """
-    with mpl.rc_context(STYLE):
+    with DRAWING, mpl.rc_context(STYLE):
         yield Figure(figsize=(width, height), layout="constrained")
 
 
@@ -77,7 +81,7 @@ def figure_html(figure: Figure, alt: str) -> str:
     alt : what it shows, in words, for those who can't see it
     """
     stream = io.StringIO()
-    with mpl.rc_context(STYLE):
+    with DRAWING, mpl.rc_context(STYLE):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :]

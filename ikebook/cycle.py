@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ def exchange(
     room: Room | None = None,
     checkpoints: Path | None = None,
     progress: Progress = lambda stage, steps: (),
+    on_epoch: Callable[[int, Sequence[float]], None] = lambda cycle, losses: None,
 ) -> Iterator[CycleState]:
     """Algorithm 1, half a cycle at a time; the last state is the result, and it is a graph's.
 
@@ -129,7 +131,8 @@ def exchange(
     device : of everything
     room : memory that arrays may take
     checkpoints : folder for trainings that have begun, which a second run with the same input goes on from
-    progress : shows how far a training is
+    progress : shows how far a training is; it may wait, or raise to end everything (see `train`)
+    on_epoch : is told the cycle and the mean losses of its training so far, after each epoch
 
     Yields
     ------
@@ -189,6 +192,7 @@ def exchange(
             device=device,
             checkpoint=file,
             progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
+            on_epoch=partial(on_epoch, cycle),
         )
         room.release(pseudo)
         if training.stopped == "interrupt":

@@ -41,3 +41,46 @@ class FeatureMotion(LinearOperator):
     def _dense(self) -> Tensor:
         projection = self.projection.dense()
         return projection @ self.motion.dense() @ projection
+
+
+class _KnownMotion(MotionMatrix):
+    """M with its entries."""
+
+    def __init__(self, motion: MotionMatrix) -> None:
+        super().__init__(motion.chains, motion.options)
+        self.entries = motion.dense()
+
+    def _matvec(self, x: Tensor) -> Tensor:
+        return self.entries @ x
+
+    def _dense(self) -> Tensor:
+        return self.entries
+
+
+class _KnownProjection(Projection):
+    """P with its entries."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__(projection.features, projection.options)
+        self.entries = projection.dense()
+
+    def _matvec(self, x: Tensor) -> Tensor:
+        return self.entries @ x
+
+    def _dense(self) -> Tensor:
+        return self.entries
+
+
+class _KnownFeatureMotion(FeatureMotion):
+    """A whose factors have their entries."""
+
+    def _matvec(self, x: Tensor) -> Tensor:
+        return self.projection.matvec(self.motion.matvec(self.projection.matvec(x)))
+
+
+def explicit(matrix: FeatureMotion) -> FeatureMotion:
+    """The same A, but products are those of a textbook: the entries of M and of P are built, and multiplied with.
+
+    For toys: n x n numbers each, refused where `dense()` is.
+    """
+    return _KnownFeatureMotion(_KnownMotion(matrix.motion), _KnownProjection(matrix.projection))

@@ -148,11 +148,7 @@ def build(
     )
     require(dtype in (torch.float32, torch.float64), f"dtype is {dtype}; expected torch.float32 or torch.float64.")
     _check_device(device)
-    require(
-        len(flow) == len(clip) and flow.size == clip.size,
-        f"flow has {len(flow) - 1} fields of {flow.size[0]}x{flow.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
-        f"of {clip.size[0]}x{clip.size[1]}: m frames need m-1 fields ({len(clip) - 1}) of their size.",
-    )
+    same_clip(clip, flow)
     saliency = None
     cues = list(cues)
     if o.saliency is not None:
@@ -161,6 +157,15 @@ def build(
     chains = MotionChains(flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))
     features = FeatureMatrix(chains, o.features, cues, keep=room.share(KEEP_FEATURES))
     return FeatureMotion(MotionMatrix(chains, o.motion), Projection(features, o.projection)), saliency
+
+
+def same_clip(clip: Clip, flow: Flow) -> None:
+    """Raise unless the flow is of a clip of so many frames of this size."""
+    require(
+        len(flow) == len(clip) and flow.size == clip.size,
+        f"flow has {len(flow) - 1} fields of {flow.size[0]}x{flow.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
+        f"of {clip.size[0]}x{clip.size[1]}: m frames need m-1 fields ({len(clip) - 1}) of their size.",
+    )
 
 
 def _check_device(device: torch.device | str) -> None:
@@ -273,6 +278,19 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
     An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by
     the correlation with maps (m, h, w) that are large on the object.
     """
+    found = likeness(pairs, reference)
+    if options.masks.object == "principal":
+        chosen = 0
+    else:
+        candidates = pairs.values >= 0.5 * pairs.values[0]
+        chosen = int(torch.where(candidates, found.abs(), -1.0).argmax())
+    if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
+        return chosen, 1
+    return chosen, 1 if found[chosen] >= 0 else -1
+
+
+def likeness(pairs: Eigenpairs, reference: Tensor | Array) -> Tensor:
+    """The correlation of each eigenvector with maps (m, h, w), frame by frame about their means; (r,) float64."""
 
     def maps(frames: range) -> Tensor:  # ones, and the reference less its mean
         salient = tensor(reference[frames.start : frames.stop]).to(pairs.volumes.device, torch.float64)
@@ -283,12 +301,4 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
     # Squared lengths of the unit vectors, less their means in each frame. Where no more than rounding is left, the vector
     # is one constant a frame, and like nothing.
     contrast = 1 - (sums**2).sum(0) / pixels
-    likeness = torch.where(contrast > 1e-5, products.sum(0) / contrast.clamp_min(1e-5).sqrt(), 0.0)
-    if options.masks.object == "principal":
-        chosen = 0
-    else:
-        candidates = pairs.values >= 0.5 * pairs.values[0]
-        chosen = int(torch.where(candidates, likeness.abs(), -1.0).argmax())
-    if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
-        return chosen, 1
-    return chosen, 1 if likeness[chosen] >= 0 else -1
+    return torch.where(contrast > 1e-5, products.sum(0) / contrast.clamp_min(1e-5).sqrt(), 0.0)

@@ -37,6 +37,7 @@ def power_steps(
     tolerance: float = 1e-6,
     normalisation: str = "l2",
     found: Tensor | None = None,
+    project_start: bool = True,
 ) -> Iterator[PowerState]:
     """Algorithm 2, one step at a time.
 
@@ -53,13 +54,17 @@ def power_steps(
     normalisation : "l2", or "minmax"
     found : eigenvectors (r, n) of unit length that are known already; labels are kept orthogonal to them, so that the
         iteration leads to the next one (deflation)
+    project_start : begin with the unit vector of P x(0), so that A is what is iterated from the first step on. If not,
+        with that of x(0), as printed: the first iteration is x(1) = P M x(0), whose quotient and residual are not those
+        of A, and stay NaN. Of the linear rule only; "minmax" never does it.
     """
     check.one_of("normalisation", normalisation, ["l2", "minmax"])
     grid = matrix.motion.chains.grid
     nan = float("nan")
     x = start.to(dtype=matrix.dtype, device=matrix.device)
     if normalisation == "l2":
-        x = unit(_apart(matrix.projection.matvec(x), found))
+        x = unit(_apart(matrix.projection.matvec(x) if project_start else x, found))
+    inside = project_start or not matrix.projection.is_projector  # with a ridge every iteration projects first
     yield PowerState(iteration=0, step="start", labels=x, value=nan, residual=nan)
     for iteration in range(1, iterations + 1):
         state: dict[str, Any] = {"iteration": iteration, "value": nan, "residual": nan}
@@ -74,9 +79,11 @@ def power_steps(
         x = matrix.projection.matvec(x)
         if normalisation == "l2":
             x = _apart(x, found)
+        if normalisation == "l2" and inside:
             state["value"] = value = float(before @ x)
             left = float((x - value * before).double().norm())  # its squares can underflow in float32
             state["residual"] = left / abs(value) if value else float("inf")
+        inside = True
         yield PowerState(step="projection", labels=x, **state)
         x = unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
         yield PowerState(step="normalisation", labels=x, **state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -96,6 +96,7 @@ def train(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     progress: Iterable[None] = (),
+    on_epoch: Callable[[Sequence[float]], None] = lambda losses: None,
 ) -> Training:
     """Train a network from scratch on a video and its pseudo ground truth.
 
@@ -107,7 +108,9 @@ def train(
     options : see `TrainOptions`
     device : where to train; on CUDA in mixed precision (bfloat16)
     checkpoint : file to save to after each epoch, and to go on from if it is there
-    progress : advanced at each step; see `planned_steps`
+    progress : advanced at each step; see `planned_steps`. It may wait, which the budget does not count, or raise, which
+        ends the training at once.
+    on_epoch : is told the mean losses of all epochs so far, after each
 
     Raises
     ------
@@ -135,9 +138,10 @@ def train(
     try:
         while run.reason is None:
             run.epoch(_batches(frames, pseudo, o, run.epochs_done), ticks, begin - spent)
-            run.seconds = spent + time.perf_counter() - begin
+            run.seconds = spent + time.perf_counter() - begin - run.waited
             if checkpoint is not None:
                 run.save(checkpoint)
+            on_epoch(tuple(run.losses))
     except KeyboardInterrupt:
         run.reason = "interrupt"
     return run.finish()
@@ -160,6 +164,7 @@ class _Run:
         self.best: dict[str, Tensor] | None = None
         self.steps_done = 0
         self.seconds = 0.0
+        self.waited = 0.0  # by whoever shows the progress, seconds
         self.reason: str | None = None
         self.key = ""
 
@@ -173,7 +178,7 @@ class _Run:
         self.model.train()
         total, seen = torch.zeros((), device=self.device), 0
         for images, targets in batches:
-            elapsed = time.perf_counter() - begin
+            elapsed = time.perf_counter() - begin - self.waited
             if o.budget is not None and elapsed > o.budget and self.steps_done > 0:
                 self.reason = "budget"
                 break
@@ -191,7 +196,9 @@ class _Run:
             total += loss.detach() * len(images)
             seen += len(images)
             self.steps_done += 1
+            before = time.perf_counter()
             next(ticks, None)
+            self.waited += time.perf_counter() - before
         mean = float(total) / seen if seen else math.inf
         if seen and not math.isfinite(mean):
             self._diverged(mean)

@@ -256,3 +256,17 @@ def test_one_frame_has_no_motion(made) -> None:
     single = replace(made.clip, frames=made.clip.frames[:1], masks=None, frame_names=())
     with pytest.raises(InputError, match="1 frame"):
         list(exchange(single, None))
+
+
+def test_whoever_watches_is_told_the_losses_of_each_training(made) -> None:
+    seen: list[tuple[int, tuple[float, ...]]] = []
+    states = list(
+        exchange(
+            made.clip, made.flow, options=QUICK, on_epoch=lambda cycle, losses: seen.append((cycle, tuple(losses)))
+        )
+    )
+    trainings = {state.cycle: state.training.losses for state in states if state.training is not None}
+    assert seen == [
+        (cycle, tuple(losses[: count + 1])) for cycle, losses in trainings.items() for count in range(len(losses))
+    ]
+    assert len(seen) == 4

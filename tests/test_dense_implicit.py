@@ -15,7 +15,7 @@ from operators import check_operator, relative
 from ikebook.chains import ChainOptions, MotionChains
 from ikebook.check import InputError
 from ikebook.eigen import SolverOptions, exact
-from ikebook.feature_motion import FeatureMotion
+from ikebook.feature_motion import FeatureMotion, explicit
 from ikebook.features import Cue, FeatureMatrix, FeatureOptions, Projection, ProjectionOptions, rank_tolerance
 from ikebook.motion import MotionMatrix, MotionOptions
 from ikebook.power import power_iteration, start_labels
@@ -188,3 +188,16 @@ def test_exact_agrees_with_converged_power_iteration(name, ridge, seed) -> None:
     assert abs(float(power.values[0] / pairs.values[0]) - 1) < 1e-9
     if ratio < 0.95:
         assert abs(float(power.vectors[0] @ pairs.vectors[0])) > 1 - 1e-8
+
+
+@pytest.mark.parametrize("features", [{"scope": "video", "ridge": 0.0}, {"scope": "frame", "ridge": 0.7}], ids=label)
+def test_a_matrix_with_its_entries_built_is_the_same(features) -> None:
+    chains = chains_of("disc")
+    projection = Projection(FeatureMatrix(chains, cues=[saliency_of("disc")]), ProjectionOptions(**features))
+    matrix = FeatureMotion(MotionMatrix(chains), projection)
+    built = explicit(matrix)
+    for ours, theirs in ((built, matrix), (built.motion, matrix.motion), (built.projection, matrix.projection)):
+        assert relative(check_operator(ours, symmetric=True) - theirs.dense(), theirs.dense()) < 1e-12
+        x = torch.randn(matrix.shape[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        assert relative(ours.matvec(x) - theirs.matvec(x), x) < 1e-10
+    assert built.projection.is_projector == matrix.projection.is_projector

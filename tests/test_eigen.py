@@ -148,6 +148,26 @@ def test_power_steps_are_those_of_the_algorithm() -> None:
     assert steps[2].residual == pytest.approx(float((once - steps[2].value * x).norm()) / steps[2].value)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+def test_steps_from_a_start_as_it_is_given_are_those_printed(ridge) -> None:
+    a = matrix(ridge=ridge)
+    begin = start(kind="gaussian")
+    states = list(power_steps(a, 3 * begin, iterations=3, tolerance=0.0, project_start=False))
+    x = begin / begin.norm()
+    assert torch.allclose(states[0].labels, x)
+    p, m = a.projection.dense(), a.motion.dense()
+    for iteration in (1, 2, 3):
+        before, once = x, p @ m @ x if ridge == 0 else p @ m @ p @ x
+        x = once / once.norm()
+        last = [state for state in states if state.iteration == iteration][-1]
+        assert torch.allclose(last.labels, x)
+        if iteration == 1 and ridge == 0:
+            assert np.isnan(last.value)
+            assert np.isnan(last.residual)
+        else:
+            assert last.value == pytest.approx(float(before @ p @ m @ p @ before))
+
+
 def test_minmax_rule_keeps_labels_in_the_unit_interval_and_calls_nothing_converged() -> None:
     a = matrix(self_loop=1.0, scope="frame", ridge=10.0)
     states = list(power_steps(a, start(kind="same"), iterations=4, normalisation="minmax"))

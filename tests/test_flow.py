@@ -20,6 +20,7 @@ from ikebook.flow import (
     FlowFiles,
     KnownFlow,
     compute_flow,
+    noisy,
     provider,
     read_flo,
     resize_flow,
@@ -501,3 +502,21 @@ class TestCache:
 
     def test_its_place_is_the_environments(self, tmp_path) -> None:
         assert FlowCache().folder == tmp_path / "cache" / "flow"
+
+
+class TestNoise:
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_it_has_the_deviation_asked_for_and_a_seed(self, seed) -> None:
+        flow = toy("disc", (64, 48), 5).flow
+        changed = noisy(flow, 0.5, seed)
+        for before, after in ((flow.forward, changed.forward), (flow.backward, changed.backward)):
+            assert (after - before).std() == pytest.approx(0.5, rel=0.02)
+            assert abs((after - before).mean()) < 0.02
+        assert np.array_equal(changed.forward, noisy(flow, 0.5, seed).forward)
+        assert not np.array_equal(changed.forward, noisy(flow, 0.5, seed + 1).forward)
+        assert np.allclose(noisy(flow, 1.0, seed).forward - flow.forward, 2 * (changed.forward - flow.forward))
+        assert np.array_equal(noisy(flow, 0.0, seed).backward, flow.backward)
+
+    def test_bad_noise(self) -> None:
+        with pytest.raises(InputError, match="noise is -1; expected a finite number, 0 or more"):
+            noisy(toy("disc").flow, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -332,3 +333,26 @@ def test_a_network_with_too_many_levels_for_its_frames_is_refused(lesson) -> Non
         train(*lesson, NetworkOptions(widths=(8, 8, 8, 8, 8), stem=2), SHORT)
     enough = train(*lesson, NetworkOptions(widths=(8, 8, 8, 8, 16), stem=2), replace(SHORT, steps=2))
     assert len(enough.losses) == 1
+
+
+def test_whoever_watches_is_told_the_losses_after_each_epoch(lesson, tmp_path) -> None:
+    seen: list[tuple[float, ...]] = []
+    training = train(*lesson, TINY, SHORT, on_epoch=lambda losses: seen.append(tuple(losses)))
+    assert seen == [tuple(training.losses[: count + 1]) for count in range(SHORT.epochs)]
+
+
+def test_a_pause_counts_neither_as_time_nor_for_the_budget(lesson) -> None:
+    def waiting():
+        while True:
+            time.sleep(0.2)
+            yield
+
+    begin = time.perf_counter()
+    options = replace(SHORT, epochs=1, budget=1000.0)
+    training = train(*lesson, TINY, options, progress=waiting())
+    steps = planned_steps(6, options)
+    whole = time.perf_counter() - begin
+    assert whole > 0.2 * steps
+    assert training.seconds < whole - 0.19 * steps
+    short = train(*lesson, TINY, replace(SHORT, epochs=2, budget=10.0), progress=waiting())
+    assert short.stopped == "steps"

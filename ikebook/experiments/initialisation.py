@@ -5,14 +5,12 @@ In place of the paper's flow, FlowNet2.0 and RAFT, stand Farneback's and DIS, wh
 MATNet's masks, the annotations eroded and blurred. A is that of the preset `paper`, of displacements, and that of the
 default preset.
 
-x(1) = P M x(0), as the algorithm says, in one pass for all starts. From there on x stays in the span of F: x(t) = Q c(t)
-with orthonormal Q, and c(t+1) = K c(t) with the small matrix K of `eigen.exact`. So the other iterations cost nothing.
+One pass over the clip serves all starts, and the iterations after it cost nothing (`ikebook.subspace`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ikebook.chains import Trace
 from ikebook.check import InputError
-from ikebook.eigen import SpannedVolumes, unit
 from ikebook.experiments.common import Subject, Task, mean_j, new_figure, percent, read, text_table, write_figure
 from ikebook.feature_motion import FeatureMotion
-from ikebook.features import FeatureMatrix, span
 from ikebook.flow import Flow
 from ikebook.graph import build, plain_saliency
 from ikebook.masks import MaskOptions, soft_masks, stable_threshold
-from ikebook.operator import LinearOperator
 from ikebook.power import start_labels
 from ikebook.presets import PRESETS
-from ikebook.reduced import reduce
 from ikebook.storage import Room, tensor
+from ikebook.subspace import ITERATIONS, System, iterate
 from ikebook.writers import plain, write_csv
-
-ITERATIONS = 20
 
 FLOWS = {"dis": ("RAFT", 0.707), "farneback": ("FlowNet2.0", 0.681)}
 """The two flow methods, and for which of the paper's each stands, with J there (Table 1, trained flow, 20 sequences)."""
@@ -51,9 +43,6 @@ EXACT, TRUTH, NEAR = "eigenvector", "ground truth", "near the truth"
 
 STARTS = ("uniform noise", "constant", "Gaussian 0.1", "Gaussian 0.25", "Gaussian 0.5", NEAR, TRUTH, EXACT)
 """What is started from; a Gaussian's width is a fraction of the frame's sides."""
-
-NOTHING = 1e-5
-"""Least length of P M x(0), over that of x(0): below, it is rounding, and the start has nothing in common with F."""
 
 SETTLED = 1e-5
 """Change of a unit vector x(t) below which its masks are those of the iteration before."""
@@ -121,81 +110,6 @@ def _follow(subject: Subject, preset: str, provider: str) -> Iterator[dict[str, 
                 "cosine_exact": exactly[t],
                 "second_to_first": system.ratio,
             }
-
-
-class Beside(FeatureMatrix):
-    """F with s label volumes (m, h, w) as further columns X: `reduce` then gives F'MX too, in the same pass."""
-
-    def __init__(self, features: FeatureMatrix, labels: Sequence[Tensor]) -> None:
-        n, d = features.shape
-        LinearOperator.__init__(self, (n, d + len(labels)), features.dtype, features.device)
-        self.chains, self.features = features.chains, features
-        cells = [features.chains.grid.pad(x.to(self.device, self.dtype)) for x in labels]
-        self.labels = torch.stack(cells, dim=-1)  # (m, cells, s)
-
-    @property
-    def reach(self) -> int:
-        return self.features.reach
-
-    def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
-        own = self.labels[trace.frames.start : trace.frames.stop]
-        both = torch.cat([self.features.block(trace), own], dim=-1)
-        return both if out is None else out[..., : self.shape[1]].copy_(both)
-
-
-@dataclass(frozen=True, eq=False)
-class System:
-    """A on the span of F: A = Q K Q' with orthonormal Q = F B.
-
-    Parameters
-    ----------
-    matrix : A
-    basis : B, (d, r) float64
-    small : K, (r, r) float64
-    values, vectors : of K, decreasing; those of A but its zeros
-    firsts : Q'M x(0) for each start, (r, s) float64: P M x(0) = Q c with such c; 0 if nothing but rounding is left
-    """
-
-    matrix: FeatureMotion
-    basis: Tensor
-    small: Tensor
-    values: Tensor
-    vectors: Tensor
-    firsts: Tensor
-
-    @classmethod
-    def of(cls, matrix: FeatureMotion, starts: Sequence[Tensor]) -> System:
-        """That of a matrix with one P for the clip and no ridge, and of starts (m, h, w)."""
-        d = matrix.features.shape[1]
-        reduced = reduce(matrix.motion, Beside(matrix.features, starts))
-        directions, squares = span(reduced.gram[:d, :d], 0.0, matrix.dtype)
-        basis = directions / squares.sqrt()
-        small = basis.T @ reduced.motion[:d, :d] @ basis
-        values, vectors = torch.linalg.eigh((small + small.T) / 2)
-        firsts = basis.T @ reduced.motion[:d, d:]
-        lengths = reduced.gram.diagonal()[d:].sqrt()
-        firsts[:, firsts.norm(dim=0) <= NOTHING * lengths] = 0
-        return cls(matrix, basis, small, values.flip(0), vectors.flip(1), firsts)
-
-    @property
-    def ratio(self) -> float:
-        """|lambda_2| / lambda_1, lambda_2 the second by size: what power iteration's error falls by in each step."""
-        sizes = self.values.abs().sort(descending=True).values
-        return float(sizes[1] / sizes[0]) if len(sizes) > 1 else 0.0
-
-    def labels(self, path: Tensor) -> Tensor:
-        """Q c for each column of c (r, k), (k, m, h, w)."""
-        volumes = SpannedVolumes(self.matrix.features, (self.basis @ path)[None])
-        return torch.cat(list(volumes.frames()), dim=1)
-
-
-def iterate(small: Tensor, first: Tensor, iterations: int = ITERATIONS) -> Tensor:
-    """c(t) of x(1), ..., x(iterations), unit length, (r, iterations); 0 if it has come to nothing."""
-    path = torch.empty(len(first), iterations, dtype=first.dtype)
-    for t in range(iterations):
-        path[:, t] = unit(first)
-        first = small @ path[:, t]
-    return path
 
 
 def near(truth: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ikebook.clip import Clip
 from ikebook.flow.cache import FlowCache
 from ikebook.flow.dis import Dis, DisOptions
 from ikebook.flow.farneback import Farneback, FarnebackOptions
-from ikebook.flow.fields import Flow, resize_flow
+from ikebook.flow.fields import Flow, noisy, resize_flow
 from ikebook.flow.files import FlowFiles, read_flo, write_flo
 from ikebook.flow.known import KnownFlow
 from ikebook.storage import Recorder, Room
@@ -33,6 +33,7 @@ __all__ = [
     "FlowProvider",
     "KnownFlow",
     "compute_flow",
+    "noisy",
     "provider",
     "read_flo",
     "resize_flow",

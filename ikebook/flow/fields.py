@@ -65,3 +65,18 @@ def resize_flow(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if (w, h) == size:
         return field.astype(np.float32, copy=False)
     return resize_area(field.astype(np.float32, copy=False), size) * np.array([size[0] / w, size[1] / h], np.float32)
+
+
+def noisy(flow: Flow, noise: float, seed: int = 0) -> Flow:
+    """The flow with independent Gaussian noise on every component, `noise` pixels of standard deviation.
+
+    With one seed, another `noise` scales the same error.
+    """
+    check.number("noise", noise, at_least=0)
+    check.whole("seed", seed)
+    chance = np.random.default_rng(seed)
+    forward, backward = (
+        np.asarray(field) + noise * chance.standard_normal(field.shape, np.float32)
+        for field in (flow.forward, flow.backward)
+    )
+    return Flow(forward=forward, backward=backward)

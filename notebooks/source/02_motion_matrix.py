@@ -19,7 +19,6 @@
 # %%
 import numpy as np
 import torch
-from ikebook.widgets import MatrixExplorer
 
 import ikebook
 from ikebook import figures, theory
@@ -145,6 +144,8 @@ check_answers("02.2", M_union)
 # looks at.)
 
 # %% tags=["widget"]
+from ikebook.widgets import MatrixExplorer
+
 explorer = MatrixExplorer(toy.clip, toy.flow, order="pixel")
 explorer
 
@@ -182,16 +183,13 @@ print(
 # >
 # > *Hint: k steps ahead, with k = 1, ..., p, you can go from m - k frames. How many pixels start there? And behind?*
 
-
 # %% tags=["exercise"]
 def links(m, h, w, p):
     return ...
 
-
 # %% tags=["solution"]
 def links(m, h, w, p):
     return sum(2 * (m - k) * h * w for k in range(1, min(p, m - 1) + 1))
-
 
 # %% tags=["check"]
 check_answers("02.3", links)

@@ -1,0 +1,62 @@
+"""What the widgets that are composed of others have in common."""
+
+from __future__ import annotations
+
+import html
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from ikebook.widgets.arrays import known
+from ikebook.widgets.save_html import State, write_page
+
+
+class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A column of widgets that knows how to become a static page."""
+
+    def refuse(self, unknown: Mapping[str, Any]) -> None:
+        """Raise `InputError`, with the option that was probably meant, if there is any in `unknown`."""
+        parameters = inspect.signature(type(self)).parameters.values()
+        known(type(self).__name__, unknown, [each.name for each in parameters if each.kind is each.KEYWORD_ONLY])
+
+    def states(self) -> Iterator[str | State]:
+        """Put the widget into one state after the other, for a static page; each that is yielded is pictured.
+
+        Without any, the page shows the widget as it is.
+        """
+        yield from ()
+
+    def save_html(self, path: str | Path, title: str | None = None) -> None:
+        """Write a page that shows this widget without kernel and network: one file, to open from disk or put on a site.
+
+        Parameters
+        ----------
+        path : file to write
+        title : heading of the page; the widget's name if not given
+
+        Raises
+        ------
+        InputError
+            If the file can't be written. One that was there before is then as it was.
+        """
+        write_page(path, self, title=title or type(self).__name__, states=self.states())
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        # Where no widget can be shown, a notebook falls back to this text; never to 20 MB of bytes.
+        bundle = super()._repr_mimebundle_(**kwargs)
+        for part in bundle if isinstance(bundle, tuple) else (bundle,):
+            if part and "text/plain" in part:
+                part["text/plain"] = repr(self)
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def note(text: str) -> str:
+    """A quiet line of text under a widget, as HTML; what is in `text` is shown as it is."""
+    colour = "var(--jp-ui-font-color1, inherit)"
+    return f'<div style="font-size: 15px; line-height: 1.45; color: {colour}">{html.escape(text)}</div>'

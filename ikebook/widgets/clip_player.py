@@ -1,0 +1,147 @@
+"""`ClipPlayer`: frames, masks and labels side by side, in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets
+
+from ikebook import check
+from ikebook.check import require
+from ikebook.clip import Clip
+from ikebook.storage import tensor
+from ikebook.widgets.base import Composed
+from ikebook.widgets.canvas import VideoCanvas, link
+
+Maps = Any
+"""A map of the clip, (m, h, w): an array, a tensor or one on disk; or several by their names."""
+
+
+class ClipPlayer(Composed):
+    """A clip, and what is known of it, side by side; all go in step.
+
+    Parameters
+    ----------
+    clip : Clip
+    masks : (m, h, w) bool, or several by their names, optional
+        Drawn over the frames in red.
+    soft : (m, h, w) in [0, 1], or several by their names, optional
+        Soft masks, drawn over the frames in colours.
+    labels : (m, h, w) of any real values, or several by their names, optional
+        Labels x, blue below and red above 0.
+    names : texts, optional
+        One for each picture, the clip's first.
+    height : css pixels, optional
+        Greatest height of each picture.
+
+    Attributes
+    ----------
+    frame : int
+    playing : bool
+    canvases : list of VideoCanvas
+        The pictures, the clip's first.
+
+    Raises
+    ------
+    InputError
+        For maps whose shape is not the clip's, soft masks outside [0, 1], or too few or many names.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> clip = ikebook.toy("disc").clip
+    >>> ClipPlayer(clip, masks=clip.masks, names=["the clip", "its object"])
+    ClipPlayer('disc', 5 frames of 16x16: the clip, its object)
+    """
+
+    frame = traitlets.Int(0)
+    playing = traitlets.Bool(False)
+
+    def __init__(
+        self,
+        clip: Clip,
+        *,
+        masks: Maps = None,
+        soft: Maps = None,
+        labels: Maps = None,
+        names: Sequence[str] | None = None,
+        height: int | None = None,
+        **unknown: Any,
+    ) -> None:
+        self.refuse(unknown)
+        require(isinstance(clip, Clip), f"clip is a {type(clip).__name__}; expected a Clip, such as read_clip(path).")
+        if height is not None:
+            check.whole("height", height, at_least=40)
+        shown = {
+            **named("masks", masks, clip),
+            **named("soft", soft, clip),
+            **named("labels", labels, clip),
+        }
+        titles = [clip.name, *(name for _, name in shown)] if names is None else list(names)
+        require(
+            len(titles) == 1 + len(shown),
+            f"names has {len(titles)} texts; expected {1 + len(shown)}, one for each picture, the clip's first.",
+        )
+        self.clip = clip
+        parts = "stage" if shown else "all"
+        common: dict[str, Any] = {"fps": clip.fps, "height": height or 0, "parts": parts}
+        frames = np.asarray(clip.frames)
+        self.canvases = [VideoCanvas(frames, caption=titles[0], **common)]
+        for ((kind, _), array), title in zip(shown.items(), titles[1:], strict=True):
+            style: dict[str, Any] = {"maps": array, "labels": [title], "caption": title, "opacity": 0.75}
+            if kind == "soft":
+                style |= {"map_range": (0.0, 1.0), "colours": "viridis"}
+            if kind == "labels":
+                greatest = float(np.abs(array).max()) or 1.0
+                style |= {"map_range": (-greatest, greatest), "colours": "signed"}
+            self.canvases.append(VideoCanvas(frames, **style, **common))
+        everyone = list(self.canvases)
+        if shown:
+            for canvas in self.canvases:
+                canvas.layout.flex = "1 1 260px"
+                canvas.layout.min_width = "200px"
+            everyone.append(VideoCanvas(shape=self.canvases[0].shape, parts="bar", fps=clip.fps))
+        link(*everyone)
+        for name in ("frame", "playing"):
+            traitlets.link((everyone[0], name), (self, name))
+        row = ipywidgets.Box(self.canvases, layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
+        super().__init__([row, *everyone[len(self.canvases) :]])
+
+    def __repr__(self) -> str:
+        w, h = self.clip.size
+        titles = ", ".join(canvas.caption for canvas in self.canvases)
+        return f"ClipPlayer({self.clip.name!r}, {len(self.clip)} frames of {w}x{h}: {titles})"
+
+
+def named(kind: str, maps: Maps, clip: Clip) -> dict[tuple[str, str], np.ndarray]:
+    """The maps of one kind, by kind and name, each (m, h, w).
+
+    Raises
+    ------
+    InputError
+        For a shape that is not the clip's, masks that are not bool, and soft masks outside [0, 1].
+    """
+    if maps is None:
+        return {}
+    given = maps if isinstance(maps, Mapping) else {kind: maps}
+    found = {}
+    for name, values in given.items():
+        label = kind if len(given) == 1 and name == kind else f"{kind}[{name!r}]"
+        check.shape(label, values, (len(clip), clip.size[1], clip.size[0]))
+        array = tensor(values[:]).detach().cpu().numpy() if not isinstance(values, np.ndarray) else values
+        if kind == "masks":
+            require(array.dtype == bool, f"{label} is {array.dtype}; expected bool (soft > threshold, say).")
+        else:
+            finite = bool(np.isfinite(array).all())
+            require(finite, f"{label} has values that are NaN or infinite; replace them, with 0 say.")
+        if kind == "soft":
+            low, high = float(array.min()), float(array.max())
+            require(
+                low >= -1e-6 and high <= 1 + 1e-6,
+                f"{label} lies between {low:.3g} and {high:.3g}; expected values in [0, 1]. Give it as labels instead.",
+            )
+        found[(kind, str(name))] = array
+    return found

@@ -1,0 +1,114 @@
+"""`Compare`: two results on one clip, on either side of a line that the mouse moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from ikebook.check import require
+from ikebook.clip import Clip
+from ikebook.metrics import region_similarity
+from ikebook.widgets.base import Composed
+from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.clip_player import Maps, named
+from ikebook.widgets.figures import BLUE, ORANGE
+
+THRESHOLD = 0.5
+"""Soft masks are scored above it."""
+
+
+class Compare(Composed):
+    """Two masks, or two soft masks, of one clip with a swipe line between them, and J of each frame under it.
+
+    Parameters
+    ----------
+    clip : Clip
+    first, second : (m, h, w) bool, or in [0, 1]
+        Shown left and right of the line.
+    names : two texts
+    truth : (m, h, w) bool, optional
+        What J is measured against; the clip's masks, where it has them.
+
+    Attributes
+    ----------
+    swipe : float
+        Where the line is, from 0 (left) to 1.
+    frame : int
+    scores : dict
+        J of each frame for either name, a list of m numbers; empty without `truth`. Soft masks are scored above 0.5.
+
+    Raises
+    ------
+    InputError
+        For maps whose shape is not the clip's, or values outside [0, 1].
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> clip = ikebook.toy("disc").clip
+    >>> compare = Compare(clip, clip.masks, ~clip.masks, names=("right", "wrong"))
+    >>> compare.scores["right"][0], compare.scores["wrong"][0]
+    (1.0, 0.0)
+    """
+
+    frame = traitlets.Int(0)
+    swipe = traitlets.Float(0.5)
+
+    def __init__(
+        self,
+        clip: Clip,
+        first: Maps,
+        second: Maps,
+        *,
+        names: Sequence[str] = ("first", "second"),
+        truth: np.ndarray | None = None,
+        **unknown: Any,
+    ) -> None:
+        self.refuse(unknown)
+        require(isinstance(clip, Clip), f"clip is a {type(clip).__name__}; expected a Clip, such as read_clip(path).")
+        self.names = tuple(names)
+        require(
+            len(self.names) == 2 and len(set(self.names)) == 2,
+            f"names is {tuple(names)}; expected two different texts.",
+        )
+        truth = clip.masks if truth is None else next(iter(named("masks", {"truth": truth}, clip).values()))
+        arrays = [
+            next(iter(named("masks" if _is_bool(given) else "soft", {name: given}, clip).values()))
+            for name, given in zip(("first", "second"), (first, second), strict=True)
+        ]
+        self.clip = clip
+        masks = [array if array.dtype == bool else array > THRESHOLD for array in arrays]
+        self.scores: dict[str, list[float]] = {}
+        if truth is not None:
+            self.scores = {
+                name: [region_similarity(mask, annotation) for mask, annotation in zip(found, truth, strict=True)]
+                for name, found in zip(self.names, masks, strict=True)
+            }
+        self.canvas = VideoCanvas(
+            np.asarray(clip.frames),
+            maps=arrays[0],
+            compare=arrays[1],
+            map_range=(0.0, 1.0),
+            colours="object" if all(array.dtype == bool for array in arrays) else "viridis",
+            caption=f"{clip.name}: {self.names[0]} | {self.names[1]}",
+            labels=list(self.names),
+            fps=clip.fps,
+            curves=[
+                {"values": values, "label": f"J {name}", "colour": colour}
+                for (name, values), colour in zip(self.scores.items(), (BLUE, ORANGE), strict=False)
+            ],
+        )
+        for name in ("frame", "swipe"):
+            traitlets.link((self.canvas, name), (self, name))
+        super().__init__([self.canvas])
+
+    def __repr__(self) -> str:
+        means = [f"{name} {np.mean(values):.3f}" for name, values in self.scores.items()]
+        return f"Compare({self.clip.name!r}, {', '.join(['mean J', *means] if means else self.names)})"
+
+
+def _is_bool(values: Any) -> bool:
+    return "bool" in str(getattr(values, "dtype", ""))

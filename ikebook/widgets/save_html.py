@@ -1,0 +1,231 @@
+"""Static pages: a widget and the states it can be stepped through, in one file that needs no kernel and no network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from ikebook.check import InputError, require
+from ikebook.widgets.canvas import VideoCanvas
+from ikebook.writers import atomic
+
+HERE = Path(__file__).parent
+
+LONG = 400
+"""Texts with more characters are stored once, however many states show them."""
+
+LEFT_OUT = {"tooltip", "tabbable", "layout", "picked", "follow"}
+"""Traits of a canvas that a page has no use for."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One state of a page.
+
+    Parameters
+    ----------
+    label : what the step slider says beside it
+    pixel : (frame, x, y) whose click on a canvas leads here; the state with the nearest one is taken
+    """
+
+    label: str
+    pixel: tuple[int, int, int] | None = None
+
+
+def write_page(
+    path: str | Path,
+    widget: ipywidgets.Widget,
+    *,
+    title: str,
+    states: Iterable[str | State] = (),
+    note: str = "",
+) -> None:
+    """Write a page that shows a widget, scrubs, plays and zooms its canvases, and steps through states.
+
+    What it shows of the tree of widgets: boxes; canvases, alive; `HTML`, `HTMLMath` (as text) and `Label`; `Image`; of
+    sliders, menus and the like, what they are set to. Buttons and progress bars are left out, and so is whatever
+    `layout.display` or `layout.visibility` hides.
+
+    Parameters
+    ----------
+    path : file to write
+    widget : any tree of ipywidgets
+    title : heading
+    states : labels, or `State`s
+        An iterable that puts `widget` into a state before it yields each of them, so that a picture of it can be taken: a
+        generator that calls `widget.step()` and yields "iteration 1" is all it needs. What states have in common is stored
+        once. Where there is none, the page shows the widget as it is.
+    note : a sentence under the heading
+
+    Raises
+    ------
+    InputError
+        If there is nothing to show, or the file can't be written. One that was there before is then as it was.
+
+    Examples
+    --------
+    >>> def states(stepper):  # doctest: +SKIP
+    ...     for iteration in range(20):
+    ...         stepper.step()
+    ...         yield f"iteration {iteration + 1}"
+    >>> write_page("stepper.html", stepper, title="Power iteration", states=states(stepper))  # doctest: +SKIP
+    """
+    path = Path(path)
+    require(
+        isinstance(widget, ipywidgets.Widget),
+        f"widget is a {type(widget).__name__}; expected a widget, such as a ClipPlayer.",
+    )
+    require(not path.is_dir(), f"{path} is a folder; expected the name of a file, such as {path / 'page.html'}.")
+    store = Store()
+    pictured: list[dict[str, Any]] = []
+    for given in states:
+        state = State(given) if isinstance(given, str) else given
+        tree = picture(widget, store)
+        pixel = None if state.pixel is None else [int(value) for value in state.pixel]
+        require(pixel is None or len(pixel) == 3, f"a state's pixel is {state.pixel}; expected (frame, x, y).")
+        pictured.append({"label": state.label, "pixel": pixel, "tree": tree})
+    if not pictured:
+        pictured.append({"label": "", "pixel": None, "tree": picture(widget, store)})
+    require(pictured[0]["tree"] is not None, "the widget shows nothing that a page can show; is it hidden?")
+    content = page(title, note, pictured, store)
+    with atomic(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+@dataclass
+class Store:
+    """Bytes and long texts, each once; what refers to them has their names."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+
+    def put(self, data: bytes) -> str:
+        """The name of these bytes."""
+        name = hashlib.blake2b(data, digest_size=9).hexdigest()
+        self.blobs[name] = data
+        return name
+
+    def text(self, value: str) -> str | dict[str, str]:
+        """A text, or where to find it if it is long."""
+        return value if len(value) <= LONG else {"text": self.put(value.encode())}
+
+    def group(self, name: str) -> str:
+        """A canvas's group, counted: names that are drawn anew each time would change the file."""
+        return self.groups.setdefault(name, f"group{len(self.groups)}")
+
+
+def picture(widget: Any, store: Store) -> dict[str, Any] | None:
+    """What a page shows of a widget, as JSON; None for nothing."""
+    layout = getattr(widget, "layout", None)
+    if layout is not None and (layout.display == "none" or layout.visibility == "hidden"):
+        return None
+    found = _content(widget, store)
+    if found is not None and layout is not None:
+        style = {name: getattr(layout, name) for name in ("flex", "width", "min_width", "max_width")}
+        found["style"] = {name.replace("_", "-"): value for name, value in style.items() if value}
+    return found
+
+
+def _content(widget: Any, store: Store) -> dict[str, Any] | None:
+    if isinstance(widget, VideoCanvas):
+        return {"kind": "canvas", "state": _canvas(widget, store)}
+    if isinstance(widget, ipywidgets.Box):
+        children = [found for child in widget.children if (found := picture(child, store)) is not None]
+        if not children:
+            return None
+        row = isinstance(widget, ipywidgets.HBox) or "row" in (widget.layout.flex_flow or "")
+        grown = not isinstance(widget, (ipywidgets.HBox, ipywidgets.VBox)) and not widget.layout.flex_flow
+        return {"kind": "box", "row": row or grown, "children": children}
+    if isinstance(widget, ipywidgets.Image):
+        media = f"image/{widget.format.replace('svg', 'svg+xml')}"
+        return {"kind": "image", "media": media, "blob": store.put(bytes(widget.value)), "alt": widget.tooltip or ""}
+    if isinstance(widget, (ipywidgets.Label, ipywidgets.HTMLMath)):
+        return {"kind": "html", "value": store.text(html.escape(widget.value))} if widget.value else None
+    if isinstance(widget, ipywidgets.HTML):
+        return {"kind": "html", "value": store.text(widget.value)} if widget.value else None
+    if isinstance(widget, (ipywidgets.IntProgress, ipywidgets.FloatProgress, ipywidgets.Play, ipywidgets.Button)):
+        return None
+    if isinstance(widget, ipywidgets.ValueWidget):
+        shown = getattr(widget, "label", None) if hasattr(widget, "options") else None
+        value = shown if isinstance(shown, str) else widget.value
+        text = (
+            f"{value:g}" if isinstance(value, float) else "yes" if value is True else "no" if value is False else value
+        )
+        return {"kind": "control", "label": getattr(widget, "description", ""), "value": str(text)}
+    inner = getattr(widget, "widget", None)
+    return picture(inner, store) if isinstance(inner, ipywidgets.Widget) else None
+
+
+def _canvas(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for name in canvas.trait_names(sync=True):
+        if name[0] == "_" or name in LEFT_OUT:
+            continue
+        value = getattr(canvas, name)
+        if name == "playing":
+            value = False  # a page that starts to move by itself is a nuisance
+        if isinstance(value, bytes):
+            value = {"bytes": store.put(value)}
+        state[name] = store.group(value) if name == "group" else value
+    return state | {"picked": None}
+
+
+def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> str:
+    """The HTML of a page. Its policy lets nothing in from outside, and runs no script but its own."""
+    canvas = (HERE / "canvas.js").read_text(encoding="utf-8")
+    ending = "export default { render };"
+    if canvas.count(ending) != 1:
+        raise InputError("canvas.js is damaged; install ikebook again.")
+    own = (HERE / "page.js").read_text(encoding="utf-8")
+    script = (canvas.replace(ending, "") + own).replace("</script", "<\\/script")
+    style = (HERE / "canvas.css").read_text(encoding="utf-8") + (HERE / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    data = json.dumps({"states": states}, allow_nan=False).replace("<", "\\u003c")
+    blobs = "\n".join(_blob(name, value) for name, value in store.blobs.items())
+    try:
+        made = f"Made with ikebook {version('ikebook')}."
+    except PackageNotFoundError:
+        made = "Made with ikebook."
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{html.escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body class="ike-page">
+<header><h1>{html.escape(title)}</h1>{f"<p>{html.escape(note)}</p>" if note else ""}</header>
+<main></main>
+<footer>{made} This page needs no network: save it, and it works from disk.</footer>
+<noscript>This page plays a video in the browser, and needs JavaScript for that.</noscript>
+<script type="application/json" id="ike-states">{data}</script>
+{blobs}
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+
+
+def _blob(name: str, data: bytes) -> str:
+    packed = gzip.compress(data, 6, mtime=0)
+    small = len(packed) < 0.95 * len(data)
+    text = base64.b64encode(packed if small else data).decode()
+    return f'<script type="text/plain" id="ike-{name}"{" data-gzip" if small else ""}>{text}</script>'

@@ -57,7 +57,7 @@ class Computing(Composed):
         before, self._first = self._first, None
         if before is not None:
             before.cancel()
-        self._first = self.run(work, on_result, text, on_end=on_end)
+        self._first = self.compute(work, on_result, text, on_end=on_end)
         return self._first
 
     def ready(self) -> None:
@@ -78,7 +78,7 @@ class Computing(Composed):
                 raise InputError("the widget's graph has not been built, as that was stopped. Make the widget again.")
             return
 
-    def run(
+    def compute(
         self,
         work: Callable[[Job], Any],
         on_result: Callable[[Any], None] = lambda result: None,

@@ -68,7 +68,7 @@ class Computing(Composed):
         InputError
             If that failed, with the line that the widget shows.
         """
-        while (job := self._first) is not None:
+        while (job := self._first) is not None and not job.inside:
             job.wait()
             if job is not self._first:
                 continue  # another graph has been asked for meanwhile

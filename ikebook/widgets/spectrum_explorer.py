@@ -86,7 +86,7 @@ class SpectrumExplorer(Computing):
         self.flow, self.options, self.cues, self.pairs = flow, options, tuple(cues), pairs
         self.measured: Perturbation | None = None
         self._solved: Solved | None = None
-        self._dtype = torch.float64 if clip.frames[..., 0].size <= DENSE_NODES else torch.float32
+        self._dtype = torch.float64 if len(clip) * clip.size[0] * clip.size[1] <= DENSE_NODES else torch.float32
         self._vectors = np.zeros((0, len(clip), clip.size[1], clip.size[0]), np.float32)
         self._points: dict[float, Perturbation] = {}
         self._mixing = False

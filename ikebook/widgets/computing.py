@@ -147,17 +147,17 @@ def button(text: str, tooltip: str, act: Callable[[], Any], width: str = "96px",
 def row(*children: ipywidgets.Widget, gap: str = "12px") -> ipywidgets.Box:
     """Widgets side by side, as far as there is room."""
     return ipywidgets.Box(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", gap=gap, width="100%")
+        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", grid_gap=gap, width="100%")
     )
 
 
-def beside(*children: ipywidgets.Widget) -> ipywidgets.Box:
-    """Pictures and plots side by side, each as wide as it can be, from the top."""
+def beside(*children: ipywidgets.Widget, least: int = 240) -> ipywidgets.Box:
+    """Pictures and plots side by side, each as wide as it can be and `least` pixels at least, from the top."""
     for child in children:
-        child.layout.flex = child.layout.flex or "1 1 300px"
-        child.layout.min_width = "240px"
+        child.layout.flex = child.layout.flex or f"1 1 {least}px"
+        child.layout.min_width = f"{least}px"
     return ipywidgets.Box(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", gap="16px", width="100%")
+        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="16px", width="100%")
     )
 
 

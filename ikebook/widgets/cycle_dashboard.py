@@ -190,11 +190,11 @@ class CycleDashboard(Computing):
         self.tabs = ipywidgets.ToggleButtons(options=[], style={"button_width": "104px"})
         self.tabs.observe(self._chosen, ["value"])
         side = ipywidgets.VBox(
-            [self.curve, self.table], layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", gap="14px")
+            [self.curve, self.table], layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", grid_gap="14px")
         )
         self.video.layout.flex = "1 1 420px"
         both = ipywidgets.Box(
-            [self.video, side], layout=ipywidgets.Layout(flex_flow="row wrap", gap="20px", width="100%")
+            [self.video, side], layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="20px", width="100%")
         )
         self.children = [
             row(self.start_button, self.pause_button, self.stop_button),

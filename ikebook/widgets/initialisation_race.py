@@ -198,24 +198,15 @@ class InitialisationRace(Computing):
         return Round(maps, cosine, scores)
 
     def _build(self) -> None:
-        frames, m = np.asarray(self.clip.frames), len(self.clip)
-        zero = np.zeros((m, self.clip.size[1], self.clip.size[0]))
+        zero = np.zeros((len(self.clip), self.clip.size[1], self.clip.size[0]))
         self.canvases = {
             name: VideoCanvas(
-                frames,
-                maps=zero,
-                map_range=(-1, 1),
-                colours="signed",
-                parts="stage",
-                height=150,
-                caption=name,
-                readout=" ",
+                maps=zero, map_range=(-1, 1), colours="signed", parts="stage", height=180, caption=name, readout=" "
             )
             for name in self.starts
         }
         for canvas in self.canvases.values():
-            canvas.opacity = 0.9
-            canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 150px", "140px", "300px"
+            canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 160px", "150px", "340px"
         self.playback = in_step(*self.canvases.values())
         self.slider = ipywidgets.IntSlider(
             min=0,
@@ -229,7 +220,7 @@ class InitialisationRace(Computing):
         self.run_button = button("Run", "All starts, from x(0) on", lambda: self.guarded(self._toggle), style="success")
         self.words, self.cosine_curve, self.j_curve = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         pictures = ipywidgets.Box(
-            list(self.canvases.values()), layout=ipywidgets.Layout(flex_flow="row wrap", gap="12px", width="100%")
+            list(self.canvases.values()), layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="12px", width="100%")
         )
         curves = row(self.cosine_curve, self.j_curve, gap="24px")
         curves.layout.align_items = "flex-start"
@@ -247,7 +238,7 @@ class InitialisationRace(Computing):
         for name, canvas in self.canvases.items():
             top = limit(np.asarray(maps[name], np.float32).reshape(-1))
             canvas.show(maps=maps[name], map_range=(-top, top))
-            cosine = f" \u00b7 cos {self._rounds[t].cosine[name]:.3f}" if t < len(self._rounds) else ""
+            cosine = f": {self._rounds[t].cosine[name]:.3f}" if t < len(self._rounds) else ""
             canvas.caption = f"{name}{cosine}"
         curves = self.curves
         ran = max(1, len(self._rounds) - 1)
@@ -264,7 +255,7 @@ class InitialisationRace(Computing):
         near = [name for name, value in self._rounds[self.iteration].cosine.items() if value > 0.99]
         return (
             f"After {self.iteration} iteration{'s' if self.iteration != 1 else ''}, {len(near)} of {len(self.starts)} starts are "
-            "within a cosine of 0.99 of the eigenvector. Red is positive, blue negative; where a result is turned, \u2212x is shown."
+            "within a cosine of 0.99 of the eigenvector (their cosines are above them). Red is positive, blue negative; where a result is turned, \u2212x is shown."
         )
 
 

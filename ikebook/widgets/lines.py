@@ -52,7 +52,7 @@ def line_chart(
         low < high and (not log or low > 0), f"span is {span}; expected two numbers, the lower first, above 0 if log."
     )
     width, height = size
-    legend = 20 * len(series) if len(series) > 1 else 0
+    legend = 20 * ((len(series) + 1) // 2) if len(series) > 1 else 0  # two names in a row
     right, bottom = width - RIGHT, height - BOTTOM
     last = max(last, first + 1)
 
@@ -67,7 +67,7 @@ def line_chart(
     for value in _decades(low, high) if log else _ticks(low, high):
         y = up(value)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{right}" stroke="currentColor" stroke-opacity="0.15"/>')
-        parts.append(_text(LEFT - 7, y + 4, f"{value:.0e}".replace("e-0", "e-") if log else f"{value:g}", anchor="end"))
+        parts.append(_text(LEFT - 7, y + 4, f"{value:g}".replace("e-0", "e-"), anchor="end"))
     parts += [_text(across(x), bottom + 17, f"{x:g}", anchor="middle") for x in _ticks(first, last, whole=True)]
     parts.append(f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="currentColor" stroke-opacity="0.6" fill="none"/>')
     parts.append(_text((LEFT + right) / 2, bottom + 34, label, anchor="middle"))
@@ -85,9 +85,9 @@ def line_chart(
                 f'<circle cx="{p[0]:.1f}" cy="{p[1]:.1f}" r="2.6" fill="{colour}"/>' for p in points if p is not None
             ]
         if legend:
-            y = height + 6 + 20 * index
-            parts.append(f'<path d="M{LEFT} {y}h22" stroke="{colour}" stroke-width="3"{dash}/>')
-            parts.append(_text(LEFT + 30, y + 5, name))
+            x, y = LEFT + (right - LEFT) // 2 * (index % 2), height + 6 + 20 * (index // 2)
+            parts.append(f'<path d="M{x} {y}h22" stroke="{colour}" stroke-width="3"{dash}/>')
+            parts.append(_text(x + 30, y + 5, name, size=13))
     said = "; ".join(f"{name}: {_last(values)}" for name, values in series.items())
     alt = html.escape(f"{title}. Last values: {said}.")
     return (

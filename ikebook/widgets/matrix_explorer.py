@@ -194,12 +194,12 @@ class MatrixExplorer(Computing):
 
     def _build(self) -> None:
         n = self.nodes
-        self.picture = VideoCanvas(shape=(1, n, n), height=460, caption="building the matrices ...")
-        self.picture.readout = "row {y} \u00b7 column {x} \u00b7 entry {value:4} \u00b7 click to see its two pixels"
+        self.picture = VideoCanvas(shape=(1, n, n), height=500, caption="building the matrices ...")
+        self.picture.readout = "row {y}, column {x}: {value:4}"
         self.picture.observe(self._clicked, ["picked"])
         frames = np.asarray(self.clip.frames)
-        options: dict[str, Any] = {"parts": "stage", "height": 210, "readout": " "}
-        self.row_frame = VideoCanvas(frames, caption="row: click an entry", **options)
+        options: dict[str, Any] = {"parts": "stage", "height": 200, "readout": " "}
+        self.row_frame = VideoCanvas(frames, caption="row", **options)
         self.column_frame = VideoCanvas(frames, caption="column", **options)
         self.shown_menu = ipywidgets.ToggleButtons(
             options=[(text, name) for name, text in MATRICES.items()], value=self.shown, style={"button_width": "150px"}
@@ -214,12 +214,12 @@ class MatrixExplorer(Computing):
         traitlets.link((self, "order"), (self.order_menu, "value"))
         self.words, self.table = ipywidgets.HTML(), ipywidgets.HTML()
         side = ipywidgets.VBox(
-            [beside(self.row_frame, self.column_frame), self.words, self.table],
-            layout=ipywidgets.Layout(flex="1 1 340px", min_width="300px", gap="10px"),
+            [beside(self.row_frame, self.column_frame, least=150), self.words, self.table],
+            layout=ipywidgets.Layout(flex="1 1 340px", min_width="300px", grid_gap="10px"),
         )
         self.picture.layout.flex = "1 1 420px"
         both = ipywidgets.Box(
-            [self.picture, side], layout=ipywidgets.Layout(flex_flow="row wrap", gap="20px", width="100%")
+            [self.picture, side], layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="20px", width="100%")
         )
         self.children = [row(self.shown_menu, self.order_menu), both, self.bar]
 
@@ -259,8 +259,9 @@ class MatrixExplorer(Computing):
             places = [frame * h * w for frame in range(1, m)]
         elif self.order == "object" and self.clip.masks is not None:
             places = [int(self.clip.masks.sum())]
-        ends = [([0, -0.5, k - 0.5], [0, n - 0.5, k - 0.5]) for k in places]
-        ends += [([0, k - 0.5, -0.5], [0, k - 0.5, n - 0.5]) for k in places]
+        # Before frame 0, so that the canvas draws no dots where a path is now.
+        ends = [([-1, -0.5, k - 0.5], [-1, n - 0.5, k - 0.5]) for k in places]
+        ends += [([-1, k - 0.5, -0.5], [-1, k - 0.5, n - 0.5]) for k in places]
         return [{"points": list(pair), "colour": "#8d8d8d", "width": 0.6, "show": "upto"} for pair in ends]
 
     def _mark(self) -> None:
@@ -274,8 +275,8 @@ class MatrixExplorer(Computing):
             (self.row_frame, self.column_frame), joined, (ROW, COLUMN), ("row", "column"), strict=True
         ):
             canvas.frame = frame
-            canvas.caption = f"{name}: frame {frame}, pixel ({x}, {y})"
-            canvas.points = [{"frame": frame, "x": x, "y": y, "colour": colour}]
+            canvas.caption = f"frame {frame}, pixel ({x}, {y})"
+            canvas.points = [{"frame": frame, "x": x, "y": y, "colour": colour, "label": name}]
         place_row, place_column = self.entry
         self.picture.points = [{"x": place_column, "y": place_row, "colour": "#2fa35f"}]
         (first, *_), (second, *_) = joined

@@ -10,6 +10,7 @@ import ipywidgets
 import numpy as np
 import torch
 import traitlets
+from matplotlib.ticker import NullFormatter
 
 from ikebook import check
 from ikebook.check import require
@@ -182,7 +183,7 @@ class SpectrumExplorer(Computing):
         options: dict[str, Any] = {"colours": "signed", "parts": "stage", "height": 300, "map_range": (-1, 1)}
         zero = np.zeros(frames.shape[:3])
         self.mixture = VideoCanvas(frames, maps=zero, caption="building the graph ...", **options)
-        self.shaken = VideoCanvas(frames, maps=zero, caption="first eigenvector, with noise", **options)
+        self.shaken = VideoCanvas(frames, maps=zero, caption="eigenvector 1, with noise", **options)
         for canvas in (self.mixture, self.shaken):
             canvas.opacity = 0.88
         self.playback = in_step(self.mixture, self.shaken)
@@ -190,7 +191,7 @@ class SpectrumExplorer(Computing):
         self.choice.observe(lambda change: self.set_trait("selected", change["new"] or 0), ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
         self.sliders: list[ipywidgets.FloatSlider] = []
-        self.desk = ipywidgets.HBox(layout=ipywidgets.Layout(gap="4px", flex_flow="row wrap"))
+        self.desk = ipywidgets.HBox(layout=ipywidgets.Layout(grid_gap="4px", flex_flow="row wrap"))
         self.noise_slider = ipywidgets.FloatSlider(
             min=0,
             max=NOISE,
@@ -238,7 +239,7 @@ class SpectrumExplorer(Computing):
         self._select()
         top = limit(self._vectors[0].reshape(-1))
         self.shaken.show(maps=self._vectors[0], map_range=(-top, top))
-        self.shaken.caption = "first eigenvector, no noise yet"
+        self.shaken.caption = "eigenvector 1, no noise yet"
 
     def _select(self, _: Any = None) -> None:
         if self._solved is None:
@@ -329,9 +330,7 @@ class SpectrumExplorer(Computing):
         self._points[noise] = self.measured
         top = limit(labels.reshape(-1))
         self.shaken.show(maps=labels, map_range=(-top, top))
-        self.shaken.caption = (
-            f"first eigenvector, with {noise:g} px of noise" if noise else "first eigenvector, no noise"
-        )
+        self.shaken.caption = f"eigenvector 1, {noise:g} px of noise" if noise else "eigenvector 1, no noise"
         self._draw_noise()
 
     def _draw_noise(self) -> None:
@@ -349,7 +348,7 @@ class SpectrumExplorer(Computing):
             f"bound 2 |E| / gap is {found.davis_kahan:.3g}, {says}.{paper}"
         )
         noises = sorted(self._points)
-        with plotting(5.4, 2.5) as figure:
+        with plotting(5.4, 2.9) as figure:
             axis = grid(figure.subplots())
             for name, colour, marker in (("sine", RED, "o"), ("davis_kahan", BLUE, "s"), ("printed", ORANGE, "^")):
                 heights = [getattr(self._points[noise], name) for noise in noises]
@@ -359,11 +358,13 @@ class SpectrumExplorer(Computing):
                     axis.plot(noises, shown, color=colour, marker=marker, label=label)
             axis.axhline(1, color=INK, linewidth=1, linestyle=":")
             axis.set_yscale("log")
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.set_ylim(min(0.01, 0.5 * found.sine or 0.01), None)
             axis.set_xlim(0, max(NOISE, *noises))
             axis.set_xlabel("flow noise, pixels")
             axis.set_title("sine of the turn, and its bounds")
             if axis.get_legend_handles_labels()[0]:
-                axis.legend(loc="lower right", ncols=3, fontsize="small")
+                figure.legend(loc="outside lower center", ncols=3, fontsize="small")
             self.plot.value = figure_html(
                 figure, f"at {self.noise:g} px the sine is {found.sine:.3g} and the bound {found.davis_kahan:.3g}"
             )

@@ -111,6 +111,8 @@ def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) 
             axis.set_yticks(middles, [str(frame) for frame in range(frames)], fontsize="small")
             axis.set_xlabel("frame of node b", fontsize="small")
             axis.set_ylabel("frame of node a", fontsize="small")
+        else:
+            axis.set(xticks=[], yticks=[])
         axis.set_title(f"{title}  ({len(values)} x {values.shape[1]})", fontsize="medium")
     return Picture(figure, f"as pictures, red above 0 and blue below: {', '.join(entries)}")
 

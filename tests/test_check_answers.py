@@ -11,6 +11,7 @@ from ikebook.check import InputError
 from ikebook.check_answers import _HOMES, WrongAnswer, check_answers, exercises
 from ikebook.check_answers.judge import array, called, close, is_empty, number, whole
 from ikebook.features import FeatureMatrix, FeatureOptions
+from ikebook.graph import build
 from ikebook.motion import MotionMatrix
 from ikebook.toys import noisy_labels, toy
 
@@ -61,6 +62,20 @@ Y = torch.from_numpy(noisy_labels(toy("deforming", (16, 16), 5).clip.masks))
 GRAM = F.T @ F
 BEST = torch.linalg.solve(GRAM, F.T @ Y)
 EYE = torch.eye(8, dtype=torch.float64)
+
+
+DISC = toy("disc", (16, 16), 5)
+BUILT = build(DISC.clip, DISC.flow, dtype=torch.float64)[0]
+M, P, A = BUILT.motion.dense(), BUILT.projection.dense(), BUILT.dense()
+ORDER = np.argsort(~DISC.clip.masks.ravel(), kind="stable")
+BACK = np.argsort(DISC.clip.masks.ravel(), kind="stable")
+SHUFFLED = np.random.default_rng(0).permutation(1280)
+
+
+def davis_kahan(a, b, *, factor=2.0, norm="spectral", over="gap"):
+    values, change = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
+    size = change.abs().max() if norm == "spectral" else change.norm()
+    return factor * size / (values[-1] - values[-2] if over == "gap" else values[-1])
 
 
 # exercise, right answers, wrong ones with what they are told
@@ -179,6 +194,40 @@ CASES = {
             (F @ torch.linalg.inv(GRAM + 10) @ F.T, "every"),
             (F @ torch.linalg.inv(GRAM + 10 * EYE), "last F' is missing"),
             (F @ torch.linalg.inv(GRAM + EYE) @ F.T, "has the trace"),
+        ],
+    ),
+    "04.1": (
+        [P @ M @ P],
+        [
+            (P * M * P, "entry by entry"),
+            (P @ M, "not symmetric"),
+            (M @ P @ M, "votes in the middle"),
+            (2 * A, "has the trace"),
+        ],
+    ),
+    "04.2": (
+        [A[ORDER][:, ORDER], A.numpy()[np.ix_(ORDER, ORDER)]],
+        [
+            (A, "A as it was"),
+            (A[ORDER], "only rows or only columns"),
+            (A[BACK][:, BACK], "background comes first"),
+            (A[SHUFFLED][:, SHUFFLED], "order is not the one"),
+            (A + 1, "eigenvalues have changed"),
+        ],
+    ),
+    "04.3": (
+        [4],
+        [(3, "0.001 or less"), (5, "but after 4"), (153, "multiplied"), (-1, "can't be"), (3.7, "whole number")],
+    ),
+    "04.4": (
+        [davis_kahan],
+        [
+            (lambda a, b: davis_kahan(a, b, norm="frobenius"), "Frobenius norm"),
+            (lambda a, b: davis_kahan(a, b, factor=1), "factor 2"),
+            (lambda a, b: davis_kahan(a, b, over="value"), "instead of the gap"),
+            (lambda a, b: 8 * (b - a).norm() / a.norm(), "knows no gap"),
+            (lambda a, b: 99, "is 99.000; 2"),
+            (lambda a, b: None, "no answer yet"),
         ],
     ),
 }

@@ -49,9 +49,11 @@ def target(x_answer: Any, y_answer: Any) -> str:
         return f"The point itself lies at ({place[0]:.2f}, {place[1]:.2f}), between the pixels."
     if given == pixel(place)[::-1]:
         raise WrongAnswer(f"({given[0]}, {given[1]}) has x and y exchanged; x is the column, and comes first.")
-    if given == pixel(np.array([x, y]) + flow.backward[0, y, x]):
-        raise WrongAnswer("that is where the pixel came from, by the backward flow; `flow.forward[1]` leads to frame 2.")
-    if given == pixel(np.array([x, y]) + flow.forward[1, x, y]):
+    if given == pixel(np.array([x, y]) + flow.backward[0][y, x]):
+        raise WrongAnswer(
+            "that is where the pixel came from, by the backward flow; `flow.forward[1]` leads to frame 2."
+        )
+    if given == pixel(np.array([x, y]) + flow.forward[1][x, y]):
         raise WrongAnswer(f"you read the field at [x, y]; rows come first: flow.forward[1, {y}, {x}].")
     if given == (x, y):
         raise WrongAnswer("that is the pixel itself; add the displacement of `flow.forward[1]` there.")
@@ -71,7 +73,9 @@ def follow(answer: Any) -> str:
         try:
             length = len(came)
         except TypeError:
-            raise WrongAnswer(f"{case} gives a {type(came).__name__}; it should be a list of positions (x, y).") from None
+            raise WrongAnswer(
+                f"{case} gives a {type(came).__name__}; it should be a list of positions (x, y)."
+            ) from None
         if length == len(known) - 1:
             raise WrongAnswer(f"{case} gives {length} positions instead of {length + 1}: begin with the pixel's own.")
         if length > len(known):
@@ -92,8 +96,12 @@ def follow(answer: Any) -> str:
             )
         straight = known[0] + np.arange(len(known))[:, None] * (known[1] - known[0])
         if np.abs(given - straight).max() < 1e-6:
-            raise WrongAnswer(f"{case}: you repeat the first displacement; look it up again at each new position and frame.")
-        raise WrongAnswer(f"{case}: after step {first} you are at {given[first].round(2)}, the chain at {known[first].round(2)}.")
+            raise WrongAnswer(
+                f"{case}: you repeat the first displacement; look it up again at each new position and frame."
+            )
+        raise WrongAnswer(
+            f"{case}: after step {first} you are at {given[first].round(2)}, the chain at {known[first].round(2)}."
+        )
     return "Sub-pixel positions, nearest pixels: that is how ikebook follows all chains of a frame at once."
 
 
@@ -114,7 +122,9 @@ def round_trip(answer: Any) -> str:
             continue
         here = float(np.hypot(*(forward[y, x] + backward[y, x])))
         if abs(given - here) < 1e-6:
-            raise WrongAnswer(f"{case}: you read the backward flow at the start; read it where the forward step has led.")
+            raise WrongAnswer(
+                f"{case}: you read the backward flow at the start; read it where the forward step has led."
+            )
         if abs(given - known**2) < 1e-6:
             raise WrongAnswer(f"{case} is the squared distance; take its root.")
         if abs(given - float(np.hypot(*(forward[y, x] - backward[row, column])))) < 1e-6:

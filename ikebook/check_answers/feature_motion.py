@@ -45,21 +45,27 @@ def product(answer: Any) -> str:
 
 def reordered(answer: Any) -> str:
     """04.2: A with the object's nodes first."""
-    made, matrix = toy("disc", (16, 16), 5), _matrix()
+    masks, matrix = toy("disc", (16, 16), 5).clip.masks, _matrix()
+    assert masks is not None
     n = matrix.shape[0]
     given, dense = array("your matrix", answer, (n, n)), matrix.dense().numpy()
-    order = node_order("object", masks=made.clip.masks)
+    order = node_order("object", masks=masks)
     if close(given, dense[np.ix_(order, order)]):
         return "The same matrix, the same eigenvalues: only the nodes have new numbers."
     if close(given, dense):
         raise WrongAnswer("your matrix is A as it was; index it by the order.")
     if close(given, dense[order]) or close(given, dense[:, order]):
-        raise WrongAnswer("only rows or only columns have moved; a node has one number, for its row and for its column.")
-    other = np.concatenate([order[int(np.count_nonzero(made.clip.masks)) :], order[: int(np.count_nonzero(made.clip.masks))]])
+        raise WrongAnswer(
+            "only rows or only columns have moved; a node has one number, for its row and for its column."
+        )
+    count = int(np.count_nonzero(masks))
+    other = np.concatenate([order[count:], order[:count]])
     if close(given, dense[np.ix_(other, other)]):
         raise WrongAnswer("the background comes first; sort by `~mask`, for False comes before True.")
     if close(np.sort(np.linalg.eigvalsh((given + given.T) / 2)), np.linalg.eigvalsh(dense), 1e-6):
-        raise WrongAnswer("the order is not the one asked for: the object's nodes as they are counted (a *stable* sort), then the rest.")
+        raise WrongAnswer(
+            "the order is not the one asked for: the object's nodes as they are counted (a *stable* sort), then the rest."
+        )
     raise WrongAnswer("that is not A in another order: its eigenvalues have changed.")
 
 
@@ -76,7 +82,11 @@ def iterations(answer: Any) -> str:
     if 0 < given < 10**6:
         raise WrongAnswer(
             f"after {given} iterations the error is {rate**given:.2g} of what it was"
-            + (f", but after {given - 1} it is already {rate ** (given - 1):.2g}." if given > known else "; 0.001 or less was asked for.")
+            + (
+                f", but after {given - 1} it is already {rate ** (given - 1):.2g}."
+                if given > known
+                else "; 0.001 or less was asked for."
+            )
         )
     raise WrongAnswer(f"{given} can't be: the error falls by {rate:.3f} in each iteration.")
 

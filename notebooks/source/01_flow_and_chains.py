@@ -122,6 +122,7 @@ figures.paths(toy.clip.frames[3], [(c.x, c.y) for c in some], title="chains thro
 # >
 # > *Hint: in step k use the field `forward[start + k]` at `[round(y), round(x)]`, and do not round what you keep.*
 
+
 # %% tags=["exercise"]
 def follow(forward, x, y, start, steps):
     return ...
@@ -182,6 +183,7 @@ figures.paths(hidden.clip.frames[0], [(c.x, c.y) for c in some], title="chains f
 # > distance in pixels between the start and the place where the round trip ends.
 # >
 # > *Hint: the way there is `forward[y, x]`. Add the backward field at the nearest pixel to (x + dx, y + dy); then the length.*
+
 
 # %% tags=["exercise"]
 def round_trip(forward, backward, x, y):

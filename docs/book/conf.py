@@ -1,5 +1,7 @@
 """The book: what Sphinx is told. `make book` prepares the pages and runs it."""
 
+import re
+
 import ikebook
 
 project = "ikebook"
@@ -23,3 +25,15 @@ autodoc_typehints_description_target = "documented"
 autodoc_class_signature = "separated"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+
+
+def escape(app, what, name, obj, options, lines):
+    """Docstrings write |x| for sizes and F_i or a* for symbols; reStructuredText would take these for marks of its own."""
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else MARKS.sub(r"\\\1", line) for line in lines]
+
+
+MARKS = re.compile(r"(?<!`)(\||(?<=\w)_(?=\W|$)|\*(?!\*))(?!`)")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape, priority=400)  # before napoleon, at 500, adds marks that are meant

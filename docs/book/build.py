@@ -14,6 +14,7 @@ import ast
 import base64
 import hashlib
 import importlib.util
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -105,13 +106,26 @@ def prepare(sources: list[Path], out: Path) -> Path:
             notebook = execute(source, widgets)
             nbformat.write(notebook, kept)
             stamp.write_text(fingerprint(source))
-        shutil.copy(kept, pages / "notebooks")
-        gallery += pictures(nbformat.read(kept, as_version=4), source.stem, figures)
+        notebook = nbformat.read(kept, as_version=4)
+        without_dead_links(notebook, {other.stem for other in sources})
+        nbformat.write(notebook, pages / "notebooks" / kept.name)
+        gallery += pictures(notebook, source.stem, figures)
     shutil.copytree(widgets, pages / "_static" / "widgets")
     (pages / "gallery.md").write_text(gallery_page(gallery), encoding="utf-8")
     (pages / "notebooks.md").write_text(contents(sources), encoding="utf-8")
     (pages / "api.md").write_text(api(), encoding="utf-8")
     return pages
+
+
+def without_dead_links(notebook: nbformat.NotebookNode, built: set[str]) -> None:
+    """Leave only the text of links to notebooks that are not built, as with --only."""
+
+    def text_or_link(found: re.Match[str]) -> str:
+        return found[0] if found[2] in built else found[1]
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\[([^\]]*)\]\((\w+)\.ipynb\)", text_or_link, cell.source)
 
 
 def pictures(notebook: nbformat.NotebookNode, name: str, folder: Path) -> list[tuple[str, str, str]]:
@@ -155,7 +169,16 @@ def api() -> str:
         if not INTERNAL & set(parts) and (path.parent / "__init__.py").is_file():
             modules.append(name)
     for name in modules:
-        lines += [f"## {name}", "", "```{eval-rst}", f".. automodule:: {name}", "   :members:", "```", ""]
+        lines += [
+            f"## {name}",
+            "",
+            "```{eval-rst}",
+            f".. automodule:: {name}",
+            "   :members:",
+            "   :ignore-module-all:",
+            "```",
+            "",
+        ]
     return "\n".join(lines)
 
 

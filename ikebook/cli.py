@@ -1,4 +1,4 @@
-"""The command line: `ikebook segment`, `demo`, `evaluate`, `report`, `bench`, `experiment`, `data`."""
+"""The command line: `ikebook segment`, `demo`, `evaluate`, `report`, `bench`, `experiment`, `lab`, `page`, `data`."""
 
 from __future__ import annotations
 
@@ -184,6 +184,30 @@ def _report(options: argparse.Namespace) -> None:
     print(f"Written to {out}: {', '.join(path.name for path in written)}")
 
 
+def _lab(options: argparse.Namespace) -> None:
+    from ikebook.course import copy_notebooks, notebook, notebooks, open_lab
+
+    folder = Path(options.folder)
+    start = (notebook(options.start) if options.start else notebooks()[0]).name[:2]
+    written, kept = copy_notebooks(folder)
+    print(
+        f"{folder}: {len(written)} notebooks copied"
+        + (f", {len(kept)} were there and stay as they are" if kept else "")
+    )
+    if not options.copy_only:
+        _done("JupyterLab", open_lab(folder, start=start))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from ikebook.course import open_page
+
+    _done("Voila", open_page(options.number))
+
+
+def _done(program: str, code: int) -> None:
+    require(code == 0, f"{program} ended with exit code {code}; what it printed says why.")
+
+
 def _data_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
@@ -286,6 +310,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "report": _report,
     "bench": _bench,
     "experiment": _experiment,
+    "lab": _lab,
+    "page": _page,
     "data list": _data_list,
     "data get": _data_get,
 }

@@ -183,27 +183,26 @@ class MotionMatrix(LinearOperator):
         labels = grid.pad(x.view(self.chains.frames, grid.h, grid.w))  # (m, cells)
         return torch.cat([grid.crop(votes).flatten() for votes in self.propagate(iter(labels))])
 
-    def _dense(self) -> Tensor:
+    def outgoing(self) -> Tensor:
+        """C, the n x n matrix of outgoing chains, for toys: in row a, what the two chains from node a meet."""
+        self._check_dense()
         chains, n = self.chains, self.shape[0]
         kernel = self.kernel()
-        outgoing = torch.zeros(n, n, dtype=self.dtype, device=self.device)  # C
-        between = torch.zeros(n, n, dtype=self.dtype, device=self.device)  # k(a, b), whether joined or not
+        outgoing = torch.zeros(n, n, dtype=self.dtype, device=self.device)
         own = torch.arange(chains.grid.cells, device=self.device)
         for frame in range(chains.frames):
             trace = chains.trace(frame, self.options.radius)
             a = chains.nodes(own, frame)
             for step in (*trace.ahead, *trace.behind):
-                weight = kernel[abs(step.offset) - 1]
                 for cells in chains.links(step)[:, 0]:
                     b = chains.nodes(cells, frame + step.offset)
                     met = (a >= 0) & (b >= 0)
-                    outgoing[a[met], b[met]] += weight
-                block = slice(frame * chains.grid.pixels, (frame + 1) * chains.grid.pixels)
-                there = (frame + step.offset) * chains.grid.pixels
-                between[block, there : there + chains.grid.pixels] = weight
-        if self.options.edges == "count":
-            matrix = outgoing + outgoing.T
-        else:
-            matrix = between * ((outgoing > 0) | (outgoing.T > 0))
+                    outgoing[a[met], b[met]] += kernel[abs(step.offset) - 1]
+        return outgoing
+
+    def _dense(self) -> Tensor:
+        outgoing = self.outgoing()
+        # With one link a point, C[a, b] is k(a, b) or 0: the larger of C[a, b] and C[b, a] says whether any chain joins them.
+        matrix = outgoing + outgoing.T if self.options.edges == "count" else torch.maximum(outgoing, outgoing.T)
         matrix.diagonal().add_(self.options.self_loop)
         return matrix

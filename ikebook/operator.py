@@ -63,6 +63,11 @@ class LinearOperator(ABC):
 
     def dense(self) -> Tensor:
         """The matrix itself, for toys: refused above `DENSE_LIMIT` rows, with the size that it would have had."""
+        self._check_dense()
+        with full_precision():
+            return self._dense()
+
+    def _check_dense(self) -> None:
         rows, columns = self.shape
         if max(rows, columns) > DENSE_LIMIT:
             size = rows * columns * torch.empty((), dtype=self.dtype).element_size()
@@ -70,8 +75,6 @@ class LinearOperator(ABC):
                 f"A dense {type(self).__name__} of {rows} x {columns} entries would take {_bytes(size)}; "
                 f"dense matrices are built up to {DENSE_LIMIT} nodes. Use matvec, or a smaller or shorter clip."
             )
-        with full_precision():
-            return self._dense()
 
     @abstractmethod
     def _matvec(self, x: Tensor) -> Tensor: ...

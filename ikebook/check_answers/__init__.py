@@ -1,0 +1,58 @@
+"""Automatic checks of the notebooks' exercises: what is wrong with an answer, and not only that it is.
+
+>>> from ikebook.check_answers import check_answers
+>>> check_answers("02.1", 808)  # doctest: +SKIP
+
+Known answers are computed by the library when asked for, and stored nowhere. Each notebook's checks are a module of their
+own, with a table `CHECKS` from the exercise's number to a function of the answers that raises `WrongAnswer`, or returns
+a sentence on why the answer matters.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from ikebook.check import InputError
+from ikebook.check_answers.judge import WrongAnswer, given
+
+__all__ = ["WrongAnswer", "check_answers", "exercises"]
+
+_HOMES = {
+    "01": "chains",
+    "02": "motion",
+    "03": "projection",
+    "04": "feature_motion",
+}
+"""The module that holds a notebook's checks."""
+
+
+def exercises(notebook: str) -> dict[str, Callable[..., str]]:
+    """The checks of a notebook such as "02", by the exercises' numbers."""
+    if notebook not in _HOMES:
+        raise InputError(f"there are no exercises of notebook {notebook!r}; there are those of {', '.join(_HOMES)}.")
+    return importlib.import_module(f"{__name__}.{_HOMES[notebook]}").CHECKS
+
+
+def check_answers(exercise: str, *answers: Any) -> None:
+    """Check the answers to an exercise, and print why they are right.
+
+    Parameters
+    ----------
+    exercise : its number, such as "02.1"
+    *answers : what the exercise asks for, in its order
+
+    Raises
+    ------
+    WrongAnswer
+        Says what is wrong, in one readable line. An answer that is still `...` is wrong too.
+    """
+    checks = exercises(exercise.partition(".")[0])
+    if exercise not in checks:
+        raise InputError(f"there is no exercise {exercise!r}; there are {', '.join(checks)}.")
+    try:
+        praise = checks[exercise](*given(answers))
+    except WrongAnswer as wrong:
+        raise WrongAnswer(f"{exercise}: {wrong}") from None
+    print(f"{exercise} is right. {praise}")

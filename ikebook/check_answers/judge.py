@@ -1,0 +1,97 @@
+"""How answers are judged: numbers, arrays and functions against what they should be, with words for the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+class WrongAnswer(Exception):  # noqa: N818  # it is no error of the program's
+    """An answer is wrong; the message says how. Notebooks show it as one line, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints."""
+        return [f"Not yet. {self}"]
+
+
+def is_empty(answer: Any) -> bool:
+    """Whether an answer is a placeholder, or holds one."""
+    if answer is None or answer is Ellipsis or answer is NotImplemented:
+        return True
+    if isinstance(answer, dict):
+        return any(is_empty(value) for value in answer.values())
+    return isinstance(answer, (tuple, list)) and any(is_empty(value) for value in answer)
+
+
+def given(answers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The answers, all of which have to be there."""
+    if not answers or any(is_empty(answer) for answer in answers):
+        raise WrongAnswer("there is no answer yet. Put yours in the place of `...` and run both cells again.")
+    return answers
+
+
+def number(name: str, answer: Any) -> float:
+    """An answer as one real number; truth values are none."""
+    try:
+        array = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError, RuntimeError):
+        raise WrongAnswer(f"{name} is a {type(answer).__name__}; it should be one number.") from None
+    if isinstance(answer, (bool, np.bool_)) or array.size != 1:
+        came = repr(answer) if array.size == 1 else f"{array.size} numbers"
+        raise WrongAnswer(f"{name} is {came}; it should be one number.")
+    value = float(array.reshape(()))
+    if not np.isfinite(value):
+        raise WrongAnswer(f"{name} is {value}; it should be finite.")
+    return value
+
+
+def whole(name: str, answer: Any) -> int:
+    """An answer as one whole number."""
+    value = number(name, answer)
+    if value != round(value):
+        raise WrongAnswer(f"{name} is {value:g}; it should be a whole number.")
+    return round(value)
+
+
+def array(name: str, answer: Any, shape: Sequence[int]) -> np.ndarray:
+    """An answer as real numbers of a shape, float64."""
+    try:
+        for unpack in ("to_dense", "toarray"):  # sparse ones, of torch and of scipy
+            answer = getattr(answer, unpack)() if hasattr(answer, unpack) else answer
+        values = np.asarray(answer).astype(float)
+    except (TypeError, ValueError, RuntimeError):
+        raise WrongAnswer(
+            f"{name} is a {type(answer).__name__}; it should be an array or tensor of shape {tuple(shape)}."
+        ) from None
+    if values.shape != tuple(shape):
+        raise WrongAnswer(f"{name} has shape {values.shape}; it should be {tuple(shape)}.")
+    bad = int(values.size - np.isfinite(values).sum())
+    if bad:
+        raise WrongAnswer(f"{name} has {bad} entries that are NaN or infinite.")
+    return values
+
+
+def close(value: Any, known: Any, tolerance: float = 1e-6) -> bool:
+    """Whether all of `value` is `known` to a share `tolerance` of the largest of it."""
+    value, known = np.asarray(value, float), np.asarray(known, float)
+    return bool(np.abs(value - known).max(initial=0.0) <= tolerance * max(float(np.abs(known).max(initial=0.0)), 1e-12))
+
+
+def differing(value: np.ndarray, known: np.ndarray, tolerance: float = 1e-6) -> int:
+    """How many entries differ, by more than a share `tolerance` of the largest."""
+    return int((np.abs(value - known) > tolerance * max(float(np.abs(known).max(initial=0.0)), 1e-12)).sum())
+
+
+def called(name: str, function: Any, *arguments: Any) -> Any:
+    """What a function that is an answer returns; what it raises is said in words."""
+    if not isinstance(function, Callable):  # type: ignore[arg-type]
+        raise WrongAnswer(f"{name} is a {type(function).__name__}; it should be a function.")
+    try:
+        value = function(*arguments)
+    except Exception as error:  # noqa: BLE001  # whatever a student's function does wrong
+        raise WrongAnswer(f"{name} stops with {type(error).__name__}: {error}") from None
+    if is_empty(value):
+        raise WrongAnswer(f"there is no answer yet: {name} returns {value!r}. Put yours in the place of `...`.")
+    return value

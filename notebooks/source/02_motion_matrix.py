@@ -1,0 +1,317 @@
+# %% [markdown]
+# # 02 The motion matrix M
+#
+# A video is turned into a graph: each pixel is a node, and motion chains are its edges. This notebook writes that graph down
+# as a matrix, looks at its signs and its eigenvalues, and finds a trap on the way.
+#
+# **Afterwards you will be able to**
+#
+# - number the pixels of a video, and find a pair of them in a matrix;
+# - build M from the chains, in the paper's two ways;
+# - say from two numbers that M is *not* positive semi-definite, against what the paper says;
+# - explain why power iteration never settles when chains are one frame long.
+#
+# **Takes** 0.3 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
+#
+# **Read** Section 4.1 and Fig. 2 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
+# Before: [01 Flow and chains](01_flow_and_chains.ipynb). After: [03 Features and projection](03_features_and_projection.ipynb).
+
+# %%
+import numpy as np
+import torch
+
+import ikebook
+from ikebook import figures, theory
+from ikebook.chains import MotionChains
+from ikebook.check_answers import check_answers
+from ikebook.course import course_clip
+from ikebook.motion import MotionMatrix, MotionOptions
+
+# %%
+clip, flow, source = course_clip("car-roundabout")
+
+# %% [markdown]
+# That line decides what you work on: a real video where one is at hand, else a clip that comes with ikebook.
+# We need it at the end. A matrix that fits on the screen takes something smaller.
+#
+# ## 1. A video of 1280 pixels
+#
+# The toy has 5 frames of 16 x 16 pixels. A disc moves over a background that moves the other way, and we know its
+# optical flow exactly.
+
+# %%
+toy = ikebook.toy("disc", size="16x16", frames=5)
+figures.row({f"frame {i}": frame for i, frame in enumerate(toy.clip.frames)})
+
+# %% [markdown]
+# All pixels of all frames stand in **one** line: first those of frame 0, row by row, then those of frame 1, and so on. A pixel's
+# place in that line is its *node*. With m frames of h x w pixels there are n = mhw nodes, here 5 x 16 x 16 = 1280.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+m, h, w = toy.clip.frames.shape[:3]
+nodes = np.arange(m * h * w).reshape(m, h, w)
+print(f"n = {nodes.size}; the first row of frame 1 holds the nodes {nodes[1, 0, 0]} to {nodes[1, 0, -1]}")
+
+# %% [markdown]
+# > **Exercise 02.1** Which node is the pixel in column x = 3 and row y = 7 of frame 2? Work it out by hand, from h and w.
+# >
+# > *Hint: how many pixels come before frame 2? How many rows of it before row 7?*
+
+# %% tags=["exercise"]
+node = ...
+
+# %% tags=["solution"]
+node = 2 * 16 * 16 + 7 * 16 + 3
+
+# %% tags=["check"]
+check_answers("02.1", node)
+
+# %% [markdown]
+# ## 2. Chains, as a matrix
+#
+# From every pixel two chains go out: one follows the flow forward in time, the other backward. At each step a chain meets one
+# pixel. Each meeting is worth a weight that falls with the time between the two pixels,
+#
+# $$k(a, b) = \exp\left(-\frac{(t_a - t_b)^2}{2\sigma^2}\right), \qquad \sigma = 4 \text{ frames},$$
+#
+# and after p = 15 steps we stop. Write the weight into row a and column b of an n x n table: that is **C**, the matrix of
+# *outgoing* chains.
+
+# %%
+chains = MotionChains(toy.flow, dtype=torch.float64)
+motion = MotionMatrix(chains, MotionOptions(radius=15, sigma=4.0))
+C = motion.outgoing()
+figures.matrices({"C": C}, frames=m)
+
+# %% [markdown]
+# **Look:** the picture falls into 5 x 5 blocks, one for each pair of frames. The blocks on the diagonal are empty, for a chain
+# never meets a second pixel of its own frame. In each other block there is a slanted line: pixel a of one frame meets a
+# pixel of almost the same row and column in the other. Blocks far from the diagonal are paler: more time lies between.
+#
+# Here is one row of C, put back into the shape of the video: all that one pixel's chains meet.
+
+# %%
+a = nodes[2, 8, 8]
+met = C[a].reshape(m, h, w)
+figures.row({f"frame {i}": frame for i, frame in enumerate(met)}, shared=True)
+
+# %% [markdown]
+# One pixel in each frame, and none in its own. The pixel lies on the disc, and its chains stay on the disc.
+#
+# ## 3. From C to M
+#
+# Chains have a direction; the edges of our graph have none. Algorithm 2 lets *every chain vote both ways*: a votes for b, and b
+# for a. As a matrix, that is
+#
+# $$M = C + C^\top .$$
+
+# %%
+M = C + C.T
+print("ikebook builds the same matrix:", torch.equal(M, motion.dense()))
+
+# %% [markdown]
+# The text of Section 4.1 defines M a little differently: $M_{a,b} = k(a, b)$ if *at least one* chain joins a and b. Where the
+# chain from a meets b, and the chain from b meets a as well, the sum counts twice what the definition counts once.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+both = (C > 0) & (C.T > 0)
+one = (C > 0) ^ (C.T > 0)
+print(f"pairs that both their chains join: {int(both.sum()) // 2}; that only one does: {int(one.sum()) // 2}")
+
+# %% [markdown]
+# > **Exercise 02.2** Build M as Section 4.1 defines it, from C alone: `M_union`, with k(a, b) for each pair that one chain or two
+# > join, and 0 elsewhere.
+# >
+# > *Hint: an entry of C is k(a, b) or 0, and k(a, b) = k(b, a). Which of two such numbers do you want? There is a function of
+# > torch for it that takes two matrices.*
+
+# %% tags=["exercise"]
+M_union = ...
+
+# %% tags=["solution"]
+M_union = torch.maximum(C, C.T)
+
+# %% tags=["check"]
+check_answers("02.2", M_union)
+
+# %% [markdown]
+# ## 4. Move in it
+#
+# The same matrix as a widget. Click an entry, or move with the arrow keys: the two pixels that it joins are marked in the frames.
+# Then see what another order of the nodes does: all pixels of the object first. (The order needs the true mask, which no method
+# looks at.)
+
+# %% tags=["widget"]
+from ikebook.widgets import MatrixExplorer
+
+explorer = MatrixExplorer(toy.clip, toy.flow, order="pixel")
+explorer
+
+# %% [markdown]
+# The next cell does by program what a click does, and asks the widget which pixels the entry joins.
+
+# %% tags=["widget"]
+row, column = a, int(C[a].argmax())
+explorer.order = "pixel"
+explorer.entry = (row, column)
+explorer.joined
+
+# %% tags=["widget"]
+frame, x, y = explorer.joined[0]
+assert nodes[frame, y, x] == row
+
+# %% [markdown]
+# ## 5. Sparse, symmetric, not negative
+#
+# M has n x n entries, but each pixel has two chains only. Count what is not zero.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+share = float((M != 0).double().mean())
+print(f"{int((M != 0).sum())} of {M.numel()} entries are not zero: {100 * share:.2f} %")
+print(
+    f"smallest entry {float(M.min()):.0f}, asymmetry {float((M - M.T).abs().max()):.0f}, trace {float(M.trace()):.0f}"
+)
+
+# %% [markdown]
+# So M needs memory for its edges, not for its entries. How many edges can there be? That number decides what a real video costs.
+#
+# > **Exercise 02.3** Write a function: how many entries of **C** are not zero *at most*, in a clip of m frames of h x w pixels, with
+# > chains of p steps? Mind the clip's ends.
+# >
+# > *Hint: k steps ahead, with k = 1, ..., p, you can go from m - k frames. How many pixels start there? And behind?*
+
+
+# %% tags=["exercise"]
+def links(m, h, w, p):
+    return ...
+
+
+# %% tags=["solution"]
+def links(m, h, w, p):
+    return sum(2 * (m - k) * h * w for k in range(1, min(p, m - 1) + 1))
+
+
+# %% tags=["check"]
+check_answers("02.3", links)
+
+# %% [markdown]
+# ## 6. What M does to labels
+#
+# A *label* says how much a pixel belongs to the object: x is a vector of n numbers, one for each node. Multiply by M, and each
+# pixel collects the labels of all pixels it is joined with (the *propagation step* of Algorithm 2).
+#
+# Start with labels in one frame only, and watch them spread along the chains.
+
+# %%
+x = torch.zeros(m, h, w, dtype=torch.float64)
+x[2] = torch.as_tensor(toy.clip.masks[2])
+spread = (M @ x.flatten()).reshape(m, h, w)
+figures.row({f"M x, frame {i}": frame for i, frame in enumerate(spread)}, shared=True)
+
+# %% [markdown]
+# **Look:** the mask has travelled to every *other* frame, and to its right place there, for the chains know where the disc went.
+# Frame 2 itself is empty now: nothing joins a pixel with its own frame. The pale rim comes from pixels of the background
+# that the disc is about to cover: their chains can't see through it, and run into the disc.
+#
+# ## 7. The spectrum, and a claim
+#
+# M is symmetric, so it has n real eigenvalues. The paper says (Sec. 4.1): *"M is symmetric and semi-positive definite"*,
+# which means that no eigenvalue is negative.
+#
+# The sum of all eigenvalues is the trace, and the trace of M is 0, as its diagonal is. If none is negative, then all are 0,
+# and so is M. It can't be.
+
+# %%
+values = torch.linalg.eigvalsh(M)
+figures.spectrum({"the eigenvalues of M": values})
+
+# %%
+# NBVAL_CHECK_OUTPUT
+print(f"least {float(values[0]):.3f}, greatest {float(values[-1]):.3f}, sum {abs(float(values.sum())):.3f}")
+print(f"negative: {int((values < -1e-9).sum())} of {len(values)}")
+
+# %% [markdown]
+# Does it matter? Hardly: the method wants the *largest* eigenvalue, which is positive, and the largest in size as well. But the
+# paper's sentence is not true, and you can see it on a real video too, where no one can build M. Only its two ends are
+# computed here, from products M x.
+
+# %%
+real = MotionMatrix(MotionChains(flow), MotionOptions())
+ends = theory.motion_extremes(real, tolerance=1e-3)
+print(f"{source}\nM is {real.shape[0]} x {real.shape[0]}: least {ends.least:.1f}, greatest {ends.greatest:.1f}")
+assert ends.least < 0 < ends.greatest
+
+# %% [markdown]
+# ## 8. The p = 1 trap
+#
+# Suppose we are frugal and follow chains for one frame only: p = 1. Then M joins neighbouring frames, that is, *even frames with
+# odd ones*, and nothing else. Such a graph is called **bipartite**. Compare the spectra.
+
+# %%
+frugal = MotionMatrix(chains, MotionOptions(radius=1)).dense()
+figures.spectrum({"p = 15": values, "p = 1": torch.linalg.eigvalsh(frugal)})
+
+# %% [markdown]
+# **Look:** on the right, turn the picture upside down and nothing changes. With each eigenvalue $\lambda$ there comes
+# $-\lambda$. So there are *two* eigenvalues of the largest size, and power iteration can't choose between them: it swings.
+
+# %%
+x = torch.randn(m * h * w, dtype=torch.float64, generator=torch.manual_seed(0))
+history = [x / x.norm()]
+for _ in range(60):
+    x = frugal @ history[-1]
+    history.append(x / x.norm())
+
+# %%
+one_ago = [1 - float(history[t] @ history[t - 1]) for t in range(2, 61)]
+two_ago = [1 - float(history[t] @ history[t - 2]) for t in range(2, 61)]
+figures.curves(
+    {"from one iteration ago": one_ago, "from two iterations ago": two_ago},
+    labels=("iteration", "1 - cosine"),
+    log=True,
+)
+
+# %% [markdown]
+# The labels come back to what they were *two* iterations ago, and never to what they were one ago. That is the trap: the
+# program runs, the numbers settle down into a rhythm, and the answer depends on whether you stop after an even or an odd
+# number of iterations.
+#
+# > **Exercise 02.4** Prove the symmetry. Find a vector `s` of n signs, +1 or -1, so that flipping the signs of M's rows *and*
+# > columns by s turns M (with p = 1) into -M. As torch tensor or NumPy array.
+# >
+# > *Hint: an entry of M joins an even frame with an odd one. What must their two signs multiply to? `nodes // (h * w)` has the
+# > frame of each node.*
+
+# %% tags=["exercise"]
+s = ...
+
+# %% tags=["solution"]
+s = 1 - 2 * (nodes.flatten() // (h * w) % 2)
+
+# %% tags=["check"]
+check_answers("02.4", s)
+
+# %% [markdown]
+# There are two ways out. Longer chains, as in the paper: with p > 1 there are edges from even frames to even frames. Or a
+# *self-loop*: an edge from each pixel to itself, which adds the identity to M. It moves all eigenvalues up by 1 and leaves the
+# eigenvectors as they are, so that the largest is alone again.
+
+# %%
+looped = MotionMatrix(chains, MotionOptions(radius=1, self_loop=1.0)).dense()
+x = history[0]
+for _ in range(60):
+    last, x = x, looped @ x / (looped @ x).norm()
+print(f"with self-loops, 1 - cosine to one iteration ago: {1 - float(x @ last):.0e}")
+
+# %% [markdown]
+# ## What to take along
+#
+# - M holds one edge for each meeting of a chain with a pixel: sparse, symmetric, never negative, with zeros on its diagonal.
+# - Its trace is 0, so it has negative eigenvalues. Not positive semi-definite, and no harm done.
+# - With p = 1 the graph is bipartite, and power iteration swings for ever.
+#
+# M alone knows what moves *together*; it does not know what is *special*. The background moves together as well, and is
+# larger. For the difference we need features: [03](03_features_and_projection.ipynb).

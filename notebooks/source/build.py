@@ -1,0 +1,151 @@
+"""Make each notebook's student and solution version from its one source: `make notebooks-build`.
+
+    .venv/bin/python notebooks/source/build.py [--execute] [--check] [02 03 ...]
+
+A source is a script with cells marked `# %%` (jupytext's percent format). Tags of its cells:
+
+- `exercise`: the student's empty answer; the solution version is without it
+- `solution`: what the solution version has instead; the student version is without it
+- `check`: one call of `check_answers`
+- `widget`: shows a widget, or works on one
+
+Student versions are `notebooks/*.ipynb`, without outputs; solution versions `notebooks/solutions/*.ipynb`, without outputs
+but those that tests compare (cells that begin with `# NBVAL_CHECK_OUTPUT`), which `--execute` makes anew. `--check` writes
+nothing, and fails where a file is not what its source makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+SOURCES = Path(__file__).resolve().parent
+STUDENT = SOURCES.parent
+SOLUTIONS = STUDENT / "solutions"
+COMPARED = "# NBVAL_CHECK_OUTPUT"
+
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+COLAB = """\
+# On Google Colab: install ikebook. Elsewhere this does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", "install --quiet git+{repository}")"""
+
+
+def sources(numbers: list[str] | None = None) -> list[Path]:
+    """The sources of all notebooks, or of those with these numbers."""
+    found = sorted(SOURCES.glob("[0-9][0-9]_*.py"))
+    unknown = sorted(set(numbers or ()) - {path.name[:2] for path in found})
+    if unknown:
+        sys.exit(f"there is no notebook {', '.join(unknown)}; there are {', '.join(p.name[:2] for p in found)}.")
+    return [path for path in found if not numbers or path.name[:2] in numbers]
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", ()))
+
+
+def read(source: Path) -> NotebookNode:
+    """All cells of a source."""
+    return jupytext.read(source, fmt="py:percent")
+
+
+def versions(source: Path) -> tuple[NotebookNode, NotebookNode]:
+    """The student and the solution version, without outputs."""
+    return _version(source, without="solution"), _version(source, without="exercise")
+
+
+def _version(source: Path, without: str) -> NotebookNode:
+    cells = [cell for cell in read(source).cells if without not in tags(cell)]
+    colab = nbformat.v4.new_code_cell(COLAB.format(repository=repository()), metadata={"tags": ["colab"]})
+    cells.insert(1, colab)
+    made = nbformat.v4.new_notebook(metadata=KERNEL)
+    for index, cell in enumerate(cells):
+        own = {"tags": sorted(tags(cell))} if tags(cell) else {}
+        new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
+        made.cells.append(new(cell.source, metadata=own, id=f"cell-{source.name[:2]}-{index:03d}"))
+    if without == "exercise":
+        title, _, rest = made.cells[0].source.partition("\n")
+        made.cells[0].source = f"{title} (with solutions)\n{rest}"
+    return made
+
+
+def repository() -> str:
+    """The project's address, as pyproject.toml states it."""
+    return tomllib.loads((STUDENT.parent / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+
+
+def keep_outputs(new: NotebookNode, old: NotebookNode) -> None:
+    """Give the compared cells of `new` the outputs that `old` has for the same code."""
+    known = {cell.source: cell for cell in old.cells if cell.cell_type == "code"}
+    for cell in new.cells:
+        if cell.source.startswith(COMPARED) and cell.source in known:
+            cell.outputs = known[cell.source].get("outputs", [])
+            cell.execution_count = 1  # nbval wants a cell with outputs to have been run
+
+
+def executed(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """A copy of a notebook with all its outputs, but for widgets: what is compared does not depend on them."""
+    from nbclient import NotebookClient
+
+    copy = nbformat.from_dict(notebook)
+    copy.cells = [cell for cell in copy.cells if "widget" not in tags(cell)]
+    NotebookClient(copy, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    return copy
+
+
+def files(source: Path, execute: bool = False) -> dict[Path, str]:
+    """What the two versions should contain, by file."""
+    student, solution = versions(source)
+    target = SOLUTIONS / f"{source.stem}.ipynb"
+    if execute:
+        keep_outputs(solution, executed(solution, SOLUTIONS))
+    elif target.is_file():
+        keep_outputs(solution, nbformat.read(target, as_version=4))
+    for cell in solution.cells:
+        for output in cell.get("outputs", ()):
+            output.pop("execution_count", None)
+            if output.output_type == "execute_result":
+                output.execution_count = None
+    texts = {STUDENT / f"{source.stem}.ipynb": student, target: solution}
+    for made in texts.values():
+        nbformat.validate(made)
+    return {path: nbformat.writes(made) + "\n" for path, made in texts.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make the notebooks from their sources.")
+    parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="only these, such as 02")
+    parser.add_argument(
+        "--execute", action="store_true", help="run the solutions, and keep the outputs that are compared"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is not up to date")
+    options = parser.parse_args()
+    SOLUTIONS.mkdir(exist_ok=True)
+    stale = []
+    for source in sources(options.numbers):
+        for path, text in files(source, options.execute).items():
+            if path.is_file() and path.read_text(encoding="utf-8") == text:
+                continue
+            stale.append(path)
+            if not options.check:
+                path.write_text(text, encoding="utf-8")
+                print(f"written: {path.relative_to(STUDENT.parent)}")
+    if options.check and stale:
+        print(f"not up to date: {', '.join(path.name for path in stale)}; run make notebooks-build", file=sys.stderr)
+    return int(options.check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

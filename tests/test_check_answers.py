@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import answers_05_to_08
 import numpy as np
 import pytest
 import torch
@@ -74,7 +75,7 @@ CASES = {
             (torch.ones(1280).index_fill(0, torch.tensor([0]), -1), "both signs within one frame"),
         ],
     ),
-}
+} | answers_05_to_08.CASES
 
 
 @pytest.mark.parametrize("exercise", CASES)

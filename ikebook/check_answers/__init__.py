@@ -21,6 +21,7 @@ __all__ = ["WrongAnswer", "check_answers", "exercises"]
 
 _HOMES = {
     "02": "motion",
+    "05": "power",
 }
 """The module that holds a notebook's checks."""
 

@@ -157,7 +157,8 @@ def beside(*children: ipywidgets.Widget, least: int = 240) -> ipywidgets.Box:
         child.layout.flex = child.layout.flex or f"1 1 {least}px"
         child.layout.min_width = f"{least}px"
     return ipywidgets.Box(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="16px", width="100%")
+        children,
+        layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="16px", width="100%"),
     )
 
 

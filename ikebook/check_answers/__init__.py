@@ -20,7 +20,10 @@ from ikebook.check_answers.judge import WrongAnswer, given
 __all__ = ["WrongAnswer", "check_answers", "exercises"]
 
 _HOMES = {
+    "01": "chains",
     "02": "motion",
+    "03": "projection",
+    "04": "feature_motion",
     "05": "power",
 }
 """The module that holds a notebook's checks."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import scipy.linalg
 import torch
 
 from ikebook.check_answers import power
@@ -30,6 +32,37 @@ def quality(A, x):
 def residual_of(A, x, change):
     theta, r = quality(A, x)
     return theta, change(theta, r, x)
+
+
+def propagate(a, b, k, x):
+    return torch.zeros_like(x).index_add_(0, a, k * x[b]).index_add_(0, b, k * x[a])
+
+
+def careless(a, b, k, x):
+    y = torch.zeros_like(x).index_add_(0, a, k * x[b])
+    y[b] += k * x[a]
+    return y
+
+
+def built(a, b, k, x):
+    C = torch.zeros(len(x), len(x), dtype=x.dtype)
+    C[a, b] = k
+    return (C + C.T) @ x
+
+
+def built_with_numpy(a, b, k, x):
+    C = np.zeros((len(x), len(x)))
+    C[a, b] = k
+    return (C + C.T) @ x.numpy()
+
+
+def project(F, x):
+    return F @ torch.linalg.solve(F.T @ F, F.T @ x)
+
+
+def principal(G, B, which=-1):
+    values, weights = scipy.linalg.eigh(B, G)
+    return values[which], weights[:, which]
 
 
 CASES = {
@@ -83,6 +116,55 @@ CASES = {
             (torch.ones(len(A)), "grows from there"),
             (torch.zeros(len(A)), "x_never is 0"),
             (VECTORS[:, :2].sum(1)[:5], "shape"),
+        ],
+    ),
+    "06.1": (
+        [lambda m, h, w: 4 * (m * h * w) ** 2],
+        [
+            (lambda m, h, w: 4 * m * h * w, "one vector"),
+            (lambda m, h, w: (m * h * w) ** 2, "number of entries"),
+            (lambda m, h, w: 8 * (m * h * w) ** 2, "float64"),
+            (lambda m, h, w: 4 * m * (h * w) ** 2, "one frame each"),
+            (lambda m, h, w: 2 * m * h * w * (m * h * w + 1), "half of it"),
+            (lambda m, h, w: 1, "1280 rows of 1280"),
+        ],
+    ),
+    "06.2": (
+        [propagate, lambda a, b, k, x: propagate(a, b, k, x).numpy()],
+        [
+            (careless, "loses votes: .*index_add_"),
+            (lambda a, b, k, x: torch.zeros_like(x).index_add_(0, a, k * x[b]), "is C x; the votes"),
+            (lambda a, b, k, x: torch.zeros_like(x).index_add_(0, b, k * x[a]), "is C' x"),
+            (lambda a, b, k, x: 2 * propagate(a, b, k, x), "twice"),
+            (lambda a, b, k, x: propagate(a, b, k / k, x), "leaves out the weights"),
+            (lambda a, b, k, x: propagate(a, b, k, x) + 1, "in 2048 of 2048"),
+            (built, "n x n = 4194304"),
+            (built_with_numpy, "n x n = 4194304"),
+            (lambda a, b, k: 0, "stops with TypeError"),
+        ],
+    ),
+    "06.3": (
+        [project, lambda F, x: F @ torch.linalg.inv(F.T @ F) @ (F.T @ x)],
+        [
+            (lambda F, x: F @ torch.linalg.inv(F.T @ F) @ F.T @ x, "n x n"),
+            (lambda F, x: torch.linalg.solve(F.T @ F, F.T @ x), "the weights"),
+            (lambda F, x: F @ (F.T @ x), r"\^-1 is missing"),
+            (lambda F, x: F @ (F.T @ F @ (F.T @ x)), "solve a system"),
+            (lambda F, x: x - project(F, x), "can't say"),
+            (lambda F, x: 2 * x, "orthogonal to all columns"),
+        ],
+    ),
+    "06.4": (
+        [principal, lambda G, B: (principal(G, B)[0], -2 * principal(G, B)[1])],
+        [
+            (lambda G, B: principal(G, B, 0), "the smallest"),
+            (lambda G, B: principal(G, B, -2), "not the largest"),
+            (lambda G, B: principal(torch.eye(len(G)).double(), B), "G is missing"),
+            (lambda G, B: principal(torch.eye(len(G)).double(), G), "largest eigenvalue of G"),
+            (lambda G, B: (1.5, G[0]), "lambda is 1.5000; the largest"),
+            (lambda G, B: (principal(G, B)[0], scipy.linalg.eigh(B, G)[1][-1]), "a .row."),
+            (lambda G, B: (principal(G, B)[0], principal(G, B, 0)[1]), "not its vector"),
+            (lambda G, B: principal(G, B)[0], "a pair"),
         ],
     ),
 }

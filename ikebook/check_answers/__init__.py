@@ -25,6 +25,7 @@ _HOMES = {
     "03": "projection",
     "04": "feature_motion",
     "05": "power",
+    "06": "implicit",
 }
 """The module that holds a notebook's checks."""
 

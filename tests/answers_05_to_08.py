@@ -65,6 +65,23 @@ def principal(G, B, which=-1):
     return values[which], weights[:, which]
 
 
+def cross_entropy(s, x, cut=0.5):
+    b = (x >= cut).double()
+    return -(b * s.log() + (1 - b) * (1 - s).log()).mean()
+
+
+def dice(p, q, factor=2, smooth=1):
+    return (factor * (p * q).sum() + smooth) / (p.sum() + q.sum() + smooth)
+
+
+def dice_loss(s, x, **options):
+    return 1 - (dice(s, x, **options) + dice(1 - s, 1 - x, **options)) / 2
+
+
+def moved(before, after):
+    return np.linalg.norm((after - before).ravel()) / np.linalg.norm(after.ravel())
+
+
 CASES = {
     "05.1": (
         [one_iteration, lambda M, P, x: one_iteration(M, P, x).numpy()],
@@ -165,6 +182,87 @@ CASES = {
             (lambda G, B: (principal(G, B)[0], scipy.linalg.eigh(B, G)[1][-1]), "a .row."),
             (lambda G, B: (principal(G, B)[0], principal(G, B, 0)[1]), "not its vector"),
             (lambda G, B: principal(G, B)[0], "a pair"),
+        ],
+    ),
+    "07.1": (
+        [cross_entropy, lambda s, x: float(cross_entropy(s, x))],
+        [
+            (lambda s, x: -cross_entropy(s, x), "wrong sign"),
+            (lambda s, x: cross_entropy(s, x) * 96, "sum over all pixels"),
+            (lambda s, x: cross_entropy(s, x) * 2, "summed over frames"),
+            (lambda s, x: -(x * s.log() + (1 - x) * (1 - s).log()).mean(), "takes x as it is"),
+            (lambda s, x: cross_entropy(s, x, 0.500001), "cuts with >"),
+            (lambda s, x: -((x >= 0.5) * s.log()).mean(), "object's half only"),
+            (lambda s, x: -((x < 0.5) * (1 - s).log()).mean(), "background's half only"),
+            (lambda s, x: cross_entropy(1 - s, x), "opposite mask"),
+            (lambda s, x: cross_entropy(s, x) / math.log(2), "in bits"),
+            (lambda s, x: 7.0, "gives 7 where"),
+            (lambda s, x: s, "one number"),
+        ],
+    ),
+    "07.2": (
+        [dice_loss, lambda s, x: float(dice_loss(s, x))],
+        [
+            (lambda s, x: 1 - dice_loss(s, x), "the coefficient itself"),
+            (lambda s, x: 1 - dice(s, x), "object only"),
+            (lambda s, x: 1 - dice(1 - s, 1 - x), "background only"),
+            (lambda s, x: dice_loss(s, (x >= 0.5).double()), "x stays soft"),
+            (lambda s, x: dice_loss(s, x, factor=1), "factor 2"),
+            (lambda s, x: dice_loss(s, x, smooth=0), "lacks the 1"),
+            (lambda s, x: (dice_loss(s[0], x[0]) + dice_loss(s[1], x[1])) / 2, "frame by frame"),
+            (lambda s, x: 1 - dice(s, x) - dice(1 - s, 1 - x), "take their mean"),
+            (lambda s, x: 2 * dice_loss(s, x), "twice the loss"),
+            (lambda s, x: 7.0, "gives 7 where"),
+        ],
+    ),
+    "07.3": (
+        [lambda dilations: 1 + 4 * sum(dilations)],
+        [
+            (lambda dilations: 4 * sum(dilations), "sees itself"),
+            (lambda dilations: 1 + 2 * sum(dilations), "two convolutions"),
+            (lambda dilations: max(1, 2 * sum(dilations)), "to the left as to the right"),
+            (lambda dilations: (1 + 4 * sum(dilations)) ** 2, "number of cells"),
+            (lambda dilations: 1 + 4 * len(dilations), "reach further"),
+            (lambda dilations: 99, "is 99; 1 is right"),
+        ],
+    ),
+    "08.1": (
+        [(6, 3), (6.0, np.int64(3))],
+        [
+            ((13, 3), "d_with is 13: the saliency"),
+            ((14, 7), "the window is 1"),
+            ((4, 2), "the node itself"),
+            ((2, 1), "several steps"),
+            ((6, 2), "d_without is 2: the node itself"),
+            ((6, 9), "count the cues"),
+            ((6, 1.5), "whole number"),
+            (6, "1 numbers came"),
+        ],
+    ),
+    "08.2": (
+        [lambda v1, v2: 100 * (v2 - v1) / v1],
+        [
+            (lambda v1, v2: v2 - v1, "in points"),
+            (lambda v1, v2: (v2 - v1) / v1, "a fraction"),
+            (lambda v1, v2: 100 * (v2 - v1) / v2, "in percent of v2"),
+            (lambda v1, v2: 100 * (v1 - v2) / v1, "a gain should be above 0"),
+            (lambda v1, v2: 100 * v2 / v1, "100 less"),
+            (lambda v1, v2: abs(100 * (v2 - v1) / v1), "without its sign"),
+            (lambda v1, v2: 1, "is 1; it should be 10"),
+        ],
+    ),
+    "08.3": (
+        [moved],
+        [
+            (lambda a, b: np.linalg.norm(b - a) / np.linalg.norm(a), "length of `before`"),
+            (lambda a, b: moved(a, b) ** 2, "the square"),
+            (lambda a, b: np.linalg.norm(b - a), "has no unit"),
+            (lambda a, b: np.abs(b - a).sum() / b.sum(), "instead of squares"),
+            (lambda a, b: np.abs(b - a).mean(), "mean change of a pixel"),
+            (lambda a, b: 1 - np.linalg.norm(a) / np.linalg.norm(b), "compares lengths"),
+            (lambda a, b: np.mean([moved(p, q) for p, q in zip(a, b, strict=True)]), "mean over frames"),
+            (lambda a, b: 100 * moved(a, b), "in percent"),
+            (lambda a, b: 7, "gives 7 where"),
         ],
     ),
 }

@@ -26,6 +26,8 @@ _HOMES = {
     "04": "feature_motion",
     "05": "power",
     "06": "implicit",
+    "07": "learning",
+    "08": "cycles",
 }
 """The module that holds a notebook's checks."""
 

@@ -126,6 +126,8 @@ def curves(
     for name, values in lines.items():
         line = np.asarray(values, dtype=float)
         axis.plot(np.arange(1, len(line) + 1) if x is None else x, line, marker=".", label=name)
+    if x is None or all(float(value).is_integer() for value in x):
+        axis.xaxis.get_major_locator().set_params(integer=True)
     if log:
         axis.set_yscale("log")
     _finish(axis, labels, legend=len(lines) > 1)

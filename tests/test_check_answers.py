@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import answers_05_to_08
 import numpy as np
 import pytest
 import torch
@@ -230,7 +231,7 @@ CASES = {
             (lambda a, b: None, "no answer yet"),
         ],
     ),
-}
+} | answers_05_to_08.CASES
 
 
 @pytest.mark.parametrize("exercise", CASES)

@@ -24,6 +24,10 @@ _HOMES = {
     "02": "motion",
     "03": "projection",
     "04": "feature_motion",
+    "05": "power",
+    "06": "implicit",
+    "07": "learning",
+    "08": "cycles",
 }
 """The module that holds a notebook's checks."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import answers_around
 import numpy as np
 import pytest
 import torch
@@ -75,6 +76,8 @@ CASES = {
         ],
     ),
 }
+
+CASES |= answers_around.CASES
 
 
 @pytest.mark.parametrize("exercise", CASES)

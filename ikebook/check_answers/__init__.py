@@ -20,6 +20,7 @@ from ikebook.check_answers.judge import WrongAnswer, given
 __all__ = ["WrongAnswer", "check_answers", "exercises"]
 
 _HOMES = {
+    "00": "start",
     "02": "motion",
 }
 """The module that holds a notebook's checks."""

@@ -183,13 +183,16 @@ print(
 # >
 # > *Hint: k steps ahead, with k = 1, ..., p, you can go from m - k frames. How many pixels start there? And behind?*
 
+
 # %% tags=["exercise"]
 def links(m, h, w, p):
     return ...
 
+
 # %% tags=["solution"]
 def links(m, h, w, p):
     return sum(2 * (m - k) * h * w for k in range(1, min(p, m - 1) + 1))
+
 
 # %% tags=["check"]
 check_answers("02.3", links)

@@ -31,4 +31,34 @@ CASES = {
             (FOUND.masks[0], "shape"),
         ],
     ),
+    "09.1": (
+        [lambda cues, r, q: cues * (2 * r + 1) + 4 * q],
+        [
+            (lambda cues, r, q: cues * 2 * r + 4 * q, "at the pixel itself too"),
+            (lambda cues, r, q: cues * (2 * r + 1) + 2 * q, "dx and dy"),
+            (lambda cues, r, q: cues * (2 * r + 1) + (4 * q + 2 if q else 0), "belong to steps"),
+            (lambda cues, r, q: 2 * r + 1 + 4 * q, "of its own"),
+            (lambda cues, r, q: 99, "is 99, but F has 14 columns"),
+        ],
+    ),
+    "09.2": (
+        [(100 * (78.2 - 66.5) / 66.5, 100 * (78.2 - 70.7) / 70.7), (17.6, 10.6)],
+        [
+            ((11.7, 10.6), "against the network: 11.7 is the difference in points"),
+            ((17.6, 9.59), "against the graph: 9.59 is divided by the new value"),
+            ((0.176, 0.106), "a share"),
+            ((-17.6, 10.6), "wrong sign"),
+            ((17.6, 50), "not 100"),
+        ],
+    ),
+    "09.3": (
+        [lambda votes: np.nanmedian(votes, axis=0)],
+        [
+            (lambda votes: np.median(votes, axis=0), "NaN for 30 of 60"),
+            (lambda votes: np.nanmean(votes, axis=0), "the mean"),
+            (lambda votes: np.median(np.nan_to_num(votes), axis=0), "a vote of 0"),
+            (lambda votes: np.nanmedian(votes, axis=1), "5 numbers"),
+            (lambda votes: votes[1] * 0, "60 pixels are not the median"),
+        ],
+    ),
 }

@@ -22,6 +22,7 @@ __all__ = ["WrongAnswer", "check_answers", "exercises"]
 _HOMES = {
     "00": "start",
     "02": "motion",
+    "09": "borrowing",
 }
 """The module that holds a notebook's checks."""
 

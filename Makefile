@@ -1,12 +1,16 @@
-# make demo   segment the embedded clip
-# make test   lint, types, tests, notebooks
+# make demo             segment the embedded clip
+# make test             lint, types, tests, notebooks
+# make notebooks        run the solutions of all notebooks on the embedded clips, and hold what they cost against their headers
+# make notebooks-real   the same on the sequences in $IKEBOOK_DATA (default ../shared)
+# make notebooks-build  make the notebooks from notebooks/source, and the outputs that are compared
+# make book             the course as a static site, in build/book
 # Both create .venv first, with the versions that binder/constraints.txt pins. PYTHON=python3.12 picks another Python.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types pytest notebooks clean
+.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book clean
 
 demo: .venv/package
 	$(BIN)/ikebook demo
@@ -23,8 +27,20 @@ types: .venv/tests
 pytest: .venv/tests
 	$(BIN)/pytest
 
+NBVAL := $(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 notebooks/solutions
+
 notebooks: .venv/tests
-	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 notebooks
+	IKEBOOK_DATA= IKEBOOK_CACHE=$(abspath build/cache) $(NBVAL)
+
+notebooks-real: .venv/tests
+	@mkdir -p build
+	IKEBOOK_DATA=$(abspath $(or $(IKEBOOK_DATA),../shared)) IKEBOOK_COSTS=$(abspath build/costs-real.json) $(NBVAL)
+
+notebooks-build: .venv/tests
+	IKEBOOK_DATA= $(BIN)/python notebooks/source/build.py --execute
+
+book: .venv/docs
+	IKEBOOK_DATA= $(BIN)/python docs/book/build.py
 
 .venv/package: pyproject.toml binder/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ikebook needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ...")'
@@ -35,6 +51,10 @@ notebooks: .venv/tests
 
 .venv/tests: .venv/package
 	$(PIP) -c binder/constraints.txt --group test
+	@touch $@
+
+.venv/docs: .venv/tests
+	$(PIP) -c binder/constraints.txt --group docs
 	@touch $@
 
 clean:

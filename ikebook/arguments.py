@@ -120,6 +120,31 @@ def parser() -> argparse.ArgumentParser:
     experiment.add_argument("--cue", metavar="DIR", help="spectrum: maps DIR/<sequence>/ that stand for good cues")
     experiment.set_defaults(command="experiment")
 
+    lab = commands.add_parser(
+        "lab",
+        help="the course's notebooks, in JupyterLab",
+        description="Copy the notebooks of the course into DIR and open JupyterLab there. Notebooks that are in DIR already "
+        "stay as they are: your answers are never written over.",
+    )
+    lab.add_argument(
+        "folder",
+        nargs="?",
+        default="ikebook-course",
+        metavar="DIR",
+        help="folder for the notebooks (default: %(default)s)",
+    )
+    lab.add_argument("--start", default="00", metavar="NUMBER", help="the notebook to open (default: %(default)s)")
+    lab.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
+    lab.set_defaults(command="lab")
+
+    page = commands.add_parser(
+        "page",
+        help="a notebook of the course as a page, without code",
+        description="Serve a notebook of the course as a page without code, by Voila, until you stop it with Ctrl-C.",
+    )
+    page.add_argument("number", nargs="?", default="00", metavar="NUMBER", help="such as 05 (default: %(default)s)")
+    page.set_defaults(command="page")
+
     data = commands.add_parser("data", help="list and fetch data sets", description="List and fetch data sets.")
     actions = data.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what can be fetched", description="What can be fetched, and from where.")

@@ -1,4 +1,4 @@
-"""The command line: `ikebook segment`, `demo`, `evaluate`, `bench`, `experiment`, `data`."""
+"""The command line: `ikebook segment`, `demo`, `evaluate`, `bench`, `experiment`, `lab`, `page`, `data`."""
 
 from __future__ import annotations
 
@@ -172,6 +172,30 @@ def _experiment(options: argparse.Namespace) -> None:
     print(perform(options.name, options.root, out, options.sequences, options.size, options.cue, _say))
 
 
+def _lab(options: argparse.Namespace) -> None:
+    from ikebook.course import copy_notebooks, notebook, open_lab
+
+    folder = Path(options.folder)
+    start = notebook(options.start).name[:2]
+    written, kept = copy_notebooks(folder)
+    print(
+        f"{folder}: {len(written)} notebooks copied"
+        + (f", {len(kept)} were there and stay as they are" if kept else "")
+    )
+    if not options.copy_only:
+        _done("JupyterLab", open_lab(folder, start=start))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from ikebook.course import open_page
+
+    _done("Voila", open_page(options.number))
+
+
+def _done(program: str, code: int) -> None:
+    require(code == 0, f"{program} ended with exit code {code}; what it printed says why.")
+
+
 def _data_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
@@ -273,6 +297,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "evaluate": _evaluate,
     "bench": _bench,
     "experiment": _experiment,
+    "lab": _lab,
+    "page": _page,
     "data list": _data_list,
     "data get": _data_get,
 }

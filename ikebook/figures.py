@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import CenteredNorm
+from matplotlib.colors import CenteredNorm, hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 
 from ikebook.check import require
 from ikebook.writers import atomic
@@ -81,6 +82,13 @@ def row(images: Mapping[str, Any], *, signed: bool = False, bar: bool = False, s
     return Picture(figure, f"side by side: {', '.join(arrays)}")
 
 
+def video(volume: Any, name: str = "", *, count: int = 5, signed: bool = False) -> Picture:
+    """Frames of a volume (m, h, w) or of a clip's pictures (m, h, w, 3), `count` of them, evenly picked, in one range of colours."""
+    frames = np.asarray(volume)
+    picked = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)).tolist()
+    return row({f"{name} frame {i}".strip(): frames[i] for i in picked}, signed=signed, shared=frames.ndim == 3)
+
+
 def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) -> Picture:
     """Square matrices side by side, red above 0 and blue below, with lines between the blocks of `frames` frames.
 
@@ -103,6 +111,8 @@ def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) 
             axis.set_yticks(middles, [str(frame) for frame in range(frames)], fontsize="small")
             axis.set_xlabel("frame of node b", fontsize="small")
             axis.set_ylabel("frame of node a", fontsize="small")
+        else:
+            axis.set(xticks=[], yticks=[])
         axis.set_title(f"{title}  ({len(values)} x {values.shape[1]})", fontsize="medium")
     return Picture(figure, f"as pictures, red above 0 and blue below: {', '.join(entries)}")
 
@@ -156,16 +166,43 @@ def paths(frame: Any, chains: Iterable[tuple[Any, Any]], *, title: str = "") -> 
     """Motion chains over a frame (h, w, 3): each as its positions x and y, in pixels; a dot where it starts in time."""
     image = np.asarray(frame)
     h, w = image.shape[:2]
-    figure = Figure(figsize=(WIDTH * 0.6, WIDTH * 0.6 * h / w + 0.3), layout="constrained")
+    scale = min(WIDTH * 0.7, 4.6 * w / h)
+    figure = Figure(figsize=(scale, scale * h / w + 0.3), layout="constrained")
     axis = figure.subplots()
-    axis.imshow(image, cmap="gray")
+    axis.imshow(image, cmap="gray", alpha=0.7)
+    rim = [Stroke(linewidth=3.2, foreground="white"), Normal()]
     for x, y in chains:
-        axis.plot(x, y, lw=1.3)
-        axis.plot(x[:1], y[:1], ".", ms=4, color=axis.lines[-1].get_color())
+        axis.plot(x, y, lw=1.7, path_effects=rim)
+        axis.plot(x[:1], y[:1], "o", ms=4, color=axis.lines[-1].get_color(), path_effects=rim)
     axis.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5))
     axis.set_title(title, fontsize="medium")
     axis.set_axis_off()
     return Picture(figure, title or "motion chains over a frame")
+
+
+def flow(field: Any, frame: Any = None, *, step: int = 8, title: str = "") -> Picture:
+    """A flow field (h, w, 2) as arrows, one every `step` pixels, over a frame (h, w, 3); beside it its direction as colour.
+
+    The colour's hue is the direction, its strength the length over the field's 99th percentile.
+    """
+    values = np.asarray(field, dtype=float)
+    h, w = values.shape[:2]
+    scale = min(WIDTH / 2, 4.2 * w / h)
+    figure = Figure(figsize=(2 * scale, scale * h / w + 0.4), layout="constrained")
+    arrows, colours = _axes(figure, 2)
+    arrows.imshow(np.full((h, w, 3), 255, np.uint8) if frame is None else np.asarray(frame))
+    y, x = np.mgrid[step // 2 : h : step, step // 2 : w : step]
+    dx, dy = values[y, x, 0], values[y, x, 1]
+    arrows.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=0.5, color="yellow", edgecolor="k", linewidth=0.3)
+    arrows.set_title(f"{title}: arrows, twice as long as the motion".removeprefix(": "), fontsize="medium")
+    length = np.hypot(values[..., 0], values[..., 1])
+    hue = np.arctan2(values[..., 1], values[..., 0]) / (2 * np.pi) % 1
+    strength = np.clip(length / max(float(np.quantile(length, 0.99)), 1e-9), 0, 1)
+    colours.imshow(hsv_to_rgb(np.stack([hue, strength, np.ones_like(hue)], -1)))
+    colours.set_title("direction as colour, white where nothing moves", fontsize="medium")
+    for axis in (arrows, colours):
+        axis.set_axis_off()
+    return Picture(figure, f"optical flow as arrows and as colours {title}".strip())
 
 
 def _axes(figure: Figure, count: int) -> list[Axes]:

@@ -7,7 +7,7 @@ notebook show them. Those that look at all entries of a matrix build it, and are
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,13 +182,20 @@ class Perturbation:
     printed: float
 
 
-def perturbation(matrix: FeatureMotion, changed: FeatureMotion, *, frobenius: bool = False) -> Perturbation:
+def perturbation(
+    matrix: FeatureMotion,
+    changed: FeatureMotion,
+    *,
+    frobenius: bool = False,
+    on_product: Callable[[], None] = lambda: None,
+) -> Perturbation:
     """Claim: with a large eigengap the principal eigenvector is insensitive to noise (Sec. 7.3).
 
     Parameters
     ----------
     matrix, changed : A and A + E, on the same nodes
     frobenius : also the Frobenius norms, for which both matrices are built
+    on_product : is called at each product with A + E and A; it may raise, to end the measurement
     """
     require(
         matrix.shape == changed.shape,
@@ -201,7 +208,7 @@ def perturbation(matrix: FeatureMotion, changed: FeatureMotion, *, frobenius: bo
     )
     cosine = abs(float(before.vectors[0].double() @ after.vectors[0].double()))
     gap = float(before.values[0] - before.values[1])
-    spectral = max(abs(_extreme(_Difference(changed, matrix), which, 1e-4)) for which in ("SA", "LA"))
+    spectral = max(abs(_extreme(_Difference(changed, matrix), which, 1e-4, on_product)) for which in ("SA", "LA"))
     size, whole = math.nan, math.nan
     if frobenius:
         a = matrix.dense()
@@ -293,12 +300,15 @@ class _Difference(LinearOperator):
         return self.first.dense() - self.second.dense()
 
 
-def _extreme(operator: LinearOperator, which: str, tolerance: float) -> float:
+def _extreme(
+    operator: LinearOperator, which: str, tolerance: float, on_product: Callable[[], None] = lambda: None
+) -> float:
     """The least ("SA") or greatest ("LA") eigenvalue, by scipy's Lanczos iterations."""
     n = operator.shape[0]
     dtype = torch.empty((), dtype=operator.dtype).numpy().dtype
 
     def product(x: np.ndarray) -> np.ndarray:
+        on_product()
         return operator.matvec(torch.from_numpy(x.reshape(-1))).cpu().numpy()
 
     begin = np.random.default_rng(0).standard_normal(n).astype(dtype)

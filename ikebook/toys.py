@@ -66,6 +66,13 @@ def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed
     return compose(name, TOYS[name](w, h, frames, seed), (w, h), frames)
 
 
+def noisy_labels(masks: np.ndarray, noise: float = 0.8, seed: int = 0) -> np.ndarray:
+    """Labels (n,) float64 that know an object badly: 1 on masks (m, h, w), 0 elsewhere, and Gaussian noise added."""
+    check.shape("masks", masks, ("m", "h", "w"))
+    check.number("noise", noise, at_least=0)
+    return masks.reshape(-1) + np.random.default_rng(seed).normal(0, noise, masks.size)
+
+
 def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int = 0) -> Toy:
     """The embedded clip: a cup that travels over a lawn, before a hand-held camera in changing light, with noise.
 

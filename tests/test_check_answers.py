@@ -11,8 +11,10 @@ from ikebook.chains import MotionChains
 from ikebook.check import InputError
 from ikebook.check_answers import _HOMES, WrongAnswer, check_answers, exercises
 from ikebook.check_answers.judge import array, called, close, is_empty, number, whole
+from ikebook.features import FeatureMatrix, FeatureOptions
+from ikebook.graph import build
 from ikebook.motion import MotionMatrix
-from ikebook.toys import toy
+from ikebook.toys import noisy_labels, toy
 
 CHAINS = MotionChains(toy("disc", (16, 16), 5).flow, dtype=torch.float64)
 C = MotionMatrix(CHAINS).outgoing()
@@ -29,8 +31,99 @@ def ruined(matrix):
     return changed
 
 
+def follow(forward, x, y, start, steps, *, rounded=False, first=None):
+    """A right answer to 01.2, or with options wrong ones."""
+    positions, (h, w) = [(x, y)], forward.shape[1:3]
+    for field in forward[start : start + steps]:
+        dx, dy = field[round(y), round(x)] if first is None else forward[start, first[1], first[0]]
+        x, y = x + dx, y + dy
+        if rounded:
+            x, y = round(x), round(y)
+        if not (0 <= round(x) < w and 0 <= round(y) < h):
+            break
+        positions.append((x, y))
+    return positions
+
+
+def never_ending(forward, x, y, start, steps):
+    positions = follow(forward, x, y, start, steps)
+    return positions + [positions[-1]] * (steps + 1 - len(positions))
+
+
+def trip(forward, backward, x, y, *, sign=1, there=True, power=1):
+    dx, dy = forward[y, x]
+    back = backward[round(y + dy), round(x + dx)] if there else backward[y, x]
+    return np.hypot(dx + sign * back[0], dy + sign * back[1]) ** power
+
+
+DEFORMING = MotionChains(toy("deforming", (16, 16), 5).flow, dtype=torch.float64)
+F = FeatureMatrix(DEFORMING, FeatureOptions(displacements=True, half_window=2, center="none")).dense()
+FRAMED = F.view(5, 256, 8)
+Y = torch.from_numpy(noisy_labels(toy("deforming", (16, 16), 5).clip.masks))
+GRAM = F.T @ F
+BEST = torch.linalg.solve(GRAM, F.T @ Y)
+EYE = torch.eye(8, dtype=torch.float64)
+
+
+DISC = toy("disc", (16, 16), 5)
+BUILT = build(DISC.clip, DISC.flow, dtype=torch.float64)[0]
+M, P, A = BUILT.motion.dense(), BUILT.projection.dense(), BUILT.dense()
+ORDER = np.argsort(~DISC.clip.masks.ravel(), kind="stable")
+BACK = np.argsort(DISC.clip.masks.ravel(), kind="stable")
+SHUFFLED = np.random.default_rng(0).permutation(1280)
+
+
+def davis_kahan(a, b, *, factor=2.0, norm="spectral", over="gap"):
+    values, change = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
+    size = change.abs().max() if norm == "spectral" else change.norm()
+    return factor * size / (values[-1] - values[-2] if over == "gap" else values[-1])
+
+
 # exercise, right answers, wrong ones with what they are told
 CASES = {
+    "01.1": (
+        [(22, 23)],
+        [
+            ((23, 22), "x and y exchanged"),
+            ((24, 22), "the pixel itself"),
+            ((26, 21), "by the backward flow"),
+            ((40, 40), "px from where"),
+            ((1.5, 2), "whole number"),
+        ],
+    ),
+    "01.2": (
+        [follow],
+        [
+            (lambda *a: follow(*a)[1:], "begin with the pixel's own"),
+            (never_ending, "leaves the frame after"),
+            (lambda *a: follow(*a, rounded=True), "whole pixels"),
+            (lambda *a: [(y, x) for x, y in follow(*a)], "exchanged"),
+            (lambda *a: follow(*a, first=a[1:3]), "repeat the first displacement"),
+            (lambda *a: [(x + 0.01 * k, y) for k, (x, y) in enumerate(follow(*a))], "after step 1 you are"),
+            (lambda *a: 5, "list of positions"),
+            (lambda *a: None, "no answer yet"),
+            (lambda f, x: f, "stops with TypeError"),
+        ],
+    ),
+    "01.3": (
+        [trip],
+        [
+            (lambda *a: trip(*a, there=False), "at the start"),
+            (lambda *a: trip(*a, power=2), "take its root"),
+            (lambda *a: trip(*a, sign=-1), "added"),
+            (lambda *a: 77.0, "is 77.000 px; the pixel comes back"),
+            (lambda *a: ..., "no answer yet"),
+        ],
+    ),
+    "01.4": (
+        [13],
+        [
+            (12, "still above 1 %"),
+            (14, "but 13 frames are too"),
+            (200, "can't be"),
+            (12.14, "whole number"),
+        ],
+    ),
     "02.1": (
         [627, np.int64(627), 627.0, torch.tensor(627)],
         [
@@ -73,6 +166,69 @@ CASES = {
             (2 * SIGNS, "other than 1 and -1"),
             (SIGNS[:5], "shape"),
             (torch.ones(1280).index_fill(0, torch.tensor([0]), -1), "both signs within one frame"),
+        ],
+    ),
+    "03.1": (
+        [BEST, BEST[:, None].numpy()],
+        [
+            (F @ BEST, "has 1280 entries, one a node"),
+            (F.T @ Y, "the first half"),
+            (BEST + 0.1, r"and \d+\.\d\d with the best"),
+            (BEST[:3], "shape"),
+        ],
+    ),
+    "03.2": ([4, 4.0 + 1e-9], [(8, "number of F's columns"), (1280, "number of nodes"), (5, "their sum, the trace")]),
+    "03.3": (
+        [FRAMED - FRAMED.mean(1, keepdim=True), (FRAMED - FRAMED.mean(1, keepdim=True)).flatten(0, 1).numpy()],
+        [
+            (F - F.mean(0), "the clip's mean"),
+            (F - F.mean(1, keepdim=True), "each node's mean"),
+            (F, "what it was before"),
+            (2 * (FRAMED - FRAMED.mean(1, keepdim=True)), "no scaling"),
+            (F + 1, "in frame . the mean of column . is still"),
+        ],
+    ),
+    "03.4": (
+        [F @ torch.linalg.inv(GRAM + 10 * EYE) @ F.T],
+        [
+            (F @ torch.linalg.inv(GRAM) @ F.T, "P without a ridge"),
+            (F @ torch.linalg.inv(GRAM + 10) @ F.T, "every"),
+            (F @ torch.linalg.inv(GRAM + 10 * EYE), "last F' is missing"),
+            (F @ torch.linalg.inv(GRAM + EYE) @ F.T, "has the trace"),
+        ],
+    ),
+    "04.1": (
+        [P @ M @ P],
+        [
+            (P * M * P, "entry by entry"),
+            (P @ M, "not symmetric"),
+            (M @ P @ M, "votes in the middle"),
+            (2 * A, "has the trace"),
+        ],
+    ),
+    "04.2": (
+        [A[ORDER][:, ORDER], A.numpy()[np.ix_(ORDER, ORDER)]],
+        [
+            (A, "A as it was"),
+            (A[ORDER], "only rows or only columns"),
+            (A[BACK][:, BACK], "background comes first"),
+            (A[SHUFFLED][:, SHUFFLED], "order is not the one"),
+            (A + 1, "eigenvalues have changed"),
+        ],
+    ),
+    "04.3": (
+        [4],
+        [(3, "0.001 or less"), (5, "but after 4"), (153, "multiplied"), (-1, "can't be"), (3.7, "whole number")],
+    ),
+    "04.4": (
+        [davis_kahan],
+        [
+            (lambda a, b: davis_kahan(a, b, norm="frobenius"), "Frobenius norm"),
+            (lambda a, b: davis_kahan(a, b, factor=1), "factor 2"),
+            (lambda a, b: davis_kahan(a, b, over="value"), "instead of the gap"),
+            (lambda a, b: 8 * (b - a).norm() / a.norm(), "knows no gap"),
+            (lambda a, b: 99, "is 99.000; 2"),
+            (lambda a, b: None, "no answer yet"),
         ],
     ),
 }

@@ -256,3 +256,26 @@ def test_lab_and_page_start_what_they_say(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(course, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"voila is not installed; add it with: .*ikebook\[voila\]"):
         course.open_page(number)
+
+
+def test_the_commands_copy_and_open(monkeypatch, tmp_path, capsys) -> None:
+    from ikebook.cli import main
+
+    opened = []
+    monkeypatch.setattr(course, "open_lab", lambda folder, start: opened.append((folder, start)) or 0)
+    monkeypatch.setattr(course, "open_page", lambda number: opened.append(number) or 0)
+    number = course.notebooks()[-1].name[:2]
+    assert main(["lab", str(tmp_path / "a"), "--start", number, "--copy-only"]) == 0
+    assert opened == []
+    assert capsys.readouterr().out == f"{tmp_path / 'a'}: {len(course.notebooks())} notebooks copied\n"
+    assert main(["lab", str(tmp_path / "a"), "--start", number]) == 0
+    assert "0 notebooks copied" in (said := capsys.readouterr().out)
+    assert f"{len(course.notebooks())} were there and stay" in said
+    assert main(["page", number]) == 0
+    assert opened == [(tmp_path / "a", number), number]
+    assert main(["lab", str(tmp_path / "b"), "--start", "99"]) == 2
+    assert "notebook is '99'" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+    monkeypatch.setattr(course, "open_page", lambda number: 3)
+    assert main(["page", number]) == 2
+    assert "Voila ended with exit code 3" in capsys.readouterr().err

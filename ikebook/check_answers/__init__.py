@@ -21,7 +21,10 @@ __all__ = ["WrongAnswer", "check_answers", "exercises"]
 
 _HOMES = {
     "00": "start",
+    "01": "chains",
     "02": "motion",
+    "03": "projection",
+    "04": "feature_motion",
     "09": "borrowing",
 }
 """The module that holds a notebook's checks."""

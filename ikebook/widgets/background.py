@@ -225,7 +225,7 @@ class JobBar(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.button.on_click(lambda _: self.stop())
         self.row = ipywidgets.HBox(
             [self.progress, self.text, self.button],
-            layout=ipywidgets.Layout(align_items="center", gap="12px", visibility="hidden"),
+            layout=ipywidgets.Layout(align_items="center", grid_gap="12px", visibility="hidden"),
         )
         self.alert = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
         self.error = ""

@@ -57,7 +57,7 @@ class Computing(Composed):
         before, self._first = self._first, None
         if before is not None:
             before.cancel()
-        self._first = self.run(work, on_result, text, on_end=on_end)
+        self._first = self.compute(work, on_result, text, on_end=on_end)
         return self._first
 
     def ready(self) -> None:
@@ -68,7 +68,7 @@ class Computing(Composed):
         InputError
             If that failed, with the line that the widget shows.
         """
-        while (job := self._first) is not None:
+        while (job := self._first) is not None and not job.inside:
             job.wait()
             if job is not self._first:
                 continue  # another graph has been asked for meanwhile
@@ -78,7 +78,7 @@ class Computing(Composed):
                 raise InputError("the widget's graph has not been built, as that was stopped. Make the widget again.")
             return
 
-    def run(
+    def compute(
         self,
         work: Callable[[Job], Any],
         on_result: Callable[[Any], None] = lambda result: None,
@@ -147,17 +147,18 @@ def button(text: str, tooltip: str, act: Callable[[], Any], width: str = "96px",
 def row(*children: ipywidgets.Widget, gap: str = "12px") -> ipywidgets.Box:
     """Widgets side by side, as far as there is room."""
     return ipywidgets.Box(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", gap=gap, width="100%")
+        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", grid_gap=gap, width="100%")
     )
 
 
-def beside(*children: ipywidgets.Widget) -> ipywidgets.Box:
-    """Pictures and plots side by side, each as wide as it can be, from the top."""
+def beside(*children: ipywidgets.Widget, least: int = 240) -> ipywidgets.Box:
+    """Pictures and plots side by side, each as wide as it can be and `least` pixels at least, from the top."""
     for child in children:
-        child.layout.flex = child.layout.flex or "1 1 300px"
-        child.layout.min_width = "240px"
+        child.layout.flex = child.layout.flex or f"1 1 {least}px"
+        child.layout.min_width = f"{least}px"
     return ipywidgets.Box(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", gap="16px", width="100%")
+        children,
+        layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="16px", width="100%"),
     )
 
 

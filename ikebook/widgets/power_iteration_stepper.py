@@ -31,7 +31,7 @@ from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.computing import Computing, beside, button, in_step, limit, row
-from ikebook.widgets.figures import BLUE, ORANGE, figure_html, grid, plotting
+from ikebook.widgets.lines import line_chart
 
 STARTS = {"noise": "uniform", "constant": "constant", "gaussian": "gaussian"}
 """Starts that `power.start_labels` knows; "painted" is the one beside them."""
@@ -171,7 +171,7 @@ class PowerIterationStepper(Computing):
             return
         self._check_start()
         self.bar.fail("")
-        self._playing = self.run(self._play, text="playing", on_end=self._buttons)
+        self._playing = self.compute(self._play, text="playing", on_end=self._buttons)
         self._buttons()
 
     def pause(self) -> None:
@@ -417,7 +417,8 @@ class PowerIterationStepper(Computing):
         )
         self.play_button = button("Play", "Go on by itself", lambda: self.guarded(self._toggle), style="success")
         self.restart_button = button("Restart", "Back to x(0)", lambda: self.guarded(self.restart))
-        self.chips, self.words, self.curves = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.chips, self.words = ipywidgets.HTML(), ipywidgets.HTML()
+        self.cosine_curve, self.residual_curve = ipywidgets.HTML(), ipywidgets.HTML()
         self.children = [
             row(
                 self.back_button,
@@ -431,14 +432,14 @@ class PowerIterationStepper(Computing):
             beside(self.frames, self.x),
             self.playback,
             self.words,
-            self.curves,
+            beside(self.cosine_curve, self.residual_curve),
             self.bar,
         ]
 
     def _next(self) -> None:
         self.pause()
         self._check_start()
-        self._playing = self.run(lambda job: self._forward(), text="computing the next stage", on_end=self._buttons)
+        self._playing = self.compute(lambda job: self._forward(), text="computing the next stage", on_end=self._buttons)
 
     def _toggle(self) -> None:
         if self.playing:
@@ -520,23 +521,20 @@ class PowerIterationStepper(Computing):
             return
         self._figure_of = key
         cosines, residuals = self._records["cosines"][: done + 1], self.residuals
+        values = [value for value in self.rayleigh if not math.isnan(value)]
+        named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)
-        with plotting(9, 2.3) as figure:
-            left, right = figure.subplots(1, 2)
-            grid(left).plot(range(len(cosines)), cosines, color=BLUE, marker="o", markersize=3.5)
-            left.set_ylim(0, 1.04)
-            left.set_title("cosine to the exact eigenvector")
-            sizes = [value if value > 0 else float("nan") for value in residuals]
-            grid(right).semilogy(range(len(sizes)), sizes, color=ORANGE, marker="o", markersize=3.5)
-            if not any(np.isfinite(sizes)):
-                right.set_ylim(1e-6, 1)
-            values = [value for value in self.rayleigh if not math.isnan(value)]
-            right.set_title("residual" + (f"; Rayleigh quotient {values[-1]:.4g}" if values else ""))
-            for axis in (left, right):
-                axis.set_xlim(0, last)
-                axis.set_xlabel("iteration")
-            best = f"{cosines[-1]:.3f}" if cosines and not math.isnan(cosines[-1]) else "not known"
-            self.curves.value = figure_html(figure, f"cosine and residual of each iteration; the last cosine is {best}")
+        self.cosine_curve.value = line_chart(
+            {"cosine": cosines}, title="cosine to the exact eigenvector", span=(0, 1), last=last
+        )
+        self.residual_curve.value = line_chart(
+            {"residual": residuals},
+            title=f"residual{named}",
+            span=(1e-6, 10),
+            last=last,
+            log=True,
+            first=1,
+        )
 
 
 def chips(stage: str, iteration: int) -> str:

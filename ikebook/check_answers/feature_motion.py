@@ -1,0 +1,116 @@
+"""Answers of notebook 04: the Feature-Motion matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
+from ikebook.eigen import SolverOptions, exact
+from ikebook.feature_motion import FeatureMotion
+from ikebook.flow.fields import noisy
+from ikebook.graph import build
+from ikebook.matrices import node_order
+from ikebook.theory import perturbation
+from ikebook.toys import toy
+
+FACTOR = 1000.0
+
+
+def _matrix(noise: float = 0.0) -> FeatureMotion:
+    made = toy("disc", (16, 16), 5)
+    return build(made.clip, noisy(made.flow, noise) if noise else made.flow, dtype=torch.float64)[0]
+
+
+def product(answer: Any) -> str:
+    """04.1: A from M and P."""
+    matrix = _matrix()
+    n = matrix.shape[0]
+    given, known = array("A", answer, (n, n)), matrix.dense().numpy()
+    if close(given, known):
+        return "Symmetric, as M is, and of no higher rank than P."
+    m, p = matrix.motion.dense().numpy(), matrix.projection.dense().numpy()
+    if close(given, p * m * p):
+        raise WrongAnswer("you multiply entry by entry; matrices are multiplied with `@`.")
+    if close(given, p @ m) or close(given, m @ p):
+        raise WrongAnswer("that is a product of two; without P on both sides it is not symmetric.")
+    if close(given, m @ p @ m):
+        raise WrongAnswer("that is M P M; the projection stands on both sides, and the votes in the middle.")
+    raise WrongAnswer(f"your A has the trace {np.trace(given):.3f}; that of P M P is {np.trace(known):.3f}.")
+
+
+def reordered(answer: Any) -> str:
+    """04.2: A with the object's nodes first."""
+    masks, matrix = toy("disc", (16, 16), 5).clip.masks, _matrix()
+    assert masks is not None
+    n = matrix.shape[0]
+    given, dense = array("your matrix", answer, (n, n)), matrix.dense().numpy()
+    order = node_order("object", masks=masks)
+    if close(given, dense[np.ix_(order, order)]):
+        return "The same matrix, the same eigenvalues: only the nodes have new numbers."
+    if close(given, dense):
+        raise WrongAnswer("your matrix is A as it was; index it by the order.")
+    if close(given, dense[order]) or close(given, dense[:, order]):
+        raise WrongAnswer(
+            "only rows or only columns have moved; a node has one number, for its row and for its column."
+        )
+    count = int(np.count_nonzero(masks))
+    other = np.concatenate([order[count:], order[:count]])
+    if close(given, dense[np.ix_(other, other)]):
+        raise WrongAnswer("the background comes first; sort by `~mask`, for False comes before True.")
+    if close(np.sort(np.linalg.eigvalsh((given + given.T) / 2)), np.linalg.eigvalsh(dense), 1e-6):
+        raise WrongAnswer(
+            "the order is not the one asked for: the object's nodes as they are counted (a *stable* sort), then the rest."
+        )
+    raise WrongAnswer("that is not A in another order: its eigenvalues have changed.")
+
+
+def iterations(answer: Any) -> str:
+    """04.3: how many power iterations make the error a thousand times smaller."""
+    given = whole("the number of iterations", answer)
+    values = exact(_matrix(), SolverOptions(pairs=100)).values.abs().sort(descending=True).values
+    rate = float(values[1] / values[0])
+    known = math.ceil(math.log(1 / FACTOR) / math.log(rate))
+    if given == known:
+        return f"On this toy. On a real video the ratio lies between 0.7 and 0.95, and it takes {math.ceil(math.log(FACTOR) / -math.log(0.95))}."
+    if given == math.ceil(FACTOR * rate) or given == round(FACTOR * rate):
+        raise WrongAnswer(f"{given} is a thousand times the ratio; in each iteration the error is *multiplied* by it.")
+    if 0 < given < 10**6:
+        raise WrongAnswer(
+            f"after {given} iterations the error is {rate**given:.2g} of what it was"
+            + (
+                f", but after {given - 1} it is already {rate ** (given - 1):.2g}."
+                if given > known
+                else "; 0.001 or less was asked for."
+            )
+        )
+    raise WrongAnswer(f"{given} can't be: the error falls by {rate:.3f} in each iteration.")
+
+
+def bound(answer: Any) -> str:
+    """04.4: the bound of Davis and Kahan, a function of A and A + E."""
+    before = _matrix()
+    for noise in (0.05, 0.3):
+        after = _matrix(noise)
+        known = perturbation(before, after, frobenius=True)
+        case = f"bound(A, A + E), with noise of {noise:g} px,"
+        given = number(case, called("bound", answer, before.dense(), after.dense()))
+        if abs(given - known.davis_kahan) < 2e-3 * known.davis_kahan:
+            continue
+        for wrong, why in (
+            (2 * known.frobenius / known.gap, "uses the Frobenius norm; the largest |eigenvalue| of E was asked for"),
+            (known.spectral / known.gap, "lacks the factor 2"),
+            (2 * known.spectral / float(exact(before).values[0]), "divides by lambda_1 instead of the gap"),
+            (known.printed, "is the paper's figure, which knows no gap"),
+        ):
+            if abs(given - wrong) < 2e-3 * wrong:
+                raise WrongAnswer(f"{case} {why}.")
+        raise WrongAnswer(f"{case} is {given:.3f}; 2 |E| / gap is {known.davis_kahan:.3f} there.")
+    return "The sine can't exceed it. Where it is above 1 it says nothing, for no sine is."
+
+
+CHECKS: dict[str, Callable[..., str]] = {"04.1": product, "04.2": reordered, "04.3": iterations, "04.4": bound}

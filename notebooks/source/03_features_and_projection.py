@@ -1,0 +1,304 @@
+# %% [markdown]
+# # 03 Node features and the projection P
+#
+# M knows which pixels move together. It does not know which of them are special. What is special about a pixel is written
+# into its *features*, and a matrix P makes sure that labels can be read off from them. All of it is least squares, which
+# you know already.
+#
+# **Afterwards you will be able to**
+#
+# - read a row of the feature matrix F, and say where on the chain each number comes from;
+# - explain P x as "the best that features can say about x";
+# - tell the rank of P from one sum;
+# - say why features are centred, and what a ridge does to a projection.
+#
+# **Takes** 0.3 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
+#
+# **Read** Sections 4.1 (features, Fig. 3), 4.2 and 4.3 (projection step) of the paper
+# ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
+# Before: [02 The motion matrix](02_motion_matrix.ipynb). After: [04 The Feature-Motion matrix](04_feature_motion_matrix.ipynb).
+
+# %%
+import numpy as np
+import torch
+
+import ikebook
+from ikebook import figures, theory
+from ikebook.chains import MotionChains
+from ikebook.check_answers import check_answers
+from ikebook.course import course_clip
+from ikebook.feature_motion import FeatureMotion
+from ikebook.features import FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
+from ikebook.motion import MotionMatrix
+from ikebook.toys import noisy_labels
+
+# %%
+clip, flow, source = course_clip("car-shadow")
+
+# %% [markdown]
+# ## 1. What a pixel sees along its chain
+#
+# The toy of this notebook is an ellipse that turns and stretches while the background pans the other way.
+
+# %%
+toy = ikebook.toy("deforming", size="16x16", frames=5)
+figures.video(toy.clip.frames)
+
+# %% [markdown]
+# The paper's first features are the optical flow itself. Follow a pixel's chain q steps forward and q steps backward, and write down
+# the displacement (dx, dy) of each step. With q = 2 that makes 2 x 2q = 8 numbers for each pixel: a row of **F**.
+
+# %%
+chains = MotionChains(toy.flow, dtype=torch.float64)
+raw = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, center="none"))
+F = raw.dense()
+print(f"F has {F.shape[0]} rows (nodes) and {F.shape[1]} columns:", ", ".join(raw.columns))
+
+# %%
+# NBVAL_CHECK_OUTPUT
+m, h, w = toy.clip.frames.shape[:3]
+nodes = np.arange(m * h * w).reshape(m, h, w)
+for name, (x, y) in {"on the ellipse": (8, 9), "background": (2, 2)}.items():
+    print(f"{name:15}", np.round(F[nodes[2, y, x]].numpy(), 1) + 0.0)
+
+# %% [markdown]
+# Two rows that could not be more different. The backward steps (the last four numbers) point the other way, as they should.
+#
+# Here are four of the columns of F, put back into the shape of frame 2.
+
+# %%
+columns = {name: F[nodes[2].ravel(), k].reshape(h, w) for k, name in enumerate(raw.columns[:4])}
+figures.row(columns, signed=True, bar=True)
+
+# %% [markdown]
+# And as a widget: click any pixel, and see its chain with the features collected along it. The slider q lengthens the window.
+
+# %% tags=["widget"]
+from ikebook.widgets import ChainExplorer
+
+options = ikebook.override(ikebook.preset("paper"), "features.half_window=2")
+explorer = ChainExplorer(toy.clip, toy.flow, options=options, frame=2, pixel=(8, 9))
+explorer
+
+# %% tags=["widget"]
+explorer.pixel = (8, 9)
+assert np.allclose(list(explorer.features.values()), F[nodes[2, 9, 8]], atol=1e-4)
+explorer.half_window = 3
+assert len(explorer.features) == 12
+
+# %% [markdown]
+# ## 2. Labels from features: least squares
+#
+# Suppose somebody hands us labels y that are right on average, and terribly noisy.
+
+# %%
+y = torch.from_numpy(noisy_labels(toy.clip.masks))
+figures.video(y.reshape(m, h, w), "y,", signed=True)
+
+# %% [markdown]
+# What do the features say about them? Look for the combination of columns, F w, that is closest to y:
+#
+# $$w^* = \arg\min_w \lVert y - F w \rVert^2 \quad\Longrightarrow\quad F^\top F\, w^* = F^\top y .$$
+#
+# > **Exercise 03.1** Compute these weights `w_best`, one for each column of F.
+# >
+# > *Hint: either solve the d x d system on the right with `torch.linalg.solve`, or let `torch.linalg.lstsq(F, y[:, None])` do it all.*
+
+# %% tags=["exercise"]
+w_best = ...
+
+# %% tags=["solution"]
+w_best = torch.linalg.solve(F.T @ F, F.T @ y)
+
+# %% tags=["check"]
+check_answers("03.1", w_best)
+
+# %% [markdown]
+# ## 3. The projection
+#
+# Put the two steps, solving and multiplying by F, into one matrix. It takes y to the point of F's column space closest to it:
+#
+# $$P = F (F^\top F)^{-1} F^\top, \qquad P y = F w^* .$$
+
+# %%
+P = Projection(raw).dense()
+figures.video((P @ y).reshape(m, h, w), "P y,", signed=True)
+
+# %% [markdown]
+# **Look:** noise went in, and the ellipse comes out. 1280 noisy numbers had to be explained by 8 weights, and no weights can explain
+# noise. How near each is to the true mask, as a cosine:
+
+# %%
+mask = torch.as_tensor(toy.clip.masks).flatten().double()
+cosine = torch.nn.functional.cosine_similarity
+figures.bars(
+    {"y, noisy": float(cosine(y, mask, 0)), "P y": float(cosine(P @ y, mask, 0))}, label="cosine to the true mask"
+)
+
+# %% [markdown]
+# Projecting a second time changes nothing: what lies in the column space stays where it is. So $P^2 = P$, and every eigenvalue of P
+# is 1 (in the column space) or 0 (at right angles to it).
+
+# %%
+# NBVAL_CHECK_OUTPUT
+values = torch.linalg.eigvalsh(P)
+print(f"P is symmetric: {torch.allclose(P, P.T)}, P P = P: {torch.allclose(P @ P, P)}")
+print(f"eigenvalues near 1: {int((values > 0.5).sum())}, near 0: {int((values < 0.5).sum())}")
+
+# %% [markdown]
+# And P has negative entries, plenty of them. Keep this in mind: in [12](12_claims.ipynb) it will matter that the paper says otherwise.
+
+# %%
+figures.matrices({"P": P, "P, entries below 0": P.clamp(max=0)}, frames=m, zoom=8)
+
+# %% [markdown]
+# ## 4. Rank
+#
+# Now the toy "disc" of notebook 02. Its disc and its background move at constant speeds, so that following a chain for a
+# second step tells nothing new: columns of F depend on each other, F'F has no inverse, and the pseudo-inverse takes its place.
+
+# %%
+disc = ikebook.toy("disc", size="16x16", frames=5)
+disc_chains = MotionChains(disc.flow, dtype=torch.float64)
+disc_features = FeatureMatrix(disc_chains, FeatureOptions(displacements=True, half_window=2, center="none"))
+P_disc = Projection(disc_features).dense()
+print("columns of F:", disc_features.shape[1])
+
+# %% [markdown]
+# > **Exercise 03.2** What is the rank of `P_disc`? Do not ask torch for a rank: one sum over entries of `P_disc` is enough.
+# >
+# > *Hint: the rank counts the eigenvalues that are 1; all others are 0. Which sum of entries is the sum of the eigenvalues?*
+
+# %% tags=["exercise"]
+rank = ...
+
+# %% tags=["solution"]
+rank = P_disc.trace()
+
+# %% tags=["check"]
+check_answers("03.2", rank)
+
+# %% [markdown]
+# ## 5. Why features are centred
+#
+# The object will be the principal eigenvector of A = PMP: of all labels that the features allow, those that collect the most votes.
+# But if everybody votes for everybody, the most votes go to a vector that says *yes to all pixels*. If F allows a constant
+# vector, a nearly constant one wins.
+#
+# A *bias*, a column of ones as in any linear regression, allows it. Compare with features whose mean has been taken off.
+
+# %%
+motion = MotionMatrix(chains)
+kinds = {"with a bias": {"bias": True, "center": "none"}, "centred": {"center": "frame"}}
+leading = {}
+for name, choice in kinds.items():
+    features = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, **choice))
+    A = FeatureMotion(motion, Projection(features)).dense()
+    leading[name] = torch.linalg.eigh(A).eigenvectors[:, -1]
+
+# %%
+signed = {name: v * torch.sign(v @ mask) for name, v in leading.items()}
+pictures = {f"{name}, frame {i}": v.reshape(m, h, w)[i] for name, v in signed.items() for i in (0, 2, 4)}
+figures.row(pictures, signed=True, shared=True)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+ones = torch.ones(m * h * w, dtype=torch.float64)
+for name, v in signed.items():
+    print(
+        f"{name:11}: cosine to the constant {abs(float(cosine(v, ones, 0))):.2f}, to the mask {float(cosine(v, mask, 0)):.2f}"
+    )
+
+# %% [markdown]
+# **Look:** with a bias all pixels are red, the object only a little more so. Centred, background and object have opposite
+# signs. That is why ikebook subtracts from each column its mean over each frame (`center="frame"`).
+#
+# > **Exercise 03.3** Centre F yourself: `F_centred`, where each column has the mean 0 over the pixels of *each frame*.
+# >
+# > *Hint: reshape F to (m, h w, d), take the mean over the middle axis with `keepdim=True`, subtract, and shape it back.*
+
+# %% tags=["exercise"]
+F_centred = ...
+
+# %% tags=["solution"]
+by_frame = F.reshape(m, h * w, -1)
+F_centred = (by_frame - by_frame.mean(1, keepdim=True)).reshape(F.shape)
+
+# %% tags=["check"]
+check_answers("03.3", F_centred)
+
+# %% [markdown]
+# ## 6. Ridge
+#
+# When columns nearly depend on each other, the inverse of F'F has huge entries, and rounding errors with it. The paper speaks of *ridge
+# regression*: add a small $\rho$ to the diagonal,
+#
+# $$P_\rho = F (F^\top F + \rho I)^{-1} F^\top .$$
+#
+# > **Exercise 03.4** Build `P_ridge`, with F as above (not centred) and rho = 10.
+# >
+# > *Hint: `torch.eye(d)` is the identity; give it the dtype of F.*
+
+# %% tags=["exercise"]
+P_ridge = ...
+
+# %% tags=["solution"]
+P_ridge = F @ torch.linalg.inv(F.T @ F + 10 * torch.eye(F.shape[1], dtype=F.dtype)) @ F.T
+
+# %% tags=["check"]
+check_answers("03.4", P_ridge)
+
+# %% [markdown]
+# A direction of the column space in which F has the squared length D is now multiplied by $D / (D + \rho)$ instead of 1. Strong
+# directions hardly notice; weak ones fade. So $P_\rho$ shrinks, and is *no projection* any more.
+
+# %%
+rhos = [0, 0.1, 1, 10, 100]
+shrunk = {f"rho = {rho:g}": theory.shrinkage(Projection(raw, ProjectionOptions(ridge=rho))) for rho in rhos}
+figures.curves(shrunk, labels=("direction, from the strongest down", "eigenvalue of P"))
+
+# %% [markdown]
+# ## 7. One projection, or one for each frame
+#
+# The paper prints one P for the whole video. The authors' program solves one regression for each frame (`scope="frame"`): then
+# the weights may differ from frame to frame, and P falls into blocks.
+
+# %%
+scopes = {scope: Projection(raw, ProjectionOptions(scope=scope)).dense() for scope in ("video", "frame")}
+print({scope: f"rank {float(each.trace()):.0f}" for scope, each in scopes.items()})
+figures.matrices({f'scope="{scope}"': each for scope, each in scopes.items()}, frames=m, zoom=8)
+
+# %% [markdown]
+# With more freedom more noise gets through: one regression a frame makes the rank three times as large here.
+#
+# ## 8. A real video
+#
+# For a real video no one can build P, and no one needs to: P x is a regression, d sums over all pixels. Let us feed it pure noise,
+# once with displacements as features (`preset("paper")`) and once with ikebook's own, the *motion saliency* (how far a pixel moves against the
+# frame's dominant motion).
+
+# %%
+noise = torch.rand(len(clip) * clip.size[0] * clip.size[1], generator=torch.manual_seed(0))
+projected = {}
+for name, chosen in {"displacements": "paper", "saliency": "default"}.items():
+    matrix, _ = ikebook.build(clip, flow, ikebook.preset(chosen))
+    projected[name] = matrix.projection.matvec(noise).reshape(len(clip), *clip.size[::-1])
+
+# %%
+print(source)
+middle = len(clip) // 2
+images = {"frame": clip.frames[middle]} | {f"P noise: {name}": each[middle] for name, each in projected.items()}
+figures.row(images, signed=True)
+
+# %% [markdown]
+# **Look:** whatever you put in, only what the features can express comes out. With displacements that is every motion there is,
+# the camera's among them; with the saliency it is what moves *differently*. Which colour is which side has no
+# meaning here, for noise knows no sides. Choosing among all that can be expressed is the task of M.
+#
+# ## What to take along
+#
+# - F holds, for each pixel, what lies along its chain. P x is the best that F can say about x, by least squares.
+# - The trace of P is its rank. A ridge shrinks P, and it is a projection no more.
+# - Without centring, "everything" is the strongest object of all.
+#
+# Now put P and M together: [04](04_feature_motion_matrix.ipynb).

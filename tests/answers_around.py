@@ -10,6 +10,16 @@ from ikebook.toys import toy
 SMALL = toy("disc", (48, 32), 6)
 FOUND = segment(SMALL.clip, SMALL.flow)
 
+FIRST = np.array([84.7, 53.2, 64.8, 79.8, 83.6, 76.0, 86.1, 79.5, 54.5, 59.3, 27.1, 77.7])
+THIRD = np.array([88.7, 51.3, 64.3, 81.0, 86.4, 84.7, 86.7, 82.1, 53.5, 64.5, 26.5, 77.1])
+CHANGES = THIRD - FIRST
+
+
+def overlap(mask, truth):
+    """J, but for two empty masks."""
+    return (mask & truth).sum() / (mask | truth).sum()
+
+
 CASES = {
     "00.1": (
         [12 * 208 * 112, np.int64(279552)],
@@ -59,6 +69,75 @@ CASES = {
             (lambda votes: np.median(np.nan_to_num(votes), axis=0), "a vote of 0"),
             (lambda votes: np.nanmedian(votes, axis=1), "5 numbers"),
             (lambda votes: votes[1] * 0, "60 pixels are not the median"),
+        ],
+    ),
+    "12.1": (
+        [np.array([1, -1]) / np.sqrt(2), [-0.70711, 0.70711]],
+        [
+            ([0.7071, 0.7071], "above 0"),
+            ([1, -1], "length 1.414"),
+            ([0.6, -0.8], "is -0.96; it can be as small as -1"),
+            ([1, 0], "is 0; it can be"),
+        ],
+    ),
+    "12.2": (
+        [np.array([[1, 0], [1, 1], [0, 1], [0, 0]]), np.random.default_rng(0).random((4, 2))],
+        [
+            ([[1, 0], [1, 0], [0, 1], [0, 1]], "never share a row"),
+            ([[1, 0], [-1, 1], [0, 1], [0, 0]], "1 negative"),
+            (np.ones((4, 2)), "multiples"),
+            (np.ones((2, 4)), "shape"),
+        ],
+    ),
+    "12.3": (
+        [np.array([1, 1]) / np.sqrt(2), -np.array([1, 1]) / np.sqrt(2)],
+        [
+            ([1, 0], "one of yours is 0"),
+            ([0.8, -0.6], "below 0"),
+            ([0.8, 0.6], "is 0.48; it can be 0.5"),
+            ([1, 1], "length 1.414"),
+        ],
+    ),
+    "12.4": (
+        [(np.diag([1, 0.99]), np.diag([-0.02, 0.02])), (np.diag([1, 0.999]), np.array([[0, 0.01], [0.01, 0]]))],
+        [
+            ((np.diag([1, 0.5]), np.diag([-0.1, 0.1])), "does not turn at all"),
+            ((np.diag([1, 0.2]), np.array([[0, 0.01], [0.01, 0]])), "bring A's eigenvalues closer"),
+            ((np.diag([1, 0.2]), np.diag([-2, 2])), "no sine exceeds"),
+            ((np.eye(2), np.diag([0, 0.1])), "both eigenvalues are equal"),
+            (([[1, 2], [0, 1]], np.eye(2)), "not symmetric"),
+        ],
+    ),
+    "10.1": (
+        [lambda a, b: overlap(a, b) if (a | b).any() else 1, lambda a, b: 1.0 if not (a | b).any() else overlap(a, b)],
+        [
+            (overlap, "both masks are empty, my_j gives nan; DAVIS gives 1"),
+            (lambda a, b: (a == b).mean(), "background counts too"),
+            (lambda a, b: 2 * (a & b).sum() / (a.sum() + b.sum()), "Dice"),
+            (lambda a, b: (a & b).sum() / b.sum(), "recall"),
+            (lambda a, b: (a & b).sum(), "to be divided"),
+            (lambda a, b: 0.4, "gives 0.4, not"),
+            (lambda a, b: overlap(a, b) if (a | b).any() else 0.0, "gives 0.0; DAVIS gives 1"),
+        ],
+    ),
+    "10.2": (
+        [lambda p, r: 2 * p * r / (p + r) if p + r else 0.0],
+        [
+            (lambda p, r: (p + r) / 2, "ordinary mean"),
+            (lambda p, r: p * r / (p + r), "factor 2"),
+            (lambda p, r: 2 * p * r / (p + r), "stops with ZeroDivisionError"),
+            (lambda p, r: p * r, "product"),
+        ],
+    ),
+    "10.3": (
+        [(CHANGES.mean(), CHANGES.std(ddof=1) / np.sqrt(12))],
+        [
+            ((-CHANGES.mean(), 0.9), "wrong sign"),
+            ((THIRD.mean(), 0.9), "not the mean"),
+            ((CHANGES.mean(), CHANGES.std(ddof=1)), "root of 12"),
+            ((CHANGES.mean(), CHANGES.std() / np.sqrt(12)), "ddof=1"),
+            ((CHANGES.mean(), CHANGES.std(ddof=1) / 12), "not by its root"),
+            ((CHANGES.mean(), np.sqrt((FIRST.var(ddof=1) + THIRD.var(ddof=1)) / 12)), "two separate groups"),
         ],
     ),
 }

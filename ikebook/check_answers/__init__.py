@@ -26,6 +26,8 @@ _HOMES = {
     "03": "projection",
     "04": "feature_motion",
     "09": "borrowing",
+    "10": "scoring",
+    "12": "claims",
 }
 """The module that holds a notebook's checks."""
 

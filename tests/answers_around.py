@@ -20,6 +20,8 @@ def overlap(mask, truth):
     return (mask & truth).sum() / (mask | truth).sum()
 
 
+WORDS = ["segment", "holiday.mp4", "--out", "found", "--size", "320x192", "--cycles", "3", "--budget", "30s"]
+
 CASES = {
     "00.1": (
         [12 * 208 * 112, np.int64(279552)],
@@ -140,4 +142,29 @@ CASES = {
             ((CHANGES.mean(), np.sqrt((FIRST.var(ddof=1) + THIRD.var(ddof=1)) / 12)), "two separate groups"),
         ],
     ),
+    "11.1": (
+        [WORDS, [*WORDS[:-1], "0.5m"], ["segment", "--out=found", *WORDS[4:], "holiday.mp4"]],
+        [
+            (" ".join(WORDS), "list of words"),
+            ([*WORDS[:-1], 30], "quotation marks"),
+            (["ikebook", *WORDS], "the program itself"),
+            (WORDS[:-2], "budget is no limit there; it should be 30"),
+            (WORDS[:2], "the program would say: .*--out"),
+            ([*WORDS, "--cycle", "many"], "the program would say: .*invalid"),
+            (["segment", "holiday.mp4", "--out", "found", *WORDS[6:]], "size is 416x224 there; it should be 320x192"),
+            ([*WORDS[:-1], "soon"], "the program would say: .*budget"),
+            (["demo", "--out", "found"], "should be .segment"),
+        ],
+    ),
+    "11.2": (
+        [lambda m, w, h: m * w * h * 3 + (m - 1) * w * h * 16],
+        [
+            (lambda m, w, h: m * w * h * 19, "one pair too many"),
+            (lambda m, w, h: m * w * h * 3, "flow is missing"),
+            (lambda m, w, h: m * w * h * 3 + (m - 1) * w * h * 8, "half of the flow"),
+            (lambda m, w, h: m * w * h + (m - 1) * w * h * 16, "three colours"),
+            (lambda m, w, h: 1, "frames and flow apart"),
+        ],
+    ),
+    "11.3": ([8, np.int64(8)], [(7, "last frame of the first scene"), (3, "floating point"), (2.5, "whole number")]),
 }

@@ -27,6 +27,7 @@ _HOMES = {
     "04": "feature_motion",
     "09": "borrowing",
     "10": "scoring",
+    "11": "own_video",
     "12": "claims",
 }
 """The module that holds a notebook's checks."""

@@ -189,12 +189,8 @@ check_answers("11.2", bytes_needed)
 
 # %%
 size, count = "104x56", 12
-toys = {
-    "the camera follows": "tracked",
-    "the object pauses": "pause",
-    "nothing moves": "still",
-    "two objects": "two_objects",
-}
+toys = {"the camera follows": "tracked", "the object pauses": "pause"}
+toys |= {"nothing moves": "still", "two objects": "two_objects"}
 made = {name: ikebook.toy(kind, size, count) for name, kind in toys.items()}
 found = {name: ikebook.segment(each.clip, each.flow) for name, each in made.items()}
 last = count - 1

@@ -92,6 +92,7 @@ def keep_outputs(new: NotebookNode, old: NotebookNode) -> None:
     for cell in new.cells:
         if cell.source.startswith(COMPARED) and cell.source in known:
             cell.outputs = known[cell.source].get("outputs", [])
+            cell.execution_count = 1  # nbval wants a cell with outputs to have been run
 
 
 def executed(notebook: NotebookNode, folder: Path) -> NotebookNode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import answers_05_to_08
+import answers_around
 import numpy as np
 import pytest
 import torch
@@ -232,6 +233,8 @@ CASES = {
         ],
     ),
 } | answers_05_to_08.CASES
+
+CASES |= answers_around.CASES
 
 
 @pytest.mark.parametrize("exercise", CASES)

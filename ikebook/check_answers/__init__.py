@@ -20,6 +20,7 @@ from ikebook.check_answers.judge import WrongAnswer, given
 __all__ = ["WrongAnswer", "check_answers", "exercises"]
 
 _HOMES = {
+    "00": "start",
     "01": "chains",
     "02": "motion",
     "03": "projection",
@@ -28,6 +29,10 @@ _HOMES = {
     "06": "implicit",
     "07": "learning",
     "08": "cycles",
+    "09": "borrowing",
+    "10": "scoring",
+    "11": "own_video",
+    "12": "claims",
 }
 """The module that holds a notebook's checks."""
 

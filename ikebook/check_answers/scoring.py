@@ -1,0 +1,95 @@
+"""Answers of notebook 10: J, F, and paired differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ikebook.check_answers.judge import WrongAnswer, called, number
+from ikebook.metrics import region_similarity
+
+FIRST = (84.7, 53.2, 64.8, 79.8, 83.6, 76.0, 86.1, 79.5, 54.5, 59.3, 27.1, 77.7)
+THIRD = (88.7, 51.3, 64.3, 81.0, 86.4, 84.7, 86.7, 82.1, 53.5, 64.5, 26.5, 77.1)
+"""J of the first and third graph on twelve clips, as the notebook gives them."""
+
+
+def region(answer: Any) -> str:
+    """10.1: J of two masks."""
+    rng = np.random.default_rng(0)
+    empty = np.zeros((8, 9), bool)
+    cases = [(rng.random((8, 9)) < a, rng.random((8, 9)) < b) for a, b in ((0.5, 0.5), (0.3, 0.7), (0.8, 0.2))]
+    for mask, truth in cases:
+        known = region_similarity(mask, truth)
+        with np.errstate(all="ignore"):
+            given = number("J", called("my_j", answer, mask.copy(), truth.copy()))
+        if abs(given - known) < 1e-9:
+            continue
+        both, either = int((mask & truth).sum()), int((mask | truth).sum())
+        named = {
+            float((mask == truth).mean()): "the share of pixels on which both agree: background counts too",
+            2 * both / int(mask.sum() + truth.sum()): "the Dice coefficient, 2 |S & T| / (|S| + |T|)",
+            both / int(truth.sum()): "recall: divided by the truth's pixels alone",
+            both / int(mask.sum()): "precision: divided by the mask's pixels alone",
+            either / both: "upside down",
+            float(both): "the number of pixels in both; it is to be divided",
+        }
+        told = next((text for value, text in named.items() if abs(given - value) < 1e-9), "")
+        raise WrongAnswer(
+            f"for two masks with {both} pixels in both and {either} in either, my_j gives {given:.4g}, not {known:.4g}"
+            + (f": that is {told}." if told else ".")
+        )
+    for mask, truth in ((cases[0][0], empty), (empty, cases[0][0]), (empty, empty)):
+        known = region_similarity(mask, truth)
+        with np.errstate(all="ignore"):
+            value = called("my_j", answer, mask.copy(), truth.copy())
+        if not isinstance(value, (int, float, np.number)) or not math.isfinite(value) or abs(value - known) > 1e-9:
+            which = "both masks are" if not mask.any() and not truth.any() else "one of the masks is"
+            raise WrongAnswer(f"where {which} empty, my_j gives {value}; DAVIS gives {known:.0f}.")
+    return "J is 0 where a mask is all wrong, 1 where it is all right, and blind to where the mistakes are."
+
+
+def harmonic(answer: Any) -> str:
+    """10.2: F from precision and recall."""
+    for p, r in ((1.0, 0.1), (0.6, 0.6), (0.9, 0.3), (0.0, 0.4), (0.0, 0.0)):
+        known = 2 * p * r / (p + r) if p + r else 0.0
+        given = number(f"my_f({p}, {r})", called("my_f", answer, p, r))
+        if abs(given - known) < 1e-9:
+            continue
+        named = {(p + r) / 2: "the ordinary mean", p * r: "the product", math.sqrt(p * r): "the geometric mean"}
+        named |= {known / 2: "half of it: mind the factor 2"}
+        told = next((text for value, text in named.items() if abs(given - value) < 1e-9), f"it should be {known:.4g}")
+        raise WrongAnswer(f"my_f({p}, {r}) is {given:.4g}: {told}.")
+    return "With P = 1.0 and R = 0.1 it is 0.18, where the ordinary mean is 0.55: a tenth of an outline won't do."
+
+
+def paired(answer: Any, other: Any) -> str:
+    """10.3: mean and standard error of paired differences."""
+    gain, error = number("gain", answer), number("error", other)
+    first, third = np.array(FIRST), np.array(THIRD)
+    changes = third - first
+    n, spread = len(changes), float(changes.std(ddof=1))
+    mean, known = float(changes.mean()), spread / math.sqrt(n)
+    if abs(gain + mean) < 0.01:
+        raise WrongAnswer(f"gain is {gain:.3g}, of the wrong sign: the third less the first.")
+    if abs(gain - mean) > 0.01:
+        raise WrongAnswer(f"gain is {gain:.3g}, not the mean of third - first.")
+    if abs(error - known) < 0.005:
+        return (
+            f"{gain:.2f} is {gain / error:.1f} times its error of {error:.2f}: likely more than chance, and not sure."
+        )
+    apart = math.sqrt((first.var(ddof=1) + third.var(ddof=1)) / n)
+    named = {
+        spread: "the standard deviation of one difference; that of their mean is smaller by the root of 12",
+        float(changes.std()) / math.sqrt(n): "with n below the fraction; use n - 1 (ddof=1)",
+        spread / n: "divided by 12, and not by its root",
+        float(changes.std()): "the standard deviation; divide by the root of 12, and use n - 1 (ddof=1)",
+        apart: "that of two separate groups of clips; here both methods saw the same ones",
+    }
+    told = next((text for value, text in named.items() if abs(error - value) < 0.005), "not s / sqrt(12)")
+    raise WrongAnswer(f"error is {error:.3g}: {told}.")
+
+
+CHECKS: dict[str, Callable[..., str]] = {"10.1": region, "10.2": harmonic, "10.3": paired}

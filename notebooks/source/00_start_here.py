@@ -1,0 +1,217 @@
+# %% [markdown]
+# # 00 Start here
+#
+# A video comes in, and a program that has never seen a label, a mask or another video says which pixels are its main object.
+# This notebook lets you see that happen, shows what the course holds, and how its exercises work.
+#
+# **Afterwards you will be able to**
+#
+# - segment a video with one call, and play the result;
+# - say in four sentences, with pictures, how the method goes from motion to object;
+# - answer an exercise and have it checked;
+# - choose where in the course to begin.
+#
+# **Takes** 0.2 minutes of computing on one core, and 0.5 GB of memory. About 20 minutes for you.
+#
+# **Read** Section 3 and Fig. 1 of the paper (Haller, Florea and Leordeanu, TPAMI 2022,
+# [doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
+# After: [01 Flow and chains](01_flow_and_chains.ipynb).
+#
+# Run a cell with Shift+Enter. The first time, the next three take some seconds each.
+
+# %%
+import numpy as np
+import torch
+
+import ikebook
+from ikebook import figures
+from ikebook.chains import MotionChains
+from ikebook.check_answers import WrongAnswer, check_answers
+from ikebook.course import course_clip
+from ikebook.matrices import node_order
+from ikebook.metrics import region_similarity
+from ikebook.neighbours import Neighbourhood
+
+# %%
+clip, flow, source = course_clip("blackswan")
+
+# %%
+result = ikebook.segment(clip, flow)
+
+# %% [markdown]
+# That was all. Play it: the space key starts and stops, the arrow keys go frame by frame, the mouse wheel zooms. In the second
+# picture is what the program takes for the object, in the third how sure it is of each pixel.
+
+# %% tags=["widget"]
+from ikebook.widgets import ClipPlayer
+
+player = ClipPlayer(clip, masks=result.masks, soft=result.soft, names=["the video", "the object", "how sure"])
+player
+
+# %% [markdown]
+# Whatever you can do to a widget with the mouse, a program can do too. This cell goes to frame 8; look at the player above.
+
+# %% tags=["widget"]
+player.frame = 8
+assert all(canvas.frame == 8 for canvas in player.canvases)
+
+# %% [markdown]
+# The same as a still picture, for a page without widgets: three frames, and the soft mask of each.
+
+# %%
+middle = len(clip) // 2
+shown = (1, middle, len(clip) - 2)
+figures.row({f"frame {i}": clip.frames[i] for i in shown} | {f"soft, frame {i}": result.soft[i] for i in shown})
+
+# %% [markdown]
+# ## 1. What has just happened
+#
+# `ikebook.segment` got the frames and their *optical flow*: for each pixel, where it will be in the next frame. It got no mask
+# and no label, and there is nothing in it that was trained on any.
+#
+# **One: follow the motion.** From each pixel, step by step along the flow, goes a *motion chain*. Here are some, drawn over a
+# frame, each from the dot on.
+
+# %%
+near = Neighbourhood(MotionChains(flow), frame=middle, radius=15)
+w, h = clip.size
+drawn = [near.chain((x, y)) for x in range(8, w, 24) for y in range(8, h, 16)]
+figures.paths(clip.frames[middle], [(chain.x, chain.y) for chain in drawn], title="motion chains through one frame")
+
+# %% [markdown]
+# **Two: see what is special.** Most of the picture moves as the camera makes it move. What moves otherwise, and in the middle
+# rather than along the border, is *salient*. One number for each pixel; on most real videos noisy, and full of holes:
+
+# %%
+saliency = torch.as_tensor(result.saliency)
+figures.row({f"saliency, frame {i}": saliency[i] for i in shown}, shared=True)
+
+# %% [markdown]
+# **Three: make a graph of it.** Pixels that a chain joins should belong together; pixels whose saliency along the chain is alike
+# should, too. Both go into one matrix A, with a row and a column for *every pixel of every frame*. For a toy of 1280 pixels we
+# can draw it. On the left as the pixels come, on the right with those of the object first:
+
+# %%
+toy = ikebook.toy("disc", size="16x16", frames=5)
+A = ikebook.build(toy.clip, toy.flow, dtype=torch.float64)[0].dense()
+first = node_order("object", masks=toy.clip.masks)
+figures.matrices({"A": A, "A, the object first": A[first][:, first]}, zoom=3)
+
+# %% [markdown]
+# **Look:** in the corner top left there is a red square, and it is not large: pixels of the object, each of which goes with all
+# the others. The blue bands say that they do *not* go with the rest. What else is red are pixels at the disc's rim: their chains
+# run into it.
+#
+# **Four: find the strongest cluster.** The eigenvector that belongs to the largest eigenvalue of A is large on such a square. That
+# vector is the answer. For your clip, where A has so many rows that no computer could hold it, here it is, red above zero:
+
+# %%
+figures.row({f"eigenvector 1, frame {i}": result.labels[i] for i in shown}, signed=True, shared=True)
+
+# %%
+nodes = int(np.prod(result.labels.shape))
+print(f"A has {nodes:,} rows; as a table it would take {8 * nodes**2 / 1e12:.1f} TB.")
+print(f"its largest eigenvalues: {', '.join(f'{float(value):.2f}' for value in result.pairs.values[:3])}")
+
+# %% [markdown]
+# How to get an eigenvector of a matrix that is never built is the middle of the course. In the second half a small neural network
+# learns from the graph's masks, and the graph from the network's: the *knowledge exchange* of the title.
+#
+# ## 2. Is it right?
+#
+# Some videos come with masks that people drew, or, for the embedded clip, that are known exactly. The method never sees
+# them; a score does. **J** is the overlap: the pixels that both masks have, over those that either has. 1 is perfect.
+
+# %%
+if clip.masks is not None:
+    J = [region_similarity(mask, truth) for mask, truth in zip(result.masks, clip.masks, strict=True)]
+    print(f"J over {len(J)} frames: {np.mean(J):.2f} on average, {min(J):.2f} at least")
+
+# %% [markdown]
+# One clip says little. On twelve real videos the mean is 0.69, and on one of them 0.27. Notebook [10](10_scoring.ipynb)
+# holds that against what the paper reports, and [11](11_your_own_video.ipynb) says what makes a video hard.
+#
+# ## 3. What the course holds
+#
+# | | | you will |
+# |---|---|---|
+# | [01](01_flow_and_chains.ipynb) | Flow and chains | follow a pixel through a video, and see where that fails |
+# | [02](02_motion_matrix.ipynb) | The motion matrix M | write a video down as a matrix |
+# | [03](03_features_and_projection.ipynb) | Features, and the projection P | say what makes a pixel special, by least squares |
+# | [04](04_feature_motion_matrix.ipynb) | The Feature-Motion matrix A | find the object as a block in a matrix |
+# | [05](05_power_iteration.ipynb) | Power iteration | reach the eigenvector by hand, from any start |
+# | [06](06_never_build_the_matrix.ipynb) | Never build the matrix | do the same where n is a million |
+# | [07](07_network_module.ipynb) | The Network Module | train a U-Net on masks that nobody drew |
+# | [08](08_knowledge_exchange.ipynb) | Knowledge exchange | let graph and network teach each other |
+# | [09](09_borrowed_knowledge.ipynb) | Borrowed knowledge | mend another program's masks |
+# | [10](10_scoring.ipynb) | Scoring | measure, compare, and doubt a comparison |
+# | [11](11_your_own_video.ipynb) | Your own video | go from a phone to masks |
+# | [12](12_claims.ipynb) | What the paper says and what is true | check the paper's claims one by one |
+#
+# Two hours? 01, 02, 04, 05. An afternoon: 01 to 06. A user rather than a student: 11, then 09. Each notebook stands on its own
+# feet; where it needs an idea from before, it says which.
+#
+# What you should know: vectors, matrices, eigenvalues; loops and arrays in Python. Graph Laplacians and video need not be
+# known.
+#
+# ## 4. How exercises work
+#
+# A grey block like the next one holds a task. Put your answer in the place of `...` in the cell below it, run that cell, then the
+# check. The check says what is wrong, and never costs you anything; try as often as you like.
+#
+# > **Exercise 00.1** In the graph, every pixel of every frame is a *node*. How many nodes has a clip of 12 frames, each 208 pixels
+# > wide and 112 pixels high?
+# >
+# > *Hint: colours don't count: a pixel is one node.*
+
+# %% tags=["exercise"]
+node_count = ...
+
+# %% tags=["solution"]
+node_count = 12 * 208 * 112
+
+# %% tags=["check"]
+check_answers("00.1", node_count)
+
+# %% [markdown]
+# An answer that is wrong is told why. Here is one, made on purpose: only one frame.
+
+# %%
+try:
+    check_answers("00.1", 208 * 112)
+except WrongAnswer as wrong:
+    print(wrong)
+
+# %% [markdown]
+# The second exercise needs code. A soft mask says how sure the program is of each pixel, between 0 and 1. To say yes or no, cut
+# it at a threshold; the program has chosen one for the clip. (How, without knowing the truth: [10](10_scoring.ipynb).)
+
+# %%
+small = ikebook.toy("disc", size="48x32", frames=6)
+found = ikebook.segment(small.clip, small.flow)
+print(f"the threshold of this toy: {found.threshold:.2f}")
+figures.row({f"soft, frame {i}": found.soft[i] for i in range(4)}, shared=True)
+
+# %% [markdown]
+# > **Exercise 00.2** From `found.soft` and `found.threshold` make the masks of the toy's object: an array of true and false, of the
+# > same shape, true where the soft mask is above the threshold.
+# >
+# > *Hint: NumPy compares whole arrays at once.*
+
+# %% tags=["exercise"]
+my_masks = ...
+
+# %% tags=["solution"]
+my_masks = found.soft > found.threshold
+
+# %% tags=["check"]
+check_answers("00.2", my_masks)
+
+# %% [markdown]
+# ## What to take along
+#
+# - One call, `ikebook.segment(clip, flow)`, goes from motion to masks. Nothing in it has been trained.
+# - The object is an eigenvector: the strongest cluster of a graph whose nodes are all pixels of all frames.
+# - Solutions of all exercises are in the folder `solutions`. They are worth more after a try.
+#
+# Onward: where the graph's edges come from, [01](01_flow_and_chains.ipynb).

@@ -133,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for the notebooks (default: %(default)s)",
     )
-    lab.add_argument("--start", default="00", metavar="NUMBER", help="the notebook to open (default: %(default)s)")
+    lab.add_argument("--start", metavar="NUMBER", help="the notebook to open, such as 05 (default: the first)")
     lab.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
     lab.set_defaults(command="lab")
 

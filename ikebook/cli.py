@@ -173,10 +173,10 @@ def _experiment(options: argparse.Namespace) -> None:
 
 
 def _lab(options: argparse.Namespace) -> None:
-    from ikebook.course import copy_notebooks, notebook, open_lab
+    from ikebook.course import copy_notebooks, notebook, notebooks, open_lab
 
     folder = Path(options.folder)
-    start = notebook(options.start).name[:2]
+    start = (notebook(options.start) if options.start else notebooks()[0]).name[:2]
     written, kept = copy_notebooks(folder)
     print(
         f"{folder}: {len(written)} notebooks copied"

@@ -12,7 +12,7 @@
 # - tell the rank of P from one sum;
 # - say why features are centred, and what a ridge does to a projection.
 #
-# **Takes** 0.3 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
+# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
 #
 # **Read** Sections 4.1 (features, Fig. 3), 4.2 and 4.3 (projection step) of the paper
 # ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).

@@ -218,7 +218,7 @@ CASES = {
     "07.3": (
         [lambda dilations: 1 + 4 * sum(dilations)],
         [
-            (lambda dilations: 4 * sum(dilations), "sees itself"),
+            (lambda dilations: 4 * sum(dilations), "cell itself is missing"),
             (lambda dilations: 1 + 2 * sum(dilations), "two convolutions"),
             (lambda dilations: max(1, 2 * sum(dilations)), "to the left as to the right"),
             (lambda dilations: (1 + 4 * sum(dilations)) ** 2, "number of cells"),

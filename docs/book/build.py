@@ -67,6 +67,7 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
                 continue
             client.execute_cell(cell, index)
             tags = notebooks.tags(cell)
+            cell.source = cell.source.removeprefix(f"{notebooks.COMPARED}\n")
             cell.metadata["tags"] = sorted({HIDDEN.get(tag, tag) for tag in tags})
             name = shown(cell.source) if "widget" in tags else None
             if name is None:

@@ -31,8 +31,7 @@ def columns(*answer: Any) -> str:
         mistakes = {
             known + 7: "the saliency is no feature any more in the second cycle",
             7 * cues: "the window is 1 in the second cycle, not 3",
-            2 * window * cues: "the node itself, step 0, counts too",
-            (window + 1) * cues: "chains go ahead and back",
+            2 * window * cues: "one step back, the node itself, and one step ahead are three",
             cues: "each cue is taken at several steps of the chain",
         }
         if given in mistakes:

@@ -98,16 +98,16 @@ def cells_seen(answer: Any) -> str:
         if given == known:
             continue
         total = sum(dilations)
-        mistakes = {
-            0: "even without a block a cell sees itself",
-            known - 1: "the cell itself is missing",
-            1 + 2 * total: "each block has two convolutions" if dilations else "",
-            (known - 1) // 2: "it sees as far to the left as to the right",
-            known**2: "that is the number of cells; the width was asked for",
-            1 + 4 * len(dilations): "dilations make a convolution reach further",
-        }
-        if mistakes.get(given):
-            raise WrongAnswer(f"{case} is {given}: {mistakes[given]}.")
+        mistakes = [
+            (known - 1, "the cell itself is missing"),
+            (1 + 2 * total, "each block has two convolutions"),
+            ((known - 1) // 2, "it sees as far to the left as to the right"),
+            (known**2, "that is the number of cells; the width was asked for"),
+            (1 + 4 * len(dilations), "dilations make a convolution reach further"),
+        ]
+        for wrong, says in mistakes:
+            if given == wrong:
+                raise WrongAnswer(f"{case} is {given}: {says}.")
         raise WrongAnswer(f"{case} is {given}; {known} is right: each convolution adds 2r to the width.")
     return (
         "With dilations 1, 2 and 4, and 32 pixels a cell, `small` sees 29 cells, more than 900 pixels: the whole frame."

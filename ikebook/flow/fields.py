@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from ikebook import check
@@ -80,3 +81,15 @@ def noisy(flow: Flow, noise: float, seed: int = 0) -> Flow:
         for field in (flow.forward, flow.backward)
     )
     return Flow(forward=forward, backward=backward)
+
+
+def warp(frame: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """A frame seen from another: at each pixel (x, y) what `frame` (h, w, ...) shows at (x + dx, y + dy), bilinearly.
+
+    With `field` (h, w, 2) = `flow.forward[i]`, frame i+1 becomes an image of frame i, but where something is hidden. What
+    lies outside of `frame` is 0.
+    """
+    check.shape("field", field, (*frame.shape[:2], 2))
+    y, x = np.mgrid[: field.shape[0], : field.shape[1]].astype(np.float32)
+    dx, dy = np.moveaxis(field.astype(np.float32), -1, 0)
+    return cv2.remap(frame, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

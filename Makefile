@@ -30,7 +30,7 @@ pytest: .venv/tests
 NBVAL := $(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 notebooks/solutions
 
 notebooks: .venv/tests
-	IKEBOOK_DATA= IKEBOOK_CACHE=$(abspath build/cache) $(NBVAL)
+	IKEBOOK_DATA= IKEBOOK_CACHE=$(abspath build/cache) OMP_NUM_THREADS=1 $(NBVAL) -n logical --maxprocesses 8 --dist loadfile
 
 notebooks-real: .venv/tests
 	@mkdir -p build

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import CenteredNorm, hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import MaxNLocator
 
 from ikebook.check import require
 from ikebook.writers import atomic
@@ -127,7 +128,7 @@ def curves(
         line = np.asarray(values, dtype=float)
         axis.plot(np.arange(1, len(line) + 1) if x is None else x, line, marker=".", label=name)
     if x is None or all(float(value).is_integer() for value in x):
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log:
         axis.set_yscale("log")
     _finish(axis, labels, legend=len(lines) > 1)

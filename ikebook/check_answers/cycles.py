@@ -21,7 +21,7 @@ def columns(*answer: Any) -> str:
         raise WrongAnswer(f"{len(answer)} numbers came; two are asked for, with and without the network.")
     made, window = toy("disc", (16, 16), 3), CycleOptions().window
     chains = MotionChains(made.flow)
-    maps = made.clip.frames[..., 0].astype(np.float32)
+    maps = np.asarray(made.clip.frames)[..., 0].astype(np.float32)
     for name, value, cues in (("d_with", answer[0], 2), ("d_without", answer[1], 1)):
         given = whole(name, value)
         back = [Cue(name=str(k), maps=maps) for k in range(cues)]

@@ -33,9 +33,9 @@ def one_iteration(answer: Any) -> str:
     """05.1: x(t) from M, P and x(t-1)."""
     m, p, _ = _matrices()
     x = _noise(1, len(m))
-    product = p @ (m @ x)
-    length = float(product.norm())
-    known = (product / length).numpy()
+    projected = p @ (m @ x)
+    length = float(projected.norm())
+    known = (projected / length).numpy()
     name = "one_iteration(M, P, x)"
     given = array(name, called("one_iteration", answer, m, p, x.clone()), (len(m),))
     if close(given, known):

@@ -188,6 +188,8 @@ check_answers("07.3", cells_seen)
 frames = torch.as_tensor(np.asarray(clip.frames))
 network = new_network(tiny)
 optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+
+# %%
 losses, snapshots = [], {}
 for step in range(73):
     i = [step % len(frames)]
@@ -281,7 +283,8 @@ figures.row(
 )
 
 # %% [markdown]
-# **Look:** it goes by what told the object apart in *this* video, colour above all. A stranger of the same colour may pass for the object, and the object in other colours may not. It has learned one object, and not what an object is.
+# **Look:** it goes by what told the object apart in *this* video, be it colour, brightness or texture. A stranger that has that may pass for the object; and where colour was what it went by, the object in other colours is lost. It has learned one
+# object, and not what an object is.
 #
 # So a new network is trained for each video, and in each cycle, from scratch.
 #

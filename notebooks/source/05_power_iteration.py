@@ -104,7 +104,7 @@ def one_iteration(M, P, x):
 check_answers("05.1", one_iteration)
 
 # %% [markdown]
-# Now as often as you like. Press **Step** and see the three stages follow each other, then **Play**. The curves say how near x has come.
+# Now as often as you like. Press **Next** and see the three stages follow each other, then **Play**. The curves say how near x has come.
 
 # %% tags=["widget"]
 from ikebook.widgets import PowerIterationStepper

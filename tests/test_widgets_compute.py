@@ -285,6 +285,7 @@ class TestPowerIterationStepper:
 class TestMatrixExplorer:
     @pytest.fixture
     def explorer(self, whole):
+        whole.ready()  # a click that comes before has nothing to point at
         whole.order, whole.shown, whole.entry = "pixel", "PMP", None
         return whole
 

@@ -192,6 +192,7 @@ class TestPowerIterationStepper:
         assert "nothing is painted yet" in stepper.error
         with pytest.raises(InputError, match="nothing is painted yet"):
             stepper.play()
+        assert list(stepper.states()) == ["start: painted"]  # a page of it shows what there is
         stepper.start = "gaussian"
         stepper.next_button.click()
         settled(stepper)

@@ -89,6 +89,7 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
             cell.outputs = [
                 nbformat.v4.new_output("display_data", {"text/html": frame, "text/plain": f"[widget {name}]"})
             ]
+            notebook.cells[index] = cell  # where the client has put the cell that it ran last
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":  # what kernels and libraries say on the side is no part of a page

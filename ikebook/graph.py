@@ -228,11 +228,7 @@ def segment(
     else:
         against, named = reference, "what the last cycle found"
         if against is None:
-            against = saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room)
-            low, high = extent(against)
-            if cues and low == high:  # nothing moves: a cue has to say what is object
-                against = cues[0].maps
-            named = "the motion saliency"
+            against, named = where_salient(clip, flow, saliency, cues, dtype, device, room), "the motion saliency"
         chosen, sign = choose(pairs, against, o)
         if chosen != 0:
             warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {named}.")
@@ -264,12 +260,25 @@ def segment(
     )
 
 
-def plain_saliency(
-    clip: Clip, flow: Flow, dtype: torch.dtype, device: torch.device | str, room: Room
+def where_salient(
+    clip: Clip,
+    flow: Flow,
+    saliency: Tensor | Array | None,
+    cues: Sequence[Cue],
+    dtype: torch.dtype,
+    device: torch.device | str,
+    room: Room,
 ) -> Tensor | Array:
-    """Distance from the dominant motion alone, for presets without saliency: only an eigenvector's sign depends on it."""
-    plain = SaliencyOptions(contrast=False, guide_radius=0)
-    return motion_saliency(clip.frames, flow, plain, dtype=dtype, device=device, room=room)
+    """Maps (m, h, w) that are large on what moves, to choose eigenvectors and their signs by.
+
+    The saliency among the features; for presets without it, the distance from the dominant motion. Where that is the same
+    everywhere, as nothing moves, the first cue has to say what is object.
+    """
+    if saliency is None:
+        plain = SaliencyOptions(contrast=False, guide_radius=0)
+        saliency = motion_saliency(clip.frames, flow, plain, dtype=dtype, device=device, room=room)
+    low, high = extent(saliency)
+    return cues[0].maps if cues and low == high else saliency
 
 
 def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:

@@ -42,6 +42,7 @@ def load_tensors(path: Path, largest: int, mend: str = "Save plain tensors, with
             require(archive.testzip() is None, damaged)  # PyTorch itself would not notice a bit that has changed
     except InputError:
         raise
+    # What zipfile raises for a damaged archive, a compression that it does not know, and an encrypted one.
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError, EOFError):
         raise InputError(damaged) from None
     try:

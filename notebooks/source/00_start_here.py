@@ -11,7 +11,7 @@
 # - answer an exercise and have it checked;
 # - choose where in the course to begin.
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.5 GB of memory. About 20 minutes for you.
+# **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 20 minutes for you.
 #
 # **Read** Section 3 and Fig. 1 of the paper (Haller, Florea and Leordeanu, TPAMI 2022,
 # [doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).

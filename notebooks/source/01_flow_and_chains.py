@@ -11,7 +11,7 @@
 # - detect pixels whose flow can't be trusted, because something hides them;
 # - say how much two pixels count for each other when they are some frames apart.
 #
-# **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
+# **Takes** 0.2 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
 # **Read** Section 4.1 and Figs. 2 and 3 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [00 Start here](00_start_here.ipynb). After: [02 The motion matrix](02_motion_matrix.ipynb).

@@ -11,7 +11,7 @@
 # - read six eigenvalues: how clear is the object, how fast will power iteration be;
 # - bound how far noise can turn the eigenvector, and check the paper's claim about it.
 #
-# **Takes** 0.5 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
+# **Takes** 0.3 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
 #
 # **Read** Section 4.2 (Proposition 1, Eq. 1) and Section 7.4 with Fig. 8 of the paper
 # ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).

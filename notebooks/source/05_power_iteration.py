@@ -11,7 +11,7 @@
 # - predict from two eigenvalues how many iterations that takes;
 # - say which starts never arrive, and why they do so all the same on a computer.
 #
-# **Takes** 0.5 minutes of computing on one core, and 1.1 GB of memory. About 60 minutes for you.
+# **Takes** 0.3 minutes of computing on one core, and 1.1 GB of memory. About 60 minutes for you.
 #
 # **Read** Sections 4.3, 4.4 and 7.1, Algorithm 2, Figs. 5 and 6 of the paper
 # ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).

@@ -12,7 +12,7 @@
 # - read Table 2 of the paper with the right thing to compare with;
 # - refine somebody else's masks, and measure against the simplest method that does the same.
 #
-# **Takes** 0.3 minutes of computing on one core, and 0.7 GB of memory. About 45 minutes for you.
+# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
 #
 # **Read** Section 7.3 and Table 2 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [08 Knowledge exchange](08_knowledge_exchange.ipynb); of the ideas, [03](03_features_and_projection.ipynb) is enough.

@@ -45,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
         "evaluate",
         help="a data set to scores",
         description="Segment each sequence of a data set and score it by the DAVIS 2016 rule. Writes OUT/results.json, "
-        "OUT/results.csv and OUT/masks/<sequence>/<frame>.png. Run again with the same options, it goes on where it stopped.",
+        "OUT/results.csv and OUT/masks/<sequence>/<frame>.png. Run again with the same options, it goes on where it stopped. "
+        "A sequence that can't be segmented is reported, and the others are finished; the exit code is then 3.",
     )
     evaluate.add_argument("dataset", metavar="DATASET", help="davis2016")
     evaluate.add_argument(
@@ -57,6 +58,29 @@ def parser() -> argparse.ArgumentParser:
         "--masks", metavar="DIR", help="score the masks DIR/<sequence>/<frame>.png (above 127 is object) instead"
     )
     add_run_options(evaluate)
+    where = evaluate.add_argument_group("where to run (docs/cluster.md)")
+    where.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="N sequences side by side, each in a process of its own (needs ikebook[cluster])",
+    )
+    where.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="on the workers of this Dask scheduler, such as tcp://host:8786, or of its scheduler file; they must see the data "
+        "set and OUT under the same paths (needs ikebook[cluster])",
+    )
+    where.add_argument(
+        "--resources", metavar="NAME=AMOUNT", help="with --cluster, only on workers that have this, such as GPU=1"
+    )
+    where.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads for each sequence (default: PyTorch's, shared among --workers). With equal numbers, networks are equal to "
+        "the last bit; the graph is so anyway",
+    )
     evaluate.set_defaults(command="evaluate")
 
     bench = commands.add_parser(

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,31 @@ from tqdm import tqdm
 
 from ikebook import check
 from ikebook.arguments import parser
-from ikebook.check import InputError, require
+from ikebook.check import explain, require
 from ikebook.datasets.download import SOURCES, fetch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 2 for a wrong input, 130 when stopped by Ctrl-C."""
+    """Run the command line and return its exit code.
+
+    0; 2 for a wrong input; 3 if some sequences of a data set failed, and the others are there; 130 when stopped by Ctrl-C.
+    """
     options = parser().parse_args(arguments)
     try:
-        COMMANDS[options.command](options)
+        done = COMMANDS[options.command](options)
         sys.stdout.flush()  # here, where a reader that has gone is caught, and not when Python ends
-    except InputError as error:
-        code, message = 2, str(error)
     except KeyboardInterrupt:
         code, message = 130, "stopped; what was finished is kept, and nothing is half-written."
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a name too long, no permission, a disk that is full
-        where = error.filename2 or error.filename
-        reason = f"{where}: {error.strerror}" if where else error.strerror or str(error)
-        code, message = 2, f"{reason}. Check the path, its permissions and the space left."
-    except (MemoryError, RuntimeError) as error:  # PyTorch has an error of its own for each device
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+    except Exception as error:
+        told = explain(error)
+        if told is None:
             raise
-        code, message = 2, "there is not enough memory for this; give a smaller --size or a shorter clip."
+        code, message = 2, told[1]
     else:
-        return 0
+        return done or 0
     # The error is gone by now, and so is the progress bar that stood on this line as long as the error held it.
     print("ikebook:", " ".join(message.splitlines()), file=sys.stderr)
     return code
@@ -102,34 +101,119 @@ def _demo(options: argparse.Namespace) -> None:
     print(f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}")
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+def _evaluate(options: argparse.Namespace) -> int:
     from ikebook.datasets import open_dataset
     from ikebook.evaluate import cycles_table, evaluate, evaluate_masks, table
 
-    dataset, out = open_dataset(options.dataset, options.root), Path(options.out)
+    dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
     _check_out(out)
     sequences = options.sequences.split(",") if options.sequences else None
+    if options.threads is not None:
+        check.whole("--threads", options.threads, at_least=1, at_most=1024)
+    given = [
+        action.option_strings[0] for action in options.run_actions if getattr(options, action.dest) != action.default
+    ]
+    require(
+        not (options.masks and given),
+        f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.",
+    )
+    run_options = None if options.masks else _run_options(options)
+    names = sequences or dataset.sequences()
+    with _board(options, names) as board, _runner(options, run_options, board) as (runner, run_options, threads):
 
-    def report(name: str, entry: dict[str, Any]) -> None:
-        score = (
-            "not scored" if entry["J_mean"] is None else f"J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}"
-        )
-        _say(f"{name}: {score}")
+        def report(name: str, entry: dict[str, Any]) -> None:
+            if "reason" in entry:
+                _say(f"{name}: failed: {entry['reason']}")
+            elif entry["J_mean"] is None:
+                _say(f"{name}: not scored")
+            else:
+                _say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
+            board.advance()
 
-    if options.masks:
-        given = [
-            action.option_strings[0]
-            for action in options.run_actions
-            if getattr(options, action.dest) != action.default
-        ]
-        require(not given, f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.")
-        results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report)
-    else:
-        results = evaluate(dataset, out, _run_options(options), sequences, progress=_bar, report=report)
-    print(table(results))
+        if run_options is None:
+            results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report, runner=runner)
+        else:
+            results = evaluate(
+                dataset,
+                out,
+                run_options,
+                sequences,
+                progress=_bar,
+                report=report,
+                runner=runner,
+                threads=threads,
+            )
+    if scores := table(results):
+        print(scores)
     if halves := cycles_table(results):
         print(f"\n{halves}\n")
     print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
+    failed = [name for name in names if name in results["failed"]]
+    if failed:
+        _say(
+            f"ikebook: {len(failed)} of {len(names)} sequences failed: {', '.join(failed)}. The reasons stand above and in "
+            "results.json; run again to try them again."
+        )
+    return 3 if failed else 0
+
+
+class _Board:
+    """How far all sequences are, in one line on stderr, where several are worked on at a time."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def advance(self) -> None:
+        if self.bar is not None:
+            self.bar.update()
+
+    def show(self, states: Mapping[str, str]) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(" | ".join(f"{name}: {state}" for name, state in states.items()))
+
+
+@contextmanager
+def _board(options: argparse.Namespace, names: Sequence[str]) -> Iterator[_Board]:
+    if not (options.workers or options.cluster):
+        yield _Board(None)
+        return
+    with tqdm(
+        total=len(names), desc="sequences", file=sys.stderr, leave=False, disable=None, dynamic_ncols=True
+    ) as bar:
+        yield _Board(bar)
+
+
+@contextmanager
+def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Iterator[tuple[Any, Any, int | None]]:
+    """Where to run, the run's options as they are there, and the threads of each task."""
+    require(
+        not (options.workers and options.cluster),
+        "--workers starts processes here, --cluster uses those that are there; give one of them.",
+    )
+    require(
+        bool(options.cluster) or not options.resources,
+        "--resources chooses workers of a --cluster; name the cluster too.",
+    )
+    if not (options.workers or options.cluster):
+        yield None, run_options, options.threads
+        return
+    import torch
+
+    from ikebook import cluster
+    from ikebook.machine import machine_memory
+
+    if options.cluster:
+        resources = cluster.resources_of(options.resources) if options.resources else {}
+        yield cluster.on_cluster(options.cluster, resources=resources, show=board.show), run_options, options.threads
+        return
+    device = "cpu"
+    if run_options is not None:
+        device = run_options.torch_device()
+        memory = run_options.memory or machine_memory() // 2
+        run_options = replace(run_options, memory=memory // options.workers if memory else None)
+    threads = options.threads or cluster.shares(torch.get_num_threads(), options.workers)
+    with cluster.workers(options.workers, device=device, show=board.show) as runner:
+        yield runner, run_options, threads
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -254,7 +338,7 @@ def _show(summary: dict[str, Any]) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    tqdm.write(text, file=sys.stderr)  # above the bars, if there are any
 
 
 def _bar(stage: str, steps: int) -> Iterator[None]:
@@ -267,7 +351,7 @@ def _bar(stage: str, steps: int) -> Iterator[None]:
     return iter(advance())
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "segment": _segment,
     "demo": _demo,
     "evaluate": _evaluate,
@@ -276,4 +360,4 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "data list": _data_list,
     "data get": _data_get,
 }
-"""What each command does."""
+"""What each command does; some give an exit code."""

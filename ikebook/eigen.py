@@ -132,7 +132,9 @@ class SpannedVolumes(Volumes):
     def products(self, maps: Callable[[range], Tensor]) -> Tensor:
         grid = self.features.chains.grid
         weights = self.weights.double().mT  # (1 or m, r, d)
-        sums: Tensor | None = None  # F_i' maps, (m, d, c): made once, as a small tensor kept from each frame holds up the heap
+        sums: Tensor | None = (
+            None  # F_i' maps, (m, d, c): made once, as a small tensor kept from each frame holds up the heap
+        )
         with full_precision():
             for frames, block in self.features.blocks(keep=True):
                 part = grid.inner(block, grid.pad(maps(frames).to(block)).mT.contiguous())  # (b, d, c)

@@ -33,6 +33,9 @@ Result = TypeVar("Result")
 TELL_SECONDS = 0.5
 """Seconds between two messages of a worker about how far it is."""
 
+FIRST_PATIENCE = 30.0
+"""Seconds that the scheduler may take to answer at first, when it is more likely that the address is wrong."""
+
 PATIENCE = 600.0
 """Seconds that a scheduler may be away in the middle of the work."""
 
@@ -92,7 +95,7 @@ class OnCluster:
     ) -> Generator[tuple[str, Result | Lost], None, None]:
         waiting = dict(tasks)
         suspects: dict[str, Task] = {}
-        patience = 30.0  # the first time it is more likely that the address is wrong
+        patience = FIRST_PATIENCE
         while waiting:
             with self._client(patience) as client:
                 for name, result in self._round(client, work, waiting):
@@ -215,7 +218,7 @@ def workers(
     }
     scheduler = {
         "cls": distributed.Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False},
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0", "dashboard": False},
     }
     quiet = {
         "distributed.logging": {"distributed": "critical"},

@@ -341,6 +341,8 @@ def _collect(
     earlier_failures(out, used)  # of other options: say so before anything is written
     merged = Merged(out, used, known)
     with held(out) as token:
+        for folder in {out, *(entry_file(out, name).parent for name in known)}:
+            sweep(folder)
         for name, failure in earlier_failures(out, used).items():
             merged.add(name, failure)
         if masks is not None:  # they may have changed since

@@ -1,10 +1,9 @@
-"""A whole data set through the system, scored by DAVIS 2016's rule; stopped and started again at will."""
+"""A whole data set through the system, scored by its protocol; stopped and started again at will."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from ikebook.check import InputError, require
 from ikebook.clip import Clip, image_files, read_image
 from ikebook.cycle import CycleState, Progress
 from ikebook.datasets import Dataset
-from ikebook.flow import provider
 from ikebook.graph import enlarge
 from ikebook.machine import versions
-from ikebook.metrics import davis_scores, summary
+from ikebook.metrics import summary
+from ikebook.protocol import is_score
 from ikebook.run import CHECKPOINTS, Outcome, RunOptions, forget, refined, run, silent, summarise
+from ikebook.sources import marks
 from ikebook.writers import plain, write_csv, write_json, write_mask
 
 Results = dict[str, Any]
@@ -56,21 +56,25 @@ def evaluate(
     InputError
         If `out` holds results of other options, or a sequence is unknown.
     """
+    protocol = dataset.protocol
 
     def measure(name: str) -> Results:
         clip = dataset.clip(name, options.size)
-        flow = options.flow if options.flow in ("dis", "farneback") else str(Path(options.flow) / name)
-        cues = [str(Path(folder) / name) for folder in options.cues]
+        own = options.of_sequence(name)
         checkpoints = out / CHECKPOINTS / name
 
         def scored(state: CycleState) -> Results:
-            masks = (enlarge(soft, clip.original_size) > state.threshold for soft in state.soft)
-            return summary(davis_scores(masks, _annotations(dataset, name, clip)))
+            def soft() -> Iterator[np.ndarray]:
+                return (enlarge(one, clip.original_size) for one in state.soft)
+
+            masks = (one > state.threshold for one in soft())
+            scores = protocol.of_masks(masks, _annotations(dataset, name, clip))
+            return scores | protocol.of_soft(soft(), _annotations(dataset, name, clip))
 
         outcome = run(
             clip,
-            provider(flow),
-            replace(options, cues=cues),
+            own.provider(),
+            own,
             progress,
             options.room(out),
             checkpoints=checkpoints,
@@ -80,12 +84,10 @@ def evaluate(
             mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
             write_mask(out / "masks" / name / f"{frame_name}.png", mask)
         told = summarise(clip, outcome, options)
-        final = {key: value for key, value in outcome.history[-1].items() if key[:2] in ("J_", "F_")}
+        final = {key: value for key, value in outcome.history[-1].items() if is_score(key)}
         entry = {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
         if options.refine is not None:
-            entry["refined"] = summary(
-                davis_scores(refined_masks(name, clip, outcome), _annotations(dataset, name, clip))
-            )
+            entry["refined"] = protocol.of_masks(refined_masks(name, clip, outcome), _annotations(dataset, name, clip))
         forget(checkpoints)
         forget(checkpoints.parent)
         return entry
@@ -119,28 +121,31 @@ def evaluate_masks(
         def read() -> Iterator[np.ndarray]:
             for frame in clip.frame_names:
                 require(frame in files, f"{folder} has no mask of frame {frame}.")
-                mask = read_image(files[frame], 0) > 127
+                mask = read_image(files[frame], 0)
                 w, h = clip.original_size
                 require(mask.shape == (h, w), f"{files[frame]} is {mask.shape[1]}x{mask.shape[0]}; expected {w}x{h}.")
                 yield mask
 
-        return {"frames": len(clip)} | summary(davis_scores(read(), _annotations(dataset, name, clip)))
+        scores = dataset.protocol.of_masks((mask > 127 for mask in read()), _annotations(dataset, name, clip))
+        return {"frames": len(clip)} | scores | dataset.protocol.of_soft(read(), _annotations(dataset, name, clip))
 
     return _collect(dataset, out, {"masks": str(masks)}, sequences, measure, report, resume=False)
 
 
 def table(results: Results) -> str:
-    """The scores as text, in percent, a line for each sequence and one for their mean."""
-    columns = [key for key in next(iter(results["sequences"].values())) if key[:2] in ("J_", "F_")]
+    """The scores as text, in percent, a line for each sequence and one for their mean; then what human labels taught."""
+    columns = [key for key in next(iter(results["sequences"].values())) if is_score(key)]
     entries = results["sequences"] | {"mean": results["mean"]}
     if "mean_refined" in results:
         entries["mean, refined"] = results["mean_refined"]
     width = max(map(len, entries))
-    lines = [" " * width + "".join(f"{column:>10}" for column in columns)]
+    room = max(10, *(len(column) + 2 for column in columns))
+    lines = [" " * width + "".join(f"{column:>{room}}" for column in columns)]
     for name, entry in entries.items():
-        cells = ["-" if entry[column] is None else f"{100 * entry[column]:.1f}" for column in columns]
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
-    return "\n".join(lines)
+        found = [entry.get(column) for column in columns]  # refined masks have no soft ones
+        cells = ["-" if score is None else f"{100 * score:.1f}" for score in found]
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>{room}}" for cell in cells))
+    return "\n".join([*lines, *marks(results["options"].get("sources", ()))])
 
 
 def cycles(results: Results) -> list[Results]:
@@ -186,13 +191,12 @@ def cycles_table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray]:
+def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray | None]:
     w, h = clip.original_size
     for frame, annotation in zip(clip.frame_names, dataset.annotations(name), strict=True):
-        size = f"{annotation.shape[1]}x{annotation.shape[0]}"
-        require(
-            annotation.shape == (h, w), f"the annotation of frame {frame} of {name} is {size}; its frame is {w}x{h}."
-        )
+        if annotation is not None and annotation.shape != (h, w):
+            size = f"{annotation.shape[1]}x{annotation.shape[0]}"
+            raise InputError(f"the annotation of frame {frame} of {name} is {size}; its frame is {w}x{h}.")
         yield annotation
 
 
@@ -220,9 +224,10 @@ def _collect(
         if report is not None:
             report(name, entry)
         kept = {key: done[key] for key in known if key in done}
-        results = {"mean": _mean(kept), "sequences": kept, "options": options, "versions": versions()}
+        mean = dataset.protocol.mean
+        results = {"mean": mean(kept), "sequences": kept, "options": options, "versions": versions()}
         if all("refined" in one for one in kept.values()):
-            results["mean_refined"] = _mean({key: one["refined"] for key, one in kept.items()})
+            results["mean_refined"] = mean({key: one["refined"] for key, one in kept.items()})
         write_json(out / "results.json", results)
         write_csv(out / "results.csv", [{"sequence": key} | _scores(entry) for key, entry in kept.items()])
         halves = [{"sequence": key} | _half(half) for key, entry in kept.items() for half in entry.get("cycles", [])]
@@ -250,16 +255,9 @@ def _earlier(path: Path, options: Results) -> dict[str, Results]:
 
 
 def _scores(entry: Results) -> dict[str, float | None]:
-    return {key: value for key, value in entry.items() if key[:2] in ("J_", "F_")}
+    return {key: value for key, value in entry.items() if is_score(key)}
 
 
 def _half(half: Results) -> dict[str, Any]:
     kept = ("cycle", "module", "J_mean", "F_mean", "change", "object_share")
     return {key: half[key] for key in kept} | {"seconds": sum(half["seconds"].values())}
-
-
-def _mean(sequences: dict[str, Results]) -> dict[str, float | None]:
-    """Mean of each score over the sequences that have one (a clip of two frames has none)."""
-    tables = [_scores(entry) for entry in sequences.values()]
-    columns = {key: [score for table in tables if (score := table[key]) is not None] for key in tables[0]}
-    return {key: float(np.mean(values)) if values else None for key, values in columns.items()}

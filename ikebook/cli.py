@@ -17,7 +17,8 @@ from tqdm import tqdm
 from ikebook import check
 from ikebook.arguments import parser
 from ikebook.check import explain, require
-from ikebook.datasets.download import SOURCES, fetch
+from ikebook.datasets.download import BY_HAND, SOURCES, fetch
+from ikebook.sources import marks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _segment(options: argparse.Namespace) -> None:
     from ikebook.clip import read_clip
-    from ikebook.flow import provider
     from ikebook.run import CHECKPOINTS, run, write_results
 
     run_options, out = _run_options(options), Path(options.out)
@@ -61,7 +61,7 @@ def _segment(options: argparse.Namespace) -> None:
     )
     for cue in run_options.cues:
         require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
-    source = provider(run_options.flow)
+    source = run_options.provider()
     begin = time.perf_counter()
     with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
         room = run_options.room(out)
@@ -259,6 +259,8 @@ def _experiment(options: argparse.Namespace) -> None:
 def _data_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
+    for name, steps in BY_HAND.items():
+        print(f"{name}\n  {steps}")
     print("demo\n  The embedded clip: 'ikebook demo', or ikebook.toys.demo() in Python; nothing to fetch")
 
 
@@ -287,6 +289,8 @@ def _run_options(options: argparse.Namespace) -> Any:
         graph=override(graph, *solver, *(one for one in assigned if group_of(one, known) in groups(graph))),
         cycle=override(cycle, *(one for one in assigned if group_of(one, known) in groups(cycle))),
         flow=options.flow,
+        feature_flow=options.feature_flow,
+        half=options.half,
         size=_size(options.size),
         cues=tuple(options.cue or ()),
         refine=RefineOptions() if options.refine else None,
@@ -332,6 +336,8 @@ def _show(summary: dict[str, Any]) -> None:
         if summary["eigengap"] is not None:
             ratio = summary["eigenvalue_ratio"]
             print(f"eigengap: {summary['eigengap']:.4g} (the nearest eigenvalue is {ratio:.2f} of the object's)")
+    for line in marks(summary["options"]["sources"]):
+        print(line)
     print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))
     for warning in summary["warnings"]:
         print(f"ikebook: note: {warning}", file=sys.stderr)

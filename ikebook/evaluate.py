@@ -1,4 +1,4 @@
-"""A whole data set through the system, scored by DAVIS 2016's rule; stopped and started again at will.
+"""A whole data set through the system, scored by its protocol; stopped and started again at will.
 
 Each sequence is a task of its own, done in this process or by the workers of `ikebook.cluster`. It ends with an entry on
 disk (see `ikebook.results`), or with the reason why there is none; the others do not mind.
@@ -18,15 +18,16 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook.check import explain, require
+from ikebook.check import InputError, explain, require
 from ikebook.clip import Clip, image_files, read_image
 from ikebook.cluster import InTurn, Lost, Runner
+from ikebook.cue_networks import is_network
 from ikebook.cycle import CycleState, Progress
 from ikebook.datasets import Dataset
-from ikebook.flow import PROVIDERS, provider
+from ikebook.flow import PROVIDERS, is_provider
 from ikebook.graph import enlarge
 from ikebook.machine import cpu_name, versions
-from ikebook.metrics import davis_scores, summary
+from ikebook.protocol import is_score
 from ikebook.results import (
     DamagedError,
     Failed,
@@ -42,6 +43,7 @@ from ikebook.results import (
     key_of,
 )
 from ikebook.run import CHECKPOINTS, Outcome, RunOptions, forget, refined, run, silent, summarise
+from ikebook.sources import marks
 from ikebook.writers import sweep, write_mask
 
 REPORTED = (
@@ -114,14 +116,22 @@ def evaluate(
         If `out` holds results of other options, another run is writing to it, or a sequence is unknown.
     """
     used = options.as_dict() | {"root": str(dataset.root.resolve()), "ikebook": ikebook.__version__}
-    flow = options.flow if options.flow in PROVIDERS else str(Path(options.flow).absolute())
-    placed = replace(options, flow=flow, cues=[str(Path(folder).absolute()) for folder in options.cues])
-    require(
-        flow in PROVIDERS or Path(flow).is_dir(),
-        f"flow is {options.flow!r}; expected {', '.join(PROVIDERS)} or a folder with <sequence>/forward/*.flo and backward/*.flo.",
-    )
+    for folder in (options.flow, options.feature_flow):
+        require(
+            folder is None or is_provider(folder) or Path(folder).is_dir(),
+            f"flow is {folder!r}; expected {', '.join(PROVIDERS)} or a folder with <sequence>/forward/*.flo and backward/*.flo.",
+        )
     for cue in options.cues:
-        require(Path(cue).is_dir(), f"cue {cue} is no folder; expected one map for each frame in {cue}/<sequence>/.")
+        require(
+            is_network(cue) or Path(cue).is_dir(),
+            f"cue {cue} is no folder; expected one map for each frame in {cue}/<sequence>/.",
+        )
+    placed = replace(
+        options,
+        flow=_placed(options.flow),
+        feature_flow=None if options.feature_flow is None else _placed(options.feature_flow),
+        cues=[_placed(cue) for cue in options.cues],
+    )
     return _collect(dataset, out, used, sequences, report, runner or InTurn(progress), threads=threads, options=placed)
 
 
@@ -140,6 +150,14 @@ def evaluate_masks(
     """
     require(masks.is_dir(), f"{masks} is missing; expected masks in {masks}/<sequence>/<frame>.png.")
     return _collect(dataset, out, {"masks": str(masks)}, sequences, report, runner or InTurn(), masks=masks.absolute())
+
+
+def _placed(source: str) -> str:
+    """A source of flow or cues, with the path in it, if there is one, as it is called from any folder."""
+    name, colon, weights = source.partition(":")
+    if is_provider(source) or is_network(source):
+        return f"{name}:{Path(weights).absolute()}" if colon and Path(weights).is_file() else source
+    return str(Path(source).absolute())
 
 
 def perform(task: Task, progress: Progress = silent) -> Results:
@@ -199,12 +217,14 @@ def _segmented(dataset: Dataset, name: str, out: Path, options: RunOptions, prog
         sweep(folder)
     room = options.room(out)
     clip = dataset.clip(name, options.size)
-    flow = options.flow if options.flow in PROVIDERS else str(Path(options.flow) / name)
-    cues = [str(Path(folder) / name) for folder in options.cues]
+    own, protocol = options.of_sequence(name), dataset.protocol
 
     def scored(state: CycleState) -> Results:
-        found = (enlarge(soft, clip.original_size) > state.threshold for soft in state.soft)
-        return summary(davis_scores(found, _annotations(dataset, name, clip)))
+        def soft() -> Iterator[np.ndarray]:
+            return (enlarge(one, clip.original_size) for one in state.soft)
+
+        found = protocol.of_masks((one > state.threshold for one in soft()), _annotations(dataset, name, clip))
+        return found | protocol.of_soft(soft(), _annotations(dataset, name, clip))
 
     def refined_masks(outcome: Outcome) -> Iterator[np.ndarray]:
         assert options.refine is not None
@@ -214,8 +234,8 @@ def _segmented(dataset: Dataset, name: str, out: Path, options: RunOptions, prog
 
     outcome = run(
         clip,
-        provider(flow),
-        replace(options, cues=cues),
+        own.provider(),
+        own,
         progress,
         room,
         checkpoints=checkpoints,
@@ -225,10 +245,10 @@ def _segmented(dataset: Dataset, name: str, out: Path, options: RunOptions, prog
         mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
         write_mask(masks / f"{frame_name}.png", mask)
     told = summarise(clip, outcome, options)
-    final = {key: value for key, value in outcome.history[-1].items() if key[:2] in ("J_", "F_")}
+    final = {key: value for key, value in outcome.history[-1].items() if is_score(key)}
     entry = {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
     if options.refine is not None:
-        entry["refined"] = summary(davis_scores(refined_masks(outcome), _annotations(dataset, name, clip)))
+        entry["refined"] = protocol.of_masks(refined_masks(outcome), _annotations(dataset, name, clip))
     forget(checkpoints)
     return entry
 
@@ -243,16 +263,17 @@ def _scored(dataset: Dataset, name: str, masks: Path) -> Results:
     def read() -> Iterator[np.ndarray]:
         for frame in clip.frame_names:
             require(frame in files, f"{folder} has no mask of frame {frame}.")
-            mask = read_image(files[frame], 0) > 127
+            mask = read_image(files[frame], 0)
             w, h = clip.original_size
             require(mask.shape == (h, w), f"{files[frame]} is {mask.shape[1]}x{mask.shape[0]}; expected {w}x{h}.")
             yield mask
 
-    return {"frames": len(clip)} | summary(davis_scores(read(), _annotations(dataset, name, clip)))
+    scores = dataset.protocol.of_masks((mask > 127 for mask in read()), _annotations(dataset, name, clip))
+    return {"frames": len(clip)} | scores | dataset.protocol.of_soft(read(), _annotations(dataset, name, clip))
 
 
 def table(results: Results) -> str:
-    """The scores as text, in percent, a line for each sequence and one for their mean; empty if there is none."""
+    """The scores as text, in percent, a line for each sequence and one for their mean, then what human labels taught; empty if there is none."""
     if not results["sequences"]:
         return ""
     columns = list(results["mean"])
@@ -260,11 +281,13 @@ def table(results: Results) -> str:
     if "mean_refined" in results:
         entries["mean, refined"] = results["mean_refined"]
     width = max(map(len, entries))
-    lines = [" " * width + "".join(f"{column:>10}" for column in columns)]
+    room = max(10, *(len(column) + 2 for column in columns))
+    lines = [" " * width + "".join(f"{column:>{room}}" for column in columns)]
     for name, entry in entries.items():
-        cells = ["-" if entry[column] is None else f"{100 * entry[column]:.1f}" for column in columns]
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
-    return "\n".join(lines)
+        found = [entry.get(column) for column in columns]  # refined masks have no soft ones
+        cells = ["-" if score is None else f"{100 * score:.1f}" for score in found]
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>{room}}" for cell in cells))
+    return "\n".join([*lines, *marks(results["options"].get("sources", ()))])
 
 
 def cycles(results: Results) -> list[Results]:
@@ -310,13 +333,12 @@ def cycles_table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray]:
+def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray | None]:
     w, h = clip.original_size
     for frame, annotation in zip(clip.frame_names, dataset.annotations(name), strict=True):
-        size = f"{annotation.shape[1]}x{annotation.shape[0]}"
-        require(
-            annotation.shape == (h, w), f"the annotation of frame {frame} of {name} is {size}; its frame is {w}x{h}."
-        )
+        if annotation is not None and annotation.shape != (h, w):
+            size = f"{annotation.shape[1]}x{annotation.shape[0]}"
+            raise InputError(f"the annotation of frame {frame} of {name} is {size}; its frame is {w}x{h}.")
         yield annotation
 
 
@@ -339,7 +361,7 @@ def _collect(
         require(name in known, f"sequence {name!r} is not in {dataset.name}; there are {', '.join(known)}.")
     out = out.absolute()
     earlier_failures(out, used)  # of other options: say so before anything is written
-    merged = Merged(out, used, known)
+    merged = Merged(out, used, known, dataset.protocol.mean)
     with held(out) as token:
         for folder in {out, *(entry_file(out, name).parent for name in known)}:
             sweep(folder)

@@ -125,6 +125,7 @@ def build(
     options: GraphOptions | None = None,
     cues: Sequence[Cue] = (),
     *,
+    feature_flow: Flow | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     room: Room | None = None,
@@ -137,6 +138,8 @@ def build(
     flow : of the clip's working size
     options : a preset or your own
     cues : more node features, maps (m, h, w)
+    feature_flow : a second flow of the clip: M comes from `flow` alone, F from both (Sec. 7.2, Table 1). Its saliency is
+        one more map, and its displacements, where they are asked for, are collected along its own chains.
     dtype, device : of everything inside
     room : memory that the saliency, and what is kept to save time, may take; on disk, or computed again, if it does not fit
     """
@@ -148,18 +151,26 @@ def build(
     )
     require(dtype in (torch.float32, torch.float64), f"dtype is {dtype}; expected torch.float32 or torch.float64.")
     _check_device(device)
-    require(
-        len(flow) == len(clip) and flow.size == clip.size,
-        f"flow has {len(flow) - 1} fields of {flow.size[0]}x{flow.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
-        f"of {clip.size[0]}x{clip.size[1]}: m frames need m-1 fields ({len(clip) - 1}) of their size.",
-    )
-    saliency = None
-    cues = list(cues)
+    flows = [flow] if feature_flow is None else [flow, feature_flow]
+    for name, one in zip(("flow", "feature_flow"), flows, strict=False):
+        require(
+            len(one) == len(clip) and one.size == clip.size,
+            f"{name} has {len(one) - 1} fields of {one.size[0]}x{one.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
+            f"of {clip.size[0]}x{clip.size[1]}: m frames need m-1 fields ({len(clip) - 1}) of their size.",
+        )
+    saliencies: list[Tensor | Array] = []
     if o.saliency is not None:
-        saliency = motion_saliency(clip.frames, flow, o.saliency, dtype=dtype, device=device, room=room)
-        cues.insert(0, Cue(name="saliency", maps=saliency))
+        saliencies = [
+            motion_saliency(clip.frames, one, o.saliency, dtype=dtype, device=device, room=room) for one in flows
+        ]
+    maps = [Cue(name=name, maps=one) for name, one in zip(("saliency", "saliency2"), saliencies, strict=False)]
     chains = MotionChains(flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))
-    features = FeatureMatrix(chains, o.features, cues, keep=room.share(KEEP_FEATURES))
+    further = []
+    if feature_flow is not None and o.features.displacements:
+        further = [MotionChains(feature_flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))]
+    keep = room.share(KEEP_FEATURES)
+    features = FeatureMatrix(chains, o.features, [*maps, *cues], keep=keep, further=further)
+    saliency = saliencies[0] if saliencies else None
     return FeatureMotion(MotionMatrix(chains, o.motion), Projection(features, o.projection)), saliency
 
 
@@ -178,6 +189,7 @@ def segment(
     *,
     start: np.ndarray | Tensor | None = None,
     reference: Tensor | Array | None = None,
+    feature_flow: Flow | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     room: Room | None = None,
@@ -199,7 +211,7 @@ def segment(
     if flow is None:
         raise InputError("flow is None; compute it with compute_flow(clip, provider('dis')).")
     begin = time.perf_counter()
-    matrix, saliency = build(clip, flow, o, cues, dtype=dtype, device=device, room=room)
+    matrix, saliency = build(clip, flow, o, cues, feature_flow=feature_flow, dtype=dtype, device=device, room=room)
     built = time.perf_counter()
     if o.solver.method == "exact":
         pairs = exact(matrix, o.solver)
@@ -225,8 +237,8 @@ def segment(
         if against is None:
             against = saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room)
             low, high = extent(against)
-            if cues and low == high:  # nothing moves: a cue has to say what is object
-                against = cues[0].maps
+            if low == high:  # nothing moves: a cue has to say what is object
+                against = next((cue.maps for cue in cues if cue.on_object), against)
             named = "the motion saliency"
         chosen, sign = choose(pairs, against, o)
         if chosen != 0:

@@ -20,8 +20,9 @@ results.json is one object:
     options       what all of it was made with; other options need another folder
     versions      of ikebook and what it stands on, on the machine that wrote the file
 
-An entry has `frames`; the scores `J_mean`, `J_recall`, `J_decay`, `F_mean`, `F_recall`, `F_decay`, in [0, 1] or null
-where no frame is scored; and, unless the masks came from elsewhere, `eigenvalues`, `eigenvalue_ratio`, `residual`,
+An entry has `frames`; the scores of the data set's protocol (`ikebook.protocol.is_score` says which keys they are: `J_mean`,
+`J_recall`, `J_decay`, `F_mean`, `F_recall`, `F_decay`, and for DAVSOD `MAE`, `Fbeta_...`), in [0, 1] or null where no frame
+is scored; and, unless the masks came from elsewhere, `eigenvalues`, `eigenvalue_ratio`, `residual`,
 `threshold`, `cycles` (one object for each half of a cycle, with scores and seconds), `seconds` (stage -> seconds),
 `peak_memory_bytes`, `warnings`, and `refined` (scores). `where` says on which host, processor and device it was made,
 and with how many threads. All but `seconds`, `peak_memory_bytes` and `where` is the same in every run.
@@ -35,17 +36,17 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from ikebook.check import InputError, require
 from ikebook.machine import versions
+from ikebook.protocol import is_score
 from ikebook.writers import plain, settle, write_csv, write_json
 
 Results = dict[str, Any]
@@ -197,10 +198,17 @@ class Merged:
     out : folder of results
     options : of the run
     order : names of all sequences, as the files list them
+    mean : of each score over entries, by the data set's protocol
     """
 
-    def __init__(self, out: Path, options: Results, order: Sequence[str]) -> None:
-        self.out, self.options, self.order = out, plain(options), list(order)
+    def __init__(
+        self,
+        out: Path,
+        options: Results,
+        order: Sequence[str],
+        mean: Callable[[Mapping[str, Results]], dict[str, float | None]],
+    ) -> None:
+        self.out, self.options, self.order, self.mean = out, plain(options), list(order), mean
         self.entries: dict[str, Results] = {}
         self.failed: dict[str, Failed] = {}
         self._due = 0.0
@@ -216,9 +224,9 @@ class Merged:
     def results(self) -> Results:
         """What `results.json` holds."""
         entries = {name: self.entries[name] for name in self.order if name in self.entries}
-        results: Results = {"mean": mean(entries)}
+        results: Results = {"mean": self.mean(entries)}
         if entries and all("refined" in one for one in entries.values()):
-            results["mean_refined"] = mean({name: one["refined"] for name, one in entries.items()})
+            results["mean_refined"] = self.mean({name: one["refined"] for name, one in entries.items()})
         failed = {name: dict(self.failed[name]) for name in self.order if name in self.failed}
         return results | {"sequences": entries, "failed": failed, "options": self.options, "versions": versions()}
 
@@ -250,14 +258,7 @@ class Merged:
 
 def scores(entry: Results) -> dict[str, float | None]:
     """The scores of an entry."""
-    return {key: value for key, value in entry.items() if key[:2] in ("J_", "F_")}
-
-
-def mean(entries: Mapping[str, Results]) -> dict[str, float | None]:
-    """Mean of each score over the entries that have one (a clip of two frames has none)."""
-    tables = [scores(entry) for entry in entries.values()]
-    columns = {key: [score for table in tables if (score := table.get(key)) is not None] for key in (tables or [{}])[0]}
-    return {key: float(np.mean(values)) if values else None for key, values in columns.items()}
+    return {key: value for key, value in entry.items() if is_score(key)}
 
 
 def _half(half: Results) -> dict[str, Any]:

@@ -311,7 +311,7 @@ def test_a_folder_that_may_only_be_read(root, tmp_path) -> None:
 def test_results_are_merged_now_and_then_and_a_full_disk_does_not_end_the_run(tmp_path, monkeypatch) -> None:
     written: Counter[str] = Counter()
     monkeypatch.setattr("ikebook.results.write_json", lambda path, content: written.update([path.name]))
-    merged = Merged(tmp_path, {}, [str(index) for index in range(1000)])
+    merged = Merged(tmp_path, {}, [str(index) for index in range(1000)], dict)
     for index in range(1000):
         merged.add(str(index), {"frames": 5, "J_mean": 0.5})
         merged.write_now_and_then()

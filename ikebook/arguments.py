@@ -29,6 +29,14 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("input", metavar="INPUT", help="a video file, or a folder of images in natural order")
     segment.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     add_run_options(segment)
+    where = add_where(segment, "parts")
+    where.add_argument(
+        "--parts",
+        type=int,
+        metavar="N",
+        help="a very long video in parts of N frames, each on whichever worker is free: one graph with the exact solver. Writes "
+        "OUT/masks/, OUT/soft/ and OUT/summary.json; run again, it goes on where it stopped",
+    )
     segment.set_defaults(command="segment")
 
     demo = commands.add_parser(
@@ -60,29 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "--masks", metavar="DIR", help="score the masks DIR/<sequence>/<frame>.png (above 127 is object) instead"
     )
     add_run_options(evaluate)
-    where = evaluate.add_argument_group("where to run (docs/cluster.md)")
-    where.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="N sequences side by side, each in a process of its own (needs ikebook[cluster])",
-    )
-    where.add_argument(
-        "--cluster",
-        metavar="ADDRESS",
-        help="on the workers of this Dask scheduler, such as tcp://host:8786, or of its scheduler file; they must see the data "
-        "set and OUT under the same paths (needs ikebook[cluster])",
-    )
-    where.add_argument(
-        "--resources", metavar="NAME=AMOUNT", help="with --cluster, only on workers that have this, such as GPU=1"
-    )
-    where.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="threads for each sequence (default: PyTorch's, shared among --workers). With equal numbers, networks are equal to "
-        "the last bit; the graph is so anyway",
-    )
+    add_where(evaluate, "sequences")
     evaluate.set_defaults(command="evaluate")
 
     bench = commands.add_parser(
@@ -161,6 +147,34 @@ def parser() -> argparse.ArgumentParser:
     getting.add_argument("--checksum", metavar="md5:... | sha256:... | none", help="another checksum of the archive")
     getting.set_defaults(command="data get")
     return whole
+
+
+def add_where(parser: argparse.ArgumentParser, what: str) -> argparse._ArgumentGroup:
+    """Add what says where to run, and give the group."""
+    where = parser.add_argument_group("where to run (docs/cluster.md)")
+    where.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help=f"N {what} side by side, each in a process of its own (needs ikebook[cluster])",
+    )
+    where.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="on the workers of this Dask scheduler, such as tcp://host:8786, or of its scheduler file; they must see the input "
+        "and OUT under the same paths (needs ikebook[cluster])",
+    )
+    where.add_argument(
+        "--resources", metavar="NAME=AMOUNT", help="with --cluster, only on workers that have this, such as GPU=1"
+    )
+    where.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of each process (default: PyTorch's, shared among --workers). With equal numbers, networks are equal to "
+        "the last bit; the graph is so anyway",
+    )
+    return where
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -61,6 +61,13 @@ def _segment(options: argparse.Namespace) -> None:
     )
     for cue in run_options.cues:
         require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
+    if options.parts is not None:
+        _segment_parts(options, run_options, out)
+        return
+    require(
+        not (options.workers or options.cluster or options.resources or options.threads),
+        "--workers, --cluster, --resources and --threads are for a video in --parts; name the frames of a part, too.",
+    )
     source = run_options.provider()
     begin = time.perf_counter()
     with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
@@ -73,6 +80,15 @@ def _segment(options: argparse.Namespace) -> None:
     _show(summary)
     also = "refined/, refined.mp4, " if run_options.refine is not None else ""
     print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
+
+
+def _segment_parts(options: argparse.Namespace, run_options: Any, out: Path) -> None:
+    from ikebook.parts import segment_parts
+
+    with _board(options) as board, _runner(options, run_options, board) as (runner, placed):
+        summary = segment_parts(Path(options.input), out, placed, options.parts, runner, _say)
+    print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")
+    print(f"Written to {out}: masks/, soft/, summary.json")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -108,8 +124,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
     _check_out(out)
     sequences = options.sequences.split(",") if options.sequences else None
-    if options.threads is not None:
-        check.whole("--threads", options.threads, at_least=1, at_most=1024)
     given = [
         action.option_strings[0] for action in options.run_actions if getattr(options, action.dest) != action.default
     ]
@@ -119,7 +133,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     run_options = None if options.masks else _run_options(options)
     names = sequences or dataset.sequences()
-    with _board(options, names) as board, _runner(options, run_options, board) as (runner, run_options, threads):
+    with _board(options, len(names)) as board, _runner(options, run_options, board) as (runner, placed):
 
         def report(name: str, entry: dict[str, Any]) -> None:
             if "reason" in entry:
@@ -130,19 +144,10 @@ def _evaluate(options: argparse.Namespace) -> int:
                 _say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
             board.advance()
 
-        if run_options is None:
+        if placed is None:
             results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report, runner=runner)
         else:
-            results = evaluate(
-                dataset,
-                out,
-                run_options,
-                sequences,
-                progress=_bar,
-                report=report,
-                runner=runner,
-                threads=threads,
-            )
+            results = evaluate(dataset, out, placed, sequences, report=report, runner=runner)
     if scores := table(results):
         print(scores)
     if halves := cycles_table(results):
@@ -173,19 +178,21 @@ class _Board:
 
 
 @contextmanager
-def _board(options: argparse.Namespace, names: Sequence[str]) -> Iterator[_Board]:
+def _board(options: argparse.Namespace, total: int | None = None) -> Iterator[_Board]:
     if not (options.workers or options.cluster):
         yield _Board(None)
         return
-    with tqdm(
-        total=len(names), desc="sequences", file=sys.stderr, leave=False, disable=None, dynamic_ncols=True
-    ) as bar:
+    with tqdm(total=total, desc="workers", file=sys.stderr, leave=False, disable=None, dynamic_ncols=True) as bar:
         yield _Board(bar)
 
 
 @contextmanager
-def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Iterator[tuple[Any, Any, int | None]]:
-    """Where to run, the run's options as they are there, and the threads of each task."""
+def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Iterator[tuple[Any, Any]]:
+    """Where to run, and the run's options as they are there."""
+    from ikebook import cluster
+
+    if options.threads is not None:
+        check.whole("--threads", options.threads, at_least=1, at_most=1024)
     require(
         not (options.workers and options.cluster),
         "--workers starts processes here, --cluster uses those that are there; give one of them.",
@@ -194,26 +201,25 @@ def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Ite
         bool(options.cluster) or not options.resources,
         "--resources chooses workers of a --cluster; name the cluster too.",
     )
-    if not (options.workers or options.cluster):
-        yield None, run_options, options.threads
-        return
-    import torch
-
-    from ikebook import cluster
-    from ikebook.machine import machine_memory
-
     if options.cluster:
         resources = cluster.resources_of(options.resources) if options.resources else {}
-        yield cluster.on_cluster(options.cluster, resources=resources, show=board.show), run_options, options.threads
-        return
-    device = "cpu"
-    if run_options is not None:
-        device = run_options.torch_device()
-        memory = run_options.memory or machine_memory() // 2
-        run_options = replace(run_options, memory=memory // options.workers if memory else None)
-    threads = options.threads or cluster.shares(torch.get_num_threads(), options.workers)
-    with cluster.workers(options.workers, device=device, show=board.show) as runner:
-        yield runner, run_options, threads
+        yield (
+            cluster.on_cluster(options.cluster, resources=resources, show=board.show, threads=options.threads),
+            run_options,
+        )
+    elif options.workers is not None:
+        check.whole("--workers", options.workers, at_least=1, at_most=1024)
+        device = "cpu"
+        if run_options is not None:
+            from ikebook.machine import machine_memory
+
+            device = run_options.torch_device()
+            memory = run_options.memory or machine_memory() // 2
+            run_options = replace(run_options, memory=memory // options.workers if memory else None)
+        with cluster.workers(options.workers, device=device, show=board.show, threads=options.threads) as runner:
+            yield runner, run_options
+    else:
+        yield cluster.InTurn(progress=_bar, threads=options.threads), run_options
 
 
 def _bench(options: argparse.Namespace) -> None:

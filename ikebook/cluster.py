@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import cv2
 import torch
 
 from ikebook import check
@@ -60,17 +61,26 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InTurn:
-    """One task after the other, in this process."""
+    """One task after the other, in this process.
+
+    Parameters
+    ----------
+    progress : shown within a task
+    threads : of the work on a task; None: PyTorch's. The graph does not depend on it; a network does, in the last bits.
+    """
 
     progress: Progress = silent
+    threads: int | None = None
 
     def __call__(
         self, work: Callable[[Task, Progress], Result], tasks: Mapping[str, Task]
     ) -> Generator[tuple[str, Result | Lost], None, None]:
         for name, task in tasks.items():
-            yield name, work(task, self.progress)
+            with _threads(self.threads):
+                result = work(task, self.progress)
+            yield name, result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +92,14 @@ class OnCluster:
     address : of the scheduler, such as tcp://host:8786; or a file that `dask scheduler --scheduler-file` has written
     resources : what a worker must have for a task, such as {"GPU": 1}; see `dask worker --resources`
     show : called with how far each task is, by its name, whenever that has changed
+    threads : of the work on a task; None: what the worker's process has, which Dask sets to 1
     patience : seconds to wait for a scheduler that has gone in the middle; its unfinished tasks are then handed out again
     """
 
     address: str
     resources: Mapping[str, float] = field(default_factory=dict)
     show: Callable[[Mapping[str, str]], None] = lambda _: None
+    threads: int | None = None
     patience: float = PATIENCE
 
     def __call__(
@@ -137,6 +149,7 @@ class OnCluster:
                 task,
                 name,
                 topic,
+                self.threads,
                 key=f"{name}-{topic}",
                 pure=False,
                 resources=dict(self.resources) or None,
@@ -188,6 +201,7 @@ def workers(
     count: int,
     *,
     device: str = "cpu",
+    threads: int | None = None,
     show: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> Iterator[OnCluster]:
     """Processes of this machine that work side by side, as long as the block lasts.
@@ -196,6 +210,7 @@ def workers(
     ----------
     count : of processes; each has one GPU to itself if `device` is "cuda", in turn
     device : that tasks are meant for
+    threads : of each; None: PyTorch's here, shared among them
     show : see `OnCluster`
     """
     check.whole("--workers", count, at_least=1, at_most=1024)
@@ -228,7 +243,12 @@ def workers(
     with dask.config.set(quiet):
         cluster = distributed.SpecCluster(workers=specification, scheduler=scheduler, silence_logs=logging.CRITICAL)
         with cluster:
-            yield OnCluster(address=cluster.scheduler_address, resources=resources, show=show)
+            yield OnCluster(
+                address=cluster.scheduler_address,
+                resources=resources,
+                show=show,
+                threads=threads or shares(torch.get_num_threads(), count),
+            )
 
 
 def resources_of(text: str) -> dict[str, float]:
@@ -280,7 +300,9 @@ def _result(future: Any) -> Any:
         )
 
 
-def _on_worker(work: Callable[[Task, Progress], Result], task: Task, name: str, topic: str) -> Result:
+def _on_worker(
+    work: Callable[[Task, Progress], Result], task: Task, name: str, topic: str, threads: int | None
+) -> Result:
     """What a worker does with a task."""
     from distributed import get_worker
 
@@ -289,7 +311,7 @@ def _on_worker(work: Callable[[Task, Progress], Result], task: Task, name: str, 
     def tell(state: str) -> None:
         worker.log_event(topic, {"name": name, "state": state})
 
-    with _IN_TURN:
+    with _IN_TURN, _threads(threads):
         return work(task, told_by(tell))
 
 
@@ -310,3 +332,17 @@ def told_by(tell: Callable[[str], None]) -> Progress:
 def shares(threads: int, count: int) -> int:
     """Threads of each of `count` processes that share so many."""
     return max(1, threads // count)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Work with so many threads, and afterwards with as many as before."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+            cv2.setNumThreads(count)
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])

@@ -9,11 +9,10 @@ from __future__ import annotations
 import platform
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -74,7 +73,6 @@ class Task:
     versions: dict[str, str]
     options: RunOptions | None = None
     masks: Path | None = None  # to score, where nothing is to be segmented
-    threads: int | None = None  # None: as many as the process has
 
 
 def evaluate(
@@ -86,7 +84,6 @@ def evaluate(
     progress: Progress = silent,
     report: Callable[[str, Results], None] | None = None,
     runner: Runner | None = None,
-    threads: int | None = None,
 ) -> Results:
     """Segment and score sequences; `out` gets masks, `results.json`, `results.csv`, and `cycles.csv`.
 
@@ -102,8 +99,6 @@ def evaluate(
     progress : shown within a sequence, where `runner` is None
     report : called with each sequence's name and entry, or `Failed`, as soon as it is there
     runner : where to run; None: one sequence after the other, in this process
-    threads : of the work on a sequence; None: PyTorch's. The graph does not depend on it; a trained network does, in the
-        last bits.
 
     Returns
     -------
@@ -132,7 +127,7 @@ def evaluate(
         feature_flow=None if options.feature_flow is None else _placed(options.feature_flow),
         cues=[_placed(cue) for cue in options.cues],
     )
-    return _collect(dataset, out, used, sequences, report, runner or InTurn(progress), threads=threads, options=placed)
+    return _collect(dataset, out, used, sequences, report, runner or InTurn(progress=progress), options=placed)
 
 
 def evaluate_masks(
@@ -167,7 +162,7 @@ def perform(task: Task, progress: Progress = silent) -> Results:
     """
     try:
         _same_place(task)
-        with _threads(task.threads), alone(task.out, task.name):
+        with alone(task.out, task.name):
             entry = finished(task.out, task.name, task.key)
             return entry or _performed(task, progress)
     except Exception as error:  # noqa: BLE001  # whatever it is, the other sequences are to be finished
@@ -352,7 +347,6 @@ def _collect(
     *,
     options: RunOptions | None = None,
     masks: Path | None = None,
-    threads: int | None = None,
 ) -> Results:
     """Have tasks done, and merge what comes of them."""
     known, key = dataset.sequences(), key_of(used)
@@ -389,7 +383,6 @@ def _collect(
                 versions=versions(),
                 options=options,
                 masks=masks,
-                threads=threads,
             )
         with ExitStack() as stack:
             stack.callback(merged.try_to_write)
@@ -400,17 +393,3 @@ def _collect(
                 tell(name, entry)
         forget(out / CHECKPOINTS)
         return merged.write()
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Work with so many threads, and with as many as before afterwards."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    try:
-        if count is not None:
-            torch.set_num_threads(count)
-            cv2.setNumThreads(count)
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])

@@ -291,7 +291,20 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
         return torch.stack([torch.ones_like(salient), salient - salient.mean(dim=(1, 2), keepdim=True)], dim=1)
 
     sums, products = pairs.volumes.products(maps).cpu().unbind(-1)  # each (m, r)
-    pixels = reference.shape[1] * reference.shape[2]
+    return pick(pairs.values, sums, products, reference.shape[1] * reference.shape[2], options)
+
+
+def pick(values: Tensor, sums: Tensor, products: Tensor, pixels: int, options: GraphOptions) -> tuple[int, int]:
+    """The same from what it depends on.
+
+    Parameters
+    ----------
+    values : (r,), eigenvalues
+    sums, products : (m, r)
+        Of each unit eigenvector in each frame: the sum of its labels, and their product with the centred reference.
+    pixels : of a frame
+    options : of the graph
+    """
     # Squared lengths of the unit vectors, less their means in each frame. Where no more than rounding is left, the vector
     # is one constant a frame, and like nothing.
     contrast = 1 - (sums**2).sum(0) / pixels
@@ -299,7 +312,7 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
     if options.masks.object == "principal":
         chosen = 0
     else:
-        candidates = pairs.values >= 0.5 * pairs.values[0]
+        candidates = values >= 0.5 * values[0]
         chosen = int(torch.where(candidates, likeness.abs(), -1.0).argmax())
     if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
         return chosen, 1

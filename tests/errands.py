@@ -47,6 +47,7 @@ def resources(task, progress):
 
 def evaluated(root, out, options, ready, dies_at):
     """Evaluate a data set, and die at the so-manieth thing that is written, with half of it on the disk; None: live."""
+    from ikebook.cluster import InTurn
     from ikebook.datasets import Davis2016
     from ikebook.evaluate import evaluate
 
@@ -66,4 +67,4 @@ def evaluated(root, out, options, ready, dies_at):
     if dies_at is not None:
         Path.write_bytes, Path.write_text = dying(Path.write_bytes), dying(Path.write_text)
     ready.set()
-    evaluate(Davis2016(root), Path(out), options, threads=1)
+    evaluate(Davis2016(root), Path(out), options, runner=InTurn(threads=1))

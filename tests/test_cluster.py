@@ -61,7 +61,7 @@ def dataset(root):
 def expected(dataset, tmp_path_factory):
     """What one process finds, one sequence after the other."""
     out = tmp_path_factory.mktemp("one") / "out"
-    return out, evaluate(dataset, out, OPTIONS, threads=1)
+    return out, evaluate(dataset, out, OPTIONS, runner=InTurn(threads=1))
 
 
 def lasting(results):
@@ -180,8 +180,8 @@ class TestWithoutProcesses:
 class TestWorkersOfThisMachine:
     def test_the_same_as_one_process_to_the_last_bit_with_live_progress(self, dataset, expected, tmp_path) -> None:
         shown: list[dict[str, str]] = []
-        with workers(2, show=lambda states: shown.append(dict(states))) as runner:
-            results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=runner, threads=1)
+        with workers(2, threads=1, show=lambda states: shown.append(dict(states))) as runner:
+            results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=runner)
         same(tmp_path / "out", results, expected)
         assert {name for states in shown for name in states} == set(SEQUENCES)
         assert any(state.startswith("network 1 ") for states in shown for state in states.values())
@@ -200,7 +200,7 @@ def cluster():
 
 class TestClusters:
     def test_a_data_set(self, cluster, dataset, expected, tmp_path) -> None:
-        results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster), threads=1)
+        results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster, threads=1))
         same(tmp_path / "out", results, expected)
 
     def test_tasks_go_where_the_resources_are(self, cluster) -> None:
@@ -211,7 +211,7 @@ class TestClusters:
         (root / "JPEGImages" / "480p" / "broken").mkdir()
         (root / "JPEGImages" / "480p" / "broken" / "00000.jpg").write_bytes(b"no picture")
         try:
-            results = evaluate(Davis2016(root), tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster), threads=1)
+            results = evaluate(Davis2016(root), tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster, threads=1))
         finally:
             (root / "JPEGImages" / "480p" / "broken" / "00000.jpg").unlink()
             (root / "JPEGImages" / "480p" / "broken").rmdir()
@@ -286,7 +286,7 @@ import sys
 from pathlib import Path
 from test_cluster import OPTIONS, Davis2016, OnCluster, evaluate
 root, out, address = sys.argv[1:]
-evaluate(Davis2016(root), Path(out), OPTIONS, runner=OnCluster(address=address), threads=1)
+evaluate(Davis2016(root), Path(out), OPTIONS, runner=OnCluster(address=address, threads=1))
 """
 
 
@@ -296,6 +296,6 @@ def test_a_notebook_s_own_cluster(dataset, expected, tmp_path) -> None:
 
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as own:
         results = evaluate(
-            dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=own.scheduler_address), threads=1
+            dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=own.scheduler_address, threads=1)
         )
     same(tmp_path / "out", results, expected)

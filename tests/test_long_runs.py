@@ -23,6 +23,7 @@ from layouts import read_grey, tree, write_davis, write_frames, write_image
 import ikebook.evaluate
 from ikebook.check import InputError
 from ikebook.cli import main
+from ikebook.cluster import InTurn
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.evaluate import evaluate
@@ -56,7 +57,7 @@ def root(tmp_path_factory):
 def expected(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     begin = time.perf_counter()
-    results = evaluate(Davis2016(root), out, OPTIONS, threads=1)
+    results = evaluate(Davis2016(root), out, OPTIONS, runner=InTurn(threads=1))
     return out, results, time.perf_counter() - begin
 
 
@@ -106,7 +107,7 @@ class TestKills:
             assert [read_grey(file).shape for file in (out / "masks" / name).glob("[0-9]*.png")] == [(16, 24)] * 5
         if (out / "results.json").exists():
             assert set(json.loads((out / "results.json").read_text())["sequences"]) <= entries
-        evaluate(Davis2016(root), out, OPTIONS, threads=1)
+        evaluate(Davis2016(root), out, OPTIONS, runner=InTurn(threads=1))
         same(out, expected)
 
 

@@ -18,6 +18,7 @@ from errands import die, die_once, double, resources, wait_for
 from layouts import tree, write_davis
 
 from ikebook.check import InputError
+from ikebook.cli import main
 from ikebook.cluster import InTurn, Lost, OnCluster, on_cluster, resources_of, shares, told_by, workers
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
@@ -43,7 +44,7 @@ OPTIONS = RunOptions(
     ),
 )
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
-PATIENCE = 60
+PATIENCE = 180
 HERE = Path(__file__).parent
 
 
@@ -149,6 +150,27 @@ class TestWithoutProcesses:
             with pytest.raises(InputError, match="expected"):
                 resources_of(text)
 
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (["--workers", "2", "--cluster", "tcp://x:1"], "give one of them"),
+            (["--resources", "GPU=1"], "--resources chooses workers of a --cluster"),
+            (["--workers", "0"], "--workers is 0; expected a whole number, 1 or more"),
+            (["--threads", "0"], "--threads is 0"),
+            (["--cluster", "tcp://x:1", "--resources", "GPU"], "expected NAME=AMOUNT, such as GPU=1"),
+        ],
+    )
+    def test_wrong_arguments(self, root, tmp_path, capsys, more, message) -> None:
+        assert main(["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), *more]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    def test_without_dask(self, root, tmp_path, capsys, monkeypatch) -> None:
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        for more in (["--workers", "2"], ["--cluster", "tcp://x:1"]):
+            assert main(["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), *more]) == 2
+            assert "it comes with: pip install 'ikebook[cluster]'" in capsys.readouterr().err
+
     def test_threads_are_shared(self) -> None:
         assert [shares(8, count) for count in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
 
@@ -202,6 +224,14 @@ class TestClusters:
     def test_a_data_set(self, cluster, dataset, expected, tmp_path) -> None:
         results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster, threads=1))
         same(tmp_path / "out", results, expected)
+
+    def test_the_command_and_masks_made_elsewhere(self, cluster, root, expected, tmp_path, capsys) -> None:
+        arguments = ["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), "--cluster", cluster]
+        assert main([*arguments, "--masks", str(expected[0] / "masks"), "--resources", "GPU=1"]) == 0
+        printed, error = capsys.readouterr()
+        assert printed.splitlines()[-1] == f"Written to {tmp_path / 'out'}: results.json, results.csv"
+        assert sorted(line.split(":")[0] for line in error.splitlines()) == SEQUENCES
+        assert json.loads((tmp_path / "out" / "results.json").read_text())["mean"] == expected[1]["mean"]
 
     def test_tasks_go_where_the_resources_are(self, cluster) -> None:
         found = list(OnCluster(address=cluster, resources={"GPU": 1})(resources, dict.fromkeys("abcd", 0)))

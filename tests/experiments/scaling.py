@@ -1,7 +1,7 @@
 """What several workers gain, and what the engine behind them costs.
 
-    python tests/experiments/scaling.py --root DIR --sequences dog,cows,camel,goat      real sequences, two workers
-    python tests/experiments/scaling.py                                                 toys: for a look, not for numbers
+    python tests/experiments/scaling.py --root DIR --sequences dog,cows,camel,goat --size auto     real sequences
+    python tests/experiments/scaling.py                                                            toys, for a look
 
 Leave the machine alone meanwhile. Every process has one thread, and no flow is kept. Measured are, from the first line to
 the last, imports included:
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, help="DAVIS 2016")
     parser.add_argument("--sequences", help="A,B,...: only these")
-    parser.add_argument("--size", default="auto")
+    parser.add_argument("--size", default="104x56")
     parser.add_argument("--cycles", default="1")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
@@ -70,9 +70,12 @@ def main() -> None:
         print("  ".join(f"{way} {seconds:.1f}" for way, seconds in best.items()))
         print(f"efficiency of {count} workers against {count} separate runs: {best['separate'] / best['workers']:.2f}")
         print(f"speed-up over one: {best['one'] / best['workers']:.2f}")
-        started, each = engine(count)
-        print(f"starting {count} workers: {started:.1f} s; each task of {TASKS}: {1e3 * each:.2f} ms")
-        print(f"folder of results, each of {TASKS} sequences: {1e3 * results(Path(folder) / 'results'):.2f} ms")
+        started, each, work = engine(count)
+        print(
+            f"starting {count} workers: {started:.1f} s; each task of {TASKS}: {each:.2f} ms, {work:.2f} of them computing"
+        )
+        each, work = results(Path(folder) / "results")
+        print(f"folder of results, each of {TASKS} sequences: {each:.2f} ms, {work:.2f} of them computing")
 
 
 def toys(root: Path) -> Path:
@@ -112,27 +115,27 @@ def nothing(task: Any, progress: Any) -> None:
     """A task."""
 
 
-def engine(count: int) -> tuple[float, float]:
-    """Seconds to start workers and have each do something, and seconds of each task that follows."""
+def engine(count: int) -> tuple[float, float, float]:
+    """Seconds to start workers and have each do something; ms of each task that follows, and of client and scheduler in it."""
     from ikebook.cluster import workers
 
     begin = time.perf_counter()
     with workers(count) as runner:
         list(runner(nothing, {str(index): index for index in range(4 * count)}))
         started = time.perf_counter() - begin
-        begin = time.perf_counter()
+        begin, work = time.perf_counter(), time.process_time()
         list(runner(nothing, {str(index): index for index in range(TASKS)}))
-        return started, (time.perf_counter() - begin) / TASKS
+        return started, 1e3 * (time.perf_counter() - begin) / TASKS, 1e3 * (time.process_time() - work) / TASKS
 
 
-def results(out: Path) -> float:
-    """Seconds of what the folder of results does for each sequence."""
+def results(out: Path) -> tuple[float, float]:
+    """Milliseconds of what the folder of results does for each sequence, and how many of them are computing."""
     from ikebook.results import Merged, alone, finish, finished, held
 
     half = {"cycle": 1, "module": "graph", "J_mean": 0.5, "F_mean": 0.5, "change": None, "object_share": 0.1}
     entry = {"frames": 80, "J_mean": 0.5, "F_mean": 0.5, "cycles": [half | {"seconds": {"features": 1.0}}]}
     names = [f"sequence{index}" for index in range(TASKS)]
-    begin = time.perf_counter()
+    begin, work = time.perf_counter(), time.process_time()
     with held(out):
         merged = Merged(out, {}, names, lambda _: {"J_mean": 0.5})
         for name in names:
@@ -141,7 +144,7 @@ def results(out: Path) -> float:
                 merged.add(name, finish(out, name, "key", entry))
             merged.write_now_and_then()
         merged.write()
-    return (time.perf_counter() - begin) / TASKS
+    return 1e3 * (time.perf_counter() - begin) / TASKS, 1e3 * (time.process_time() - work) / TASKS
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     OUT/sequences/<sequence>.json       what is known of a finished sequence, written when its masks are on the disk
     OUT/results.json                    all of them together, and what failed
     OUT/results.csv, OUT/cycles.csv     the scores as tables
-    OUT/.lock, OUT/.owner.json          who writes here now
+    OUT/.lock, OUT/.owner.json          who writes here now; OUT/.locks: who is at a sequence
 
 `sequences/*.json` are the truth: a sequence that has none is not finished, whatever else there is of it, and the other
 files are made anew from them. Each file appears whole or not at all. The lock is the operating system's, so a run that
@@ -101,13 +101,14 @@ def held(out: Path) -> Iterator[str]:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(out / OWNER, {"host": platform.node(), "pid": os.getpid(), "since": since, "token": token})
         yield token
-        for file in (out / LOCKS).glob("*.lock"):
-            file.unlink(missing_ok=True)
-        with suppress(OSError):
-            (out / LOCKS).rmdir()
     finally:
         with suppress(OSError):
             (out / OWNER).unlink()
+        for file in (out / LOCKS).glob("*.lock"):
+            with suppress(OSError, Timeout), FileLock(file, timeout=0):  # not those of workers that are still at it
+                file.unlink()
+        with suppress(OSError):
+            (out / LOCKS).rmdir()
         lock.release()
 
 

@@ -141,6 +141,10 @@ class TestTwoRuns:
             with alone(tmp_path, "a"):
                 pass
         assert tree(tmp_path) == {".lock"}
+        with alone(tmp_path, "a"):
+            with pytest.raises(KeyboardInterrupt), held(tmp_path), alone(tmp_path, "b"):
+                raise KeyboardInterrupt
+            assert len(tree(tmp_path)) == 2  # a's lock is still held
 
 
 def broken(root, name):

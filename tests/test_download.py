@@ -103,7 +103,7 @@ class TestFetch:
 
     @pytest.mark.parametrize("length", [True, False])
     def test_progress_counts_bytes(self, server, tmp_path, monkeypatch, length) -> None:
-        monkeypatch.setattr(download, "CHUNK", 1000)
+        monkeypatch.setattr("ikebook.download.CHUNK", 1000)
         server.length, calls = length, []
         fetch("davis2016", tmp_path, url=server.url, checksum=SHA256, progress=lambda *call: calls.append(call))
         there = [call[0] for call in calls]

@@ -778,11 +778,11 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("dataset", "more", "message"),
         [
-            ("davis2017", [], "data set is 'davis2017'; expected one of 'davis2016'"),
+            ("davis2020", [], "data set is 'davis2020'; expected one of 'davis2016'"),
             ("davis2016", ["--sequences", "disc,nope"], "'nope' is not in davis2016; there are disc, tracked"),
             ("davis2016", ["--sequences", "disc,"], "sequence '' is not in davis2016"),
             ("davis2016", ["--size", "big"], "expected WIDTHxHEIGHT"),
-            ("davis2016", ["--flow", "nope"], "expected dis, farneback or a folder"),
+            ("davis2016", ["--flow", "nope"], "expected dis, farneback, raft, raft-small or a folder"),
             ("davis2016", ["--cue", "nope"], "is no folder; expected one map for each frame"),
             ("davis2016", ["--masks", "nope"], "is missing; expected masks in nope/<sequence>/<frame>.png"),
         ],

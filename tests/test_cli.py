@@ -398,7 +398,13 @@ class TestWrongOptions:
         [
             (["--preset", "best"], "preset is 'best'; expected one of 'default', 'paper', 'released'"),
             (["--solver", "qr"], "'qr'; expected one of 'exact', 'power', 'lanczos'"),
-            (["--flow", "raft"], "flow is 'raft'; expected dis, farneback or a folder with forward/*.flo"),
+            (
+                ["--flow", "spynet"],
+                "flow is 'spynet'; expected dis, farneback, raft, raft-small or a folder with forward/*.flo",
+            ),
+            (["--flow", "raft:nope"], "weights are 'nope'; expected one of C_T_V1, C_T_V2"),
+            (["--feature-flow", "nope"], "flow is 'nope'; expected dis, farneback, raft, raft-small or a folder"),
+            (["--cue", "fcn:nope"], "weights are 'nope'; expected one of COCO_WITH_VOC_LABELS_V1, or a file"),
             (["--device", "tpu"], "device is 'tpu'; expected one of 'auto', 'cpu', 'cuda'"),
             (["--cue", "nope"], "cue nope is no folder; expected one map for each frame in it"),
             (["--preset", "released", "--solver", "exact"], 'is a rule of power iteration; set method="power" too'),

@@ -96,7 +96,8 @@ class TestSegmenters:
 
     def test_what_half_precision_loses_is_computed_in_full(self, segmenter) -> None:
         full, half = (
-            compute_cues(CueOptions(weights=segmenter[0], half=h), clip_of(), cache=False)[0].maps for h in (False, True)
+            compute_cues(CueOptions(weights=segmenter[0], half=h), clip_of(), cache=False)[0].maps
+            for h in (False, True)
         )
         assert np.allclose(full, half, atol=1e-6)
         assert len(segmenter[1][1].sizes) == 4

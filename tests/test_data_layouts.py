@@ -86,7 +86,8 @@ class TestMasks:
         assert np.array_equal(read_any_object(tmp_path / "m.png"), indices > 0)
 
     @pytest.mark.parametrize(
-        ("stem", "found"), [("cars1_01", 1), ("frame0012", 12), ("00005", 5), ("a", None), ("v2_x", None), ("9" * 40, int("9" * 18))]
+        ("stem", "found"),
+        [("cars1_01", 1), ("frame0012", 12), ("00005", 5), ("a", None), ("v2_x", None), ("9" * 40, int("9" * 18))],
     )
     def test_numbers_end_names(self, stem, found) -> None:
         assert number(stem) == found
@@ -118,7 +119,7 @@ class TestDavis2017:
         assert not next(data.annotations("dogs-jump")).any()  # colours of a palette are dark
 
     def test_elsewhere_it_says_what_it_is(self, tmp_path) -> None:
-        with pytest.raises(InputError, match="is no DAVIS 2017: .*ikebook data get davis2017 --root"):
+        with pytest.raises(InputError, match=r"is no DAVIS 2017: .*ikebook data get davis2017 --root"):
             Davis2017(tmp_path)
 
 
@@ -127,7 +128,12 @@ class TestSegTrack:
     def root(self, tmp_path):
         """frog: .png frames, .png masks; girl: .bmp both; worm: .png frames, .bmp masks; penguin: two objects in folders."""
         base = tmp_path / "SegTrackv2"
-        kinds = {"frog": (".png", ".png"), "girl": (".bmp", ".bmp"), "worm": (".png", ".bmp"), "penguin": (".bmp", ".png")}
+        kinds = {
+            "frog": (".png", ".png"),
+            "girl": (".bmp", ".bmp"),
+            "worm": (".png", ".bmp"),
+            "penguin": (".bmp", ".png"),
+        }
         for name, (frames, masks) in kinds.items():
             for t in range(5):
                 write_image(base / "JPEGImages" / name / f"{name}_{t:05d}{frames}", frame(t))
@@ -176,10 +182,10 @@ class TestSegTrack:
         assert found["mean"]["J_mean"] == pytest.approx(3 / 5)
 
     def test_errors(self, root) -> None:
-        with pytest.raises(InputError, match="'cat' is no sequence in .*; there are girl, frog, penguin, worm"):
+        with pytest.raises(InputError, match=r"'cat' is no sequence in .*; there are girl, frog, penguin, worm"):
             SegTrackV2(root).clip("cat", None)
         (root / "SegTrackv2" / "GroundTruth").rename(root / "gone")
-        with pytest.raises(InputError, match="is no SegTrack v2: .*ikebook data get segtrackv2"):
+        with pytest.raises(InputError, match=r"is no SegTrack v2: .*ikebook data get segtrackv2"):
             SegTrackV2(root)
 
 
@@ -203,7 +209,9 @@ class TestYouTubeObjects:
         assert (len(clip), clip.frame_names[0], clip.frame_names[-1]) == (21, "frame0001", "frame0021")
 
     def test_labels_find_their_frames_by_number_and_grow_to_their_size(self, root) -> None:
-        expected = [box(t // 10, 2, W // 2, H // 2).repeat(2, 0).repeat(2, 1) if t % 10 == 1 else None for t in range(1, 22)]
+        expected = [
+            box(t // 10, 2, W // 2, H // 2).repeat(2, 0).repeat(2, 1) if t % 10 == 1 else None for t in range(1, 22)
+        ]
         same(masks_of(YouTubeObjects(root), "cow_0019_003"), expected)
 
     def test_means_are_by_category_and_only_labelled_frames_count(self, root, tmp_path) -> None:
@@ -223,7 +231,7 @@ class TestYouTubeObjects:
         with pytest.raises(InputError, match="no label has the number of a frame"):
             masks_of(YouTubeObjects(root), "car_0001_001")
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="is no YouTube-Objects: .*'ikebook data get youtube-objects' says how"):
+        with pytest.raises(InputError, match=r"is no YouTube-Objects: .*'ikebook data get youtube-objects' says how"):
             YouTubeObjects(tmp_path / "empty")
 
 
@@ -265,7 +273,7 @@ class TestDavsod:
         assert "Fbeta_max" in table(found).splitlines()[0]
 
     def test_errors(self, tmp_path) -> None:
-        with pytest.raises(InputError, match="is no DAVSOD: .*'ikebook data get davsod' says how to come by it"):
+        with pytest.raises(InputError, match=r"is no DAVSOD: .*'ikebook data get davsod' says how to come by it"):
             Davsod(tmp_path)
 
 
@@ -304,11 +312,13 @@ class TestFbms:
         same(masks_of(Fbms59(root), name), [box(1) | box(1, 14), None, None])
 
     def test_errors(self, root, tmp_path) -> None:
-        (root / "Testset" / "cars1" / "GroundTruth" / "cars1_01.pgm").rename(root / "Testset" / "cars1" / "GroundTruth" / "x.pgm")
+        (root / "Testset" / "cars1" / "GroundTruth" / "cars1_01.pgm").rename(
+            root / "Testset" / "cars1" / "GroundTruth" / "x.pgm"
+        )
         with pytest.raises(InputError, match="no mask has the number of a frame"):
             masks_of(Fbms59(root), "cars1")
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="is no FBMS-59: .*ikebook data get fbms59"):
+        with pytest.raises(InputError, match=r"is no FBMS-59: .*ikebook data get fbms59"):
             Fbms59(tmp_path / "empty")
 
 

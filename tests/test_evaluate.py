@@ -372,7 +372,9 @@ class TestOptions:
         results = evaluate(dataset, tmp_path / "out", options, ["disc"])
         assert results["mean"]["J_mean"] > 0.8
         assert results["options"]["cues"] == [str(tmp_path / "cue")]
-        with pytest.raises(InputError, match=r"flow is .*tracked.*expected dis, farneback or a folder"):
+        with pytest.raises(
+            InputError, match=r"flow is .*tracked.*expected dis, farneback, raft, raft-small or a folder"
+        ):
             evaluate(dataset, tmp_path / "out", options, ["tracked"])
 
     def test_annotations_that_are_missing(self, root, tmp_path) -> None:

@@ -44,7 +44,12 @@ def test_where_no_frame_is_annotated_there_is_no_score() -> None:
 
 
 def test_means_are_over_sequences_or_over_categories_first() -> None:
-    entries = {"a_1": {"J_mean": 0.2, "frames": 9}, "a_2": {"J_mean": 0.4}, "b_1": {"J_mean": 0.9}, "b_2": {"J_mean": None}}
+    entries = {
+        "a_1": {"J_mean": 0.2, "frames": 9},
+        "a_2": {"J_mean": 0.4},
+        "b_1": {"J_mean": 0.9},
+        "b_2": {"J_mean": None},
+    }
     assert Protocol().mean(entries) == {"J_mean": pytest.approx(0.5)}
     assert Protocol(category=lambda name: name[0]).mean(entries) == {"J_mean": pytest.approx((0.3 + 0.9) / 2)}
     assert Protocol().mean({"a": {"J_mean": None}}) == {"J_mean": None}

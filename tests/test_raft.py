@@ -83,7 +83,9 @@ class TestFlow:
         found = list(with_stub(monkeypatch, stub, batch=batch).pairs(frames))
         assert [size[0] for size in stub.sizes] == {1: [2] * 4, 2: [4, 4], 3: [6, 2]}[batch]
         assert len(found) == 4
-        assert all(np.array_equal(a, b) for one, two in zip(alone, found, strict=True) for a, b in zip(one, two, strict=True))
+        assert all(
+            np.array_equal(a, b) for one, two in zip(alone, found, strict=True) for a, b in zip(one, two, strict=True)
+        )
 
     @pytest.mark.parametrize(("w", "h"), [(128, 128), (129, 135), (131, 200), (854, 480)])
     def test_frames_are_padded_to_multiples_of_8_and_cut_back(self, monkeypatch, w, h) -> None:
@@ -120,7 +122,11 @@ class TestFlow:
         stub = Shifted(spoil=True)
         found = list(with_stub(monkeypatch, stub, batch=2, half=True).pairs(frames))
         assert [size[0] for size in stub.sizes] == [4, 1]
-        assert all(np.allclose(a, b, atol=0.02) for one, two in zip(full, found, strict=True) for a, b in zip(one, two, strict=True))
+        assert all(
+            np.allclose(a, b, atol=0.02)
+            for one, two in zip(full, found, strict=True)
+            for a, b in zip(one, two, strict=True)
+        )
 
     def test_what_stays_nan_is_refused_with_its_frames(self, monkeypatch) -> None:
         stub = Shifted()
@@ -156,7 +162,7 @@ class TestWeights:
         assert len(list(found.pairs(pictures(2)))) == 1
 
     def test_the_file_of_the_other_model(self, weights) -> None:
-        with pytest.raises(InputError, match="weights of another network than RAFT: .* tensors are missing"):
+        with pytest.raises(InputError, match=r"weights of another network than RAFT: .* tensors are missing"):
             list(provider(f"raft:{weights}").pairs(pictures(2)))
 
     @pytest.mark.parametrize("name", ["raft:nope", "raft-small:C_T_SKHT_V2", "raft:"])

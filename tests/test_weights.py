@@ -38,9 +38,7 @@ class TestLoad:
     @pytest.mark.parametrize("within", [None, "state_dict", "model"])
     def test_the_network_gets_all_of_them(self, tmp_path, old, within) -> None:
         state = small(1).state_dict()
-        file = saved(
-            tmp_path / "w.pth", {within: state} if within else state, _use_new_zipfile_serialization=not old
-        )
+        file = saved(tmp_path / "w.pth", {within: state} if within else state, _use_new_zipfile_serialization=not old)
         network = small(2)
         load(network, file)
         assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
@@ -125,7 +123,7 @@ class TestFetch:
 
     def test_another_hash_leaves_nothing(self, tmp_path) -> None:
         one = published(saved(tmp_path / "net.pth"), "00000000")
-        with pytest.raises(InputError, match="sha256 begins with .*, not 00000000; it was removed"):
+        with pytest.raises(InputError, match=r"sha256 begins with .*, not 00000000; it was removed"):
             fetch(one, "--flow net")
         assert list((tmp_path / "cache" / "weights").iterdir()) == []
 
@@ -143,7 +141,9 @@ class TestFetch:
 
     def test_neither_a_name_nor_a_file(self) -> None:
         one = Published(name="ONE", url="https://x/net-12345678.pth", supervision=SYNTHETIC)
-        with pytest.raises(InputError, match="weights are 'nope'; expected one of ONE, or a file that you have fetched"):
+        with pytest.raises(
+            InputError, match="weights are 'nope'; expected one of ONE, or a file that you have fetched"
+        ):
             find("nope", {"ONE": one}, "--flow net")
 
 

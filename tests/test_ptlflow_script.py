@@ -33,7 +33,7 @@ class Model(torch.nn.Module):
         return {"flows": torch.stack([(second - first).mean(0), first[0]])[None, None]}
 
 def get_model(name, ckpt_path=None):
-    if name != "net":
+    if name not in ("net", "flownet2", "raft_small"):
         raise ValueError(f"Unknown model name: {name}. Choose from [net]")
     return Model()
 '''
@@ -119,8 +119,10 @@ def test_a_data_set_gets_a_folder_for_each_sequence(script, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("given", "supervision"),
     [
-        (["--checkpoint", "things"], SYNTHETIC),
-        (["--checkpoint", "chairs"], SYNTHETIC),
+        (["--checkpoint", "things", "--model", "flownet2"], SYNTHETIC),
+        (["--checkpoint", "chairs", "--model", "raft_small"], SYNTHETIC),
+        (["--checkpoint", "things"], UNKNOWN),  # what its encoder began with, nobody has looked
+        (["--checkpoint", "kitti", "--model", "raft_small"], LABELS),
         (["--checkpoint", "sintel"], LABELS),
         (["--checkpoint", "kitti"], LABELS),
         ([], UNTRAINED),
@@ -133,7 +135,7 @@ def test_results_say_what_taught_it(script, tmp_path, given, supervision) -> Non
     assert script(folder, "--model", "net", *given, "--out", tmp_path / "flow")[0] == 0
     found = flow_source(str(tmp_path / "flow"))
     assert found.supervision == supervision
-    assert "(ptlflow net" in found.name
+    assert "(ptlflow " in found.name
 
 
 def test_it_goes_on_where_it_was(script, tmp_path) -> None:

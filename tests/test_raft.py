@@ -136,6 +136,19 @@ class TestFlow:
             compute_flow(clip, with_stub(monkeypatch, stub))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this PyTorch finds no CUDA device")
+@pytest.mark.parametrize("half", [False, True])
+def test_a_gpu_finds_the_same_flow(weights, half) -> None:
+    frames = pictures(6)
+    expected = list(raft(weights, updates=1).pairs(frames))
+    options = RaftOptions(model="raft_small", weights=weights, updates=1, half=half)
+    found = list(Raft(options, "cuda").pairs(frames))
+    for one, two in zip(expected, found, strict=True):
+        for a, b in zip(one, two, strict=True):
+            assert np.abs(a - b).max() < (0.05 if half else 0.01) * np.abs(a).max()
+
+
 class TestWeights:
     def test_the_table_is_torchvision_s(self) -> None:
         from torchvision.models.optical_flow import Raft_Large_Weights, Raft_Small_Weights

@@ -15,7 +15,8 @@ checkpoint and what taught it, which ikebook then tells with every result. Stopp
 where it was; with other options, or other frames, it begins anew.
 
 Checkpoints are ptlflow's names, such as "things" (FlyingChairs and FlyingThings3D: synthetic data only, as in the paper),
-or a file. Those fine-tuned on KITTI, Sintel's mixture, Spring and the like count as label-trained.
+or a file. Those fine-tuned on KITTI, Sintel's mixture, Spring and the like count as label-trained; of networks whose
+encoders may have learned ImageNet's labels, SEA-RAFT among them, nothing is known unless --supervision says it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ import numpy as np
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
 SYNTHETIC = {"chairs", "things", "chairs_things", "tartan", "autoflow", "synthetic"}
-"""Checkpoints that have seen rendered pictures only."""
+"""Checkpoints whose flow was learned from rendered pictures only."""
+
+FROM_SCRATCH = ("raft", "raft_small", "gma", "flownet", "pwcnet", "liteflownet", "irr_", "csflow", "fastflownet")
+"""How the names of networks begin whose encoders begin with random weights, too. Others, such as SEA-RAFT and FlowFormer,
+begin with encoders that have learned the labels of ImageNet, or nobody has looked."""
 
 
 class UsageError(Exception):
@@ -152,9 +157,14 @@ class Network:
 def note(options: argparse.Namespace, files: list[Path]) -> dict[str, Any]:
     """What `source.json` says: who made the flow, what taught them, and of which frames, to know whether to go on."""
     checkpoint = options.checkpoint or "random weights"
-    trained = "synthetic" if checkpoint in SYNTHETIC else "none" if options.checkpoint is None else "labels"
-    if options.checkpoint is not None and Path(options.checkpoint).is_file():
+    trained = "labels"
+    if options.checkpoint is None:
+        trained = "none"
+    elif Path(options.checkpoint).is_file():
         trained, checkpoint = "unknown", Path(options.checkpoint).name
+    elif checkpoint in SYNTHETIC:
+        alone = options.model in FROM_SCRATCH or options.model.startswith(FROM_SCRATCH[3:])
+        trained = "synthetic" if alone else "unknown"
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())

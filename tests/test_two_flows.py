@@ -14,6 +14,7 @@ from ikebook.flow import Flow, provider
 from ikebook.graph import build, segment
 from ikebook.presets import GraphOptions, override, preset
 from ikebook.run import RunOptions, run
+from ikebook.storage import Room
 from ikebook.toys import toy
 
 W, H, M = 16, 16, 4
@@ -68,7 +69,16 @@ def test_m_does_not_know_the_second_flow() -> None:
         for one in (None, flow_of(0))
     )
     assert torch.equal(alone.motion.dense(), both.motion.dense())
-    assert both.projection.features.shape[1] == 2 * alone.projection.features.shape[1]
+    assert not torch.allclose(alone.projection.features.dense(), both.projection.features.dense())
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+def test_the_saliency_is_the_mean_of_both(limit) -> None:
+    made = toy("disc", (W, H), M)
+    alone = [build(made.clip, flow)[1] for flow in (made.flow, flow_of(0))]
+    both = build(made.clip, made.flow, feature_flow=flow_of(0), room=Room(limit))[1]
+    expected = (np.asarray(alone[0]) + np.asarray(alone[1])) / 2
+    assert np.allclose(np.asarray(both), expected, atol=1e-6)
 
 
 def test_a_second_flow_that_is_the_first_changes_nothing() -> None:
@@ -111,7 +121,8 @@ def test_cycles_and_runs_take_it_along() -> None:
     options = CycleOptions(cycles=2, network=None, tolerance=0)
     states = list(exchange(made.clip, made.flow, options=options, feature_flow=flow_of(0, 5, 32, 24)))
     assert len(states) == 2
-    run_options = RunOptions(size=(32, 24), device="cpu", cache=False, feature_flow="farneback")
+    graph = override(GraphOptions(), "features.displacements=true")
+    run_options = RunOptions(size=(32, 24), device="cpu", cache=False, feature_flow="farneback", graph=graph)
     outcome = run(made.clip, provider("dis"), run_options)
-    assert outcome.result.matrix.projection.features.columns[7] == "saliency2[-3]"
+    assert outcome.result.matrix.projection.features.columns[20] == "dx2[+1]"
     assert set(outcome.trust) == {"flow", "feature flow"}

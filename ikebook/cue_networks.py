@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ikebook import check
 from ikebook.cache import ArrayCache
-from ikebook.check import InputError
+from ikebook.check import InputError, require
 from ikebook.clip import Clip, resize_area
 from ikebook.cues import read_cue
 from ikebook.features import Cue
@@ -117,6 +117,10 @@ def find_cues(
         If weights can't be had, an extra is not installed, or a folder can't be read.
     """
     if not is_network(name):
+        names = ", ".join(NETWORKS)
+        require(
+            Path(name).is_dir(), f"cue {name} is no folder; expected one map for each frame in it, or one of {names}."
+        )
         return [read_cue(name, clip, room=room)]
     return compute_cues(
         options_of(name, half=half), clip, device=device, cache=cache, room=room or Room(), progress=progress

@@ -138,8 +138,8 @@ def build(
     flow : of the clip's working size
     options : a preset or your own
     cues : more node features, maps (m, h, w)
-    feature_flow : a second flow of the clip: M comes from `flow` alone, F from both (Sec. 7.2, Table 1). Its saliency is
-        one more map, and its displacements, where they are asked for, are collected along its own chains.
+    feature_flow : a second flow of the clip: M comes from `flow` alone, F from both (Sec. 7.2, Table 1). The saliency is
+        the mean of both flows'; displacements, where they are asked for, are collected along each flow's own chains.
     dtype, device : of everything inside
     room : memory that the saliency, and what is kept to save time, may take; on disk, or computed again, if it does not fit
     """
@@ -154,19 +154,17 @@ def build(
     flows = [flow] if feature_flow is None else [flow, feature_flow]
     for name, one in zip(("flow", "feature_flow"), flows, strict=False):
         same_clip(clip, one, name)
-    saliencies: list[Tensor | Array] = []
+    saliency = None
+    cues = list(cues)
     if o.saliency is not None:
-        saliencies = [
-            motion_saliency(clip.frames, one, o.saliency, dtype=dtype, device=device, room=room) for one in flows
-        ]
-    maps = [Cue(name=name, maps=one) for name, one in zip(("saliency", "saliency2"), saliencies, strict=False)]
+        saliency = _saliency(clip, flows, o.saliency, dtype, device, room)
+        cues.insert(0, Cue(name="saliency", maps=saliency))
     chains = MotionChains(flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))
     further = []
     if feature_flow is not None and o.features.displacements:
         further = [MotionChains(feature_flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))]
     keep = room.share(KEEP_FEATURES)
-    features = FeatureMatrix(chains, o.features, [*maps, *cues], keep=keep, further=further)
-    saliency = saliencies[0] if saliencies else None
+    features = FeatureMatrix(chains, o.features, cues, keep=keep, further=further)
     return FeatureMotion(MotionMatrix(chains, o.motion), Projection(features, o.projection)), saliency
 
 
@@ -240,7 +238,9 @@ def segment(
     else:
         against, named = reference, "what the last cycle found"
         if against is None:
-            against = saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room)
+            against = (
+                saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room, feature_flow)
+            )
             low, high = extent(against)
             if low == high:  # nothing moves: a cue has to say what is object
                 against = next((cue.maps for cue in cues if cue.on_object), against)
@@ -277,11 +277,35 @@ def segment(
 
 
 def plain_saliency(
-    clip: Clip, flow: Flow, dtype: torch.dtype, device: torch.device | str, room: Room
+    clip: Clip,
+    flow: Flow,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    room: Room,
+    feature_flow: Flow | None = None,
 ) -> Tensor | Array:
     """Distance from the dominant motion alone, for presets without saliency: only an eigenvector's sign depends on it."""
     plain = SaliencyOptions(contrast=False, guide_radius=0)
-    return motion_saliency(clip.frames, flow, plain, dtype=dtype, device=device, room=room)
+    return _saliency(clip, [flow] if feature_flow is None else [flow, feature_flow], plain, dtype, device, room)
+
+
+def _saliency(
+    clip: Clip,
+    flows: Sequence[Flow],
+    options: SaliencyOptions,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    room: Room,
+) -> Tensor | Array:
+    """The motion saliency (m, h, w), of two flows their mean: a column for each would leave the solver to tell good from bad."""
+    maps = [motion_saliency(clip.frames, flow, options, dtype=dtype, device=device, room=room) for flow in flows]
+    if len(maps) == 1:
+        return maps[0]
+    parts = (torch.stack([tensor(one[i : i + 1]) for one in maps]).mean(0) for i in range(len(clip)))
+    mean = room.tensor((part.to(device, dtype) for part in parts), len(clip))
+    for one in maps:
+        room.release(one)
+    return mean
 
 
 def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:

@@ -243,8 +243,9 @@ class TestFetch:
     def test_the_recorded_sources_say_all_that_is_needed(self) -> None:
         for source in SOURCES.values():
             assert source.url.startswith("https://")
-            algorithm, _, digest = source.checksum.partition(":")
-            assert len(bytes.fromhex(digest)) == {"md5": 16, "sha256": 32}[algorithm]
+            if source.checksum != "none":
+                algorithm, _, digest = source.checksum.partition(":")
+                assert len(bytes.fromhex(digest)) == {"md5": 16, "sha256": 32}[algorithm]
             assert all((source.title, source.size, source.note))
 
 

@@ -128,6 +128,7 @@ class Raft(PairwiseFlow):
         fields = flow.movedim(1, -1).cpu().numpy()
         yield from zip(fields[: len(pairs)], fields[len(pairs) :], strict=True)
 
+    @torch.inference_mode()
     def _predict(self, start: Tensor, end: Tensor) -> Tensor:
         """Flow from each frame (b, 3, h, w) uint8 of the one batch to that of the other, (b, 2, h, w) float32."""
         h, w = start.shape[-2:]
@@ -140,7 +141,7 @@ class Raft(PairwiseFlow):
                 nn.functional.pad(frames.float() / 127.5 - 1, margins, mode="replicate") for frames in (start, end)
             )
             kind = torch.float16 if self.device.type == "cuda" else torch.bfloat16
-            with torch.inference_mode(), torch.autocast(self.device.type, kind, enabled=half):
+            with torch.autocast(self.device.type, kind, enabled=half):
                 flow = network(*images, num_flow_updates=self.options.updates)[-1]
             return flow[..., margins[2] : margins[2] + h, margins[0] : margins[0] + w].float()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
@@ -148,10 +150,20 @@ def open_lab(folder: Path, *, start: str = "00") -> int:
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder / notebook(start).name)])  # noqa: S603
 
 
+NOT_SERVED = {"colab", "exercise", "check"}
+"""Tags of cells that a page is without: Voila would stop at the first check, as nobody has answered."""
+
+
 def open_page(number: str) -> int:
-    """Serve a notebook as a page without code, by Voila, until it is closed; its exit code."""
+    """Serve a notebook as a page without code and exercises, by Voila, until it is closed; its exit code."""
     _require_program("voila", "voila")
-    return subprocess.call([sys.executable, "-m", "voila", str(notebook(number))])  # noqa: S603
+    original = notebook(number)
+    content = json.loads(original.read_text(encoding="utf-8"))
+    content["cells"] = [cell for cell in content["cells"] if not NOT_SERVED & set(cell["metadata"].get("tags", []))]
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / original.name
+        page.write_text(json.dumps(content), encoding="utf-8")
+        return subprocess.call([sys.executable, "-m", "voila", str(page)])  # noqa: S603
 
 
 def _require_program(module: str, extra: str) -> None:

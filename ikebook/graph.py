@@ -238,12 +238,8 @@ def segment(
     else:
         against, named = reference, "what the last cycle found"
         if against is None:
-            against = (
-                saliency if saliency is not None else plain_saliency(clip, flow, dtype, device, room, feature_flow)
-            )
-            low, high = extent(against)
-            if low == high:  # nothing moves: a cue has to say what is object
-                against = next((cue.maps for cue in cues if cue.on_object), against)
+            flows = [flow] if feature_flow is None else [flow, feature_flow]
+            against = where_salient(clip, flows, saliency, cues, dtype, device, room)
             named = "the motion saliency"
         chosen, sign = choose(pairs, against, o)
         if chosen != 0:
@@ -276,17 +272,25 @@ def segment(
     )
 
 
-def plain_saliency(
+def where_salient(
     clip: Clip,
-    flow: Flow,
+    flows: Sequence[Flow],
+    saliency: Tensor | Array | None,
+    cues: Sequence[Cue],
     dtype: torch.dtype,
     device: torch.device | str,
     room: Room,
-    feature_flow: Flow | None = None,
 ) -> Tensor | Array:
-    """Distance from the dominant motion alone, for presets without saliency: only an eigenvector's sign depends on it."""
-    plain = SaliencyOptions(contrast=False, guide_radius=0)
-    return _saliency(clip, [flow] if feature_flow is None else [flow, feature_flow], plain, dtype, device, room)
+    """Maps (m, h, w) that are large on what moves, to choose eigenvectors and their signs by.
+
+    The saliency among the features; for presets without it, the distance from the dominant motion. Where that is the same
+    everywhere, as nothing moves, the first cue that is large on objects has to say what is object.
+    """
+    if saliency is None:
+        plain = SaliencyOptions(contrast=False, guide_radius=0)
+        saliency = _saliency(clip, flows, plain, dtype, device, room)
+    low, high = extent(saliency)
+    return next((cue.maps for cue in cues if cue.on_object), saliency) if low == high else saliency
 
 
 def _saliency(

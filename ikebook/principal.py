@@ -13,9 +13,9 @@ from ikebook.eigen import PAIRS, Eigenpairs, SolverOptions, exact
 from ikebook.feature_motion import FeatureMotion
 from ikebook.features import Cue
 from ikebook.flow.fields import Flow
-from ikebook.graph import build, likeness, plain_saliency
+from ikebook.graph import build, likeness, where_salient
 from ikebook.presets import GraphOptions
-from ikebook.storage import Array, Room, extent
+from ikebook.storage import Room
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +54,11 @@ def solve(
     clip, flow, options, cues, dtype : see `graph.build`
     pairs : eigenpairs, fewer if A's rank is lower
 
-    As in `graph.segment`, the motion saliency says where the object is, or, where it is the same everywhere, the first cue.
+    Signs are chosen by the same maps as in `graph.segment`, see `graph.where_salient`.
     """
     o = options or GraphOptions()
     matrix, saliency = build(clip, flow, o, cues, dtype=dtype)
     found = exact(matrix, SolverOptions(pairs=pairs))
-    against: Tensor | Array = (
-        saliency if saliency is not None else plain_saliency(clip, flow, dtype, matrix.device, Room())
-    )
-    low, high = extent(against)
-    if cues and low == high:
-        against = cues[0].maps
+    against = where_salient(clip, [flow], saliency, cues, dtype, matrix.device, Room())
     signs = [1 if value >= 0 else -1 for value in likeness(found, against)] if len(found.values) else []
     return Solved(matrix, found, signs)

@@ -51,6 +51,7 @@ def load_tensors(
         raise
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}). {mend}") from None
+    # What zipfile raises for a damaged archive, a compression that it does not know, and an encrypted one.
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError, EOFError):
         raise InputError(damaged) from None
     try:

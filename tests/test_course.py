@@ -229,15 +229,27 @@ def test_lab_copies_the_notebooks_and_never_over_a_students(tmp_path) -> None:
 
 
 def test_lab_and_page_start_what_they_say(monkeypatch, tmp_path) -> None:
-    calls = []
+    calls, served = [], []
+
+    def call(command) -> int:
+        calls.append(command)
+        if "voila" in command:
+            served.extend(nbformat.read(command[-1], as_version=4).cells)
+        return 0
+
     monkeypatch.setattr(course, "find_spec", lambda name: object())
-    monkeypatch.setattr(course.subprocess, "call", lambda command: calls.append(command) or 0)
+    monkeypatch.setattr(course.subprocess, "call", call)
     number = course.notebooks()[0].name[:2]
     assert course.open_lab(tmp_path, start=number) == 0
     assert course.open_page(number) == 0
     lab, page = calls
     assert lab == [sys.executable, "-m", "jupyterlab", str(tmp_path / course.notebooks()[0].name)]
-    assert page == [sys.executable, "-m", "voila", str(course.notebooks()[0])]
+    assert page[:3] == [sys.executable, "-m", "voila"]
+    assert Path(page[3]).name == course.notebooks()[0].name
+    assert not Path(page[3]).exists()  # a copy, gone when the page is closed
+    tags = {tag for cell in served for tag in cell["metadata"].get("tags", [])}
+    assert tags == {"widget"}  # Voila would stop at the first check
+    assert len(served) > 20
     with pytest.raises(InputError, match="notebook is '99'"):
         course.open_page("99")
     monkeypatch.setattr(course, "find_spec", lambda name: None)

@@ -382,7 +382,9 @@ class TestOptions:
         assert results["mean"]["J_mean"] > 0.8
         assert results["options"]["cues"] == [str(tmp_path / "cue")]
         failed = evaluate(dataset, tmp_path / "out", options, ["tracked"])["failed"]
-        assert re.search(r"flow is .*tracked.*expected dis, farneback, raft, raft-small or a folder", failed["tracked"]["reason"])
+        assert re.search(
+            r"flow is .*tracked.*expected dis, farneback, raft, raft-small or a folder", failed["tracked"]["reason"]
+        )
 
     def test_annotations_that_are_missing(self, root, tmp_path) -> None:
         shutil.copytree(root, tmp_path / "root")

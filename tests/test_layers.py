@@ -137,6 +137,9 @@ ORDER = [
 ]
 """From low to high. A module may import those before it in this list, and none after."""
 
+CHECKS = [name for name in ORDER if name.startswith("check_answers.") and name != "check_answers.judge"]
+"""The checks of one notebook each."""
+
 LEAVES = {
     "baselines": {"methods", "bench"},
     "methods": {"costs", "bench"},
@@ -159,35 +162,8 @@ LEAVES = {
     "experiments": {"cli"},
     "figures": set(),
     "borrowed": set(),
-    "check_answers.judge": {
-        "check_answers",
-        "check_answers.chains",
-        "check_answers.motion",
-        "check_answers.projection",
-        "check_answers.feature_motion",
-        "check_answers.power",
-        "check_answers.implicit",
-        "check_answers.learning",
-        "check_answers.cycles",
-        "check_answers.start",
-        "check_answers.borrowing",
-        "check_answers.scoring",
-        "check_answers.own_video",
-        "check_answers.claims",
-    },
-    "check_answers.start": {"check_answers"},
-    "check_answers.borrowing": {"check_answers"},
-    "check_answers.scoring": {"check_answers"},
-    "check_answers.own_video": {"check_answers"},
-    "check_answers.claims": {"check_answers"},
-    "check_answers.chains": {"check_answers"},
-    "check_answers.motion": {"check_answers"},
-    "check_answers.projection": {"check_answers"},
-    "check_answers.feature_motion": {"check_answers"},
-    "check_answers.power": {"check_answers"},
-    "check_answers.implicit": {"check_answers"},
-    "check_answers.learning": {"check_answers"},
-    "check_answers.cycles": {"check_answers"},
+    "check_answers.judge": {"check_answers", *CHECKS},
+    **{check: {"check_answers"} for check in CHECKS},
     "check_answers": set(),
     "course": {"cli"},
     "widgets": set(),

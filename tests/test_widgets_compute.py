@@ -192,6 +192,7 @@ class TestPowerIterationStepper:
         assert "nothing is painted yet" in stepper.error
         with pytest.raises(InputError, match="nothing is painted yet"):
             stepper.play()
+        assert list(stepper.states()) == ["start: painted"]  # a page of it shows what there is
         stepper.start = "gaussian"
         stepper.next_button.click()
         settled(stepper)
@@ -285,6 +286,7 @@ class TestPowerIterationStepper:
 class TestMatrixExplorer:
     @pytest.fixture
     def explorer(self, whole):
+        whole.ready()  # a click that comes before has nothing to point at
         whole.order, whole.shown, whole.entry = "pixel", "PMP", None
         return whole
 

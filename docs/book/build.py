@@ -32,6 +32,14 @@ SPEC.loader.exec_module(notebooks)
 HIDDEN = {"solution": "hide-cell", "colab": "remove-cell"}
 """Tags of the course, and what MyST-NB calls what is to happen to such cells."""
 
+SAVE = """from ikebook.widgets import write_page
+getattr({name}, "wait", lambda: None)()
+if hasattr({name}, "save_html"):
+    {name}.save_html({page!r}, title={title!r})
+else:
+    write_page({page!r}, {name}, title={title!r})"""
+"""Writes the static page of a widget; a canvas alone has no page of its own."""
+
 INTERNAL = {"__main__", "arguments", "notebooks"}
 """Modules that the API reference leaves out."""
 
@@ -73,8 +81,7 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
             if name is None:
                 continue
             page = f"{source.stem}-{index:03d}.html"
-            call = f"getattr({name}, 'wait', lambda: None)(); {name}.save_html({page!r}, title={source.stem!r})"
-            client.execute_cell(nbformat.v4.new_code_cell(call), index)
+            client.execute_cell(nbformat.v4.new_code_cell(SAVE.format(name=name, page=page, title=source.stem)), index)
             frame = (
                 f'<iframe src="../_static/widgets/{page}" title="{name}" loading="lazy" '
                 'style="width: 100%; height: 640px; border: 1px solid var(--color-background-border)"></iframe>'
@@ -82,6 +89,7 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
             cell.outputs = [
                 nbformat.v4.new_output("display_data", {"text/html": frame, "text/plain": f"[widget {name}]"})
             ]
+            notebook.cells[index] = cell  # where the client has put the cell that it ran last
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":  # what kernels and libraries say on the side is no part of a page

@@ -23,7 +23,7 @@ from ikebook.check import InputError
 from ikebook.experiments.common import Subject, Task, mean_j, new_figure, percent, read, text_table, write_figure
 from ikebook.feature_motion import FeatureMotion
 from ikebook.flow import Flow
-from ikebook.graph import build, plain_saliency
+from ikebook.graph import build, where_salient
 from ikebook.masks import MaskOptions, soft_masks, stable_threshold
 from ikebook.power import start_labels
 from ikebook.presets import PRESETS
@@ -136,9 +136,8 @@ def _known(subject: Subject) -> list[tuple[str, Tensor]]:
 
 def _centred_saliency(subject: Subject, flow: Flow, matrix: FeatureMotion, saliency: Any) -> Tensor:
     """The motion saliency less each frame's mean: it settles the sign of labels, as in `graph.choose`."""
-    if saliency is None:
-        saliency = plain_saliency(subject.clip, flow, matrix.dtype, matrix.device, Room())
-    values = tensor(saliency)
+    maps = where_salient(subject.clip, [flow], saliency, (), matrix.dtype, matrix.device, Room())
+    values = tensor(maps[:])
     return values - values.mean(dim=(1, 2), keepdim=True)
 
 

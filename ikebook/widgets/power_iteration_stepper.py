@@ -236,12 +236,14 @@ class PowerIterationStepper(Computing):
         return self._walk.converged
 
     def states(self) -> Iterator[str]:
-        """The first two iterations stage by stage, then one after the other."""
+        """The first two iterations stage by stage, then one after the other; the start alone, while nothing is painted."""
         self.ready()
         self.pause()
         before = self._walk.place
         self._restart()
         yield f"start: {self.start}"
+        if self.start == "painted" and not self._painting.any():
+            return
         while not self.converged and self.iteration <= PAGE_ITERATIONS:
             self._forward()
             if self.iteration <= 2 or self.stage == "normalised":

@@ -326,7 +326,7 @@ assert min(line[-1] for line in contest.curves["cosine"].values()) > 0.99
 # also suggests that a start near the *truth* is near the eigenvector, and that is another matter. What starts at the true mask **leaves it** again,
 # and ends where all others end: A knows nothing of annotations. With features as printed, which follow the camera on many videos, the
 # true mask was one of the slowest starts of all that we measured: 18 iterations, against 4 from noise
-# ([docs/experiments.md](../docs/experiments.md) has the table).
+# ([docs/experiments.md](https://github.com/ikebook/ikebook/blob/main/docs/experiments.md) has the table).
 #
 # ## 7. Starts that never arrive
 #

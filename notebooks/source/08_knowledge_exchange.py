@@ -207,8 +207,8 @@ figures.curves(lines, x=range(1, 4), labels=("cycle", "J of the graph"))
 # | ikebook | +1.5 | +2.6 | +0.4 | -0.1 |
 # | the paper | +7.0 | +10.4 | +2.1 | +1.7 |
 #
-# (2026-11-22, two cores of an AMD EPYC: `ikebook evaluate davis2016 --root ../shared/davis2016 --out results-cycles --cycles 3 --refine`; clip by clip in the [README](../README.md), with more in
-# [docs/experiments.md](../docs/experiments.md). Networks are compared with the network before, graphs with the graph before; the first network with the first graph.)
+# (2026-11-22, two cores of an AMD EPYC: `ikebook evaluate davis2016 --root ../shared/davis2016 --out results-cycles --cycles 3 --refine`; clip by clip in the [README](https://github.com/ikebook/ikebook/blob/main/README.md), with more in
+# [docs/experiments.md](https://github.com/ikebook/ikebook/blob/main/docs/experiments.md). Networks are compared with the network before, graphs with the graph before; the first network with the first graph.)
 #
 # - *"The fully cyclic system achieves a remarkable boost"*: here a small one, nearly all of it in the first cycle. One reason: the paper's first graph knows displacements only. Ours begins with a saliency that leaves the camera out, so less is left to learn.
 # - *"After 3 cycles, the system tends to converge"*: its J does, after two. The masks go on moving.
@@ -238,7 +238,7 @@ assert dashboard.scores[2] > dashboard.scores[0]
 # ## 6. What no cycle can mend
 #
 # Nobody in this exchange knows the truth. If the first graph takes a rock for the object, the network learns the rock, and the next graph is told of the rock: surer than before, and as wrong. Agreement of the two is no proof of anything. On the sequence *goat* some
-# boulders in front move as much as the goat does, and where they win, they stay ([docs/hard_clips.md](../docs/hard_clips.md)).
+# boulders in front move as much as the goat does, and where they win, they stay ([docs/hard_clips.md](https://github.com/ikebook/ikebook/blob/main/docs/hard_clips.md)).
 #
 # You can try it: take `"goat"` in the cell at the very top, and run the notebook again.
 #

@@ -349,6 +349,7 @@ def _collect(
     masks: Path | None = None,
 ) -> Results:
     """Have tasks done, and merge what comes of them."""
+    used = {"dataset": dataset.name} | used
     known, key = dataset.sequences(), key_of(used)
     names = list(dict.fromkeys(sequences or known))
     for name in names:

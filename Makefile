@@ -49,8 +49,10 @@ book: .venv/docs
 	$(PIP) -c binder/constraints.txt -e .
 	@touch $@
 
+# torchvision by itself first: it asks for the very PyTorch that is there already, of whatever build, and must not replace it.
 .venv/tests: .venv/package
-	$(PIP) -c binder/constraints.txt --group test
+	$(PIP) -c binder/constraints.txt --no-deps torchvision
+	$(PIP) -c binder/constraints.txt -e '.[cues]' --group test
 	@touch $@
 
 .venv/docs: .venv/tests

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 import ikebook
-from ikebook.datasets.download import SOURCES
+from ikebook.datasets.download import BY_HAND, SOURCES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +29,14 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("input", metavar="INPUT", help="a video file, or a folder of images in natural order")
     segment.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     add_run_options(segment)
+    where = add_where(segment, "parts")
+    where.add_argument(
+        "--parts",
+        type=int,
+        metavar="N",
+        help="a very long video in parts of N frames, each on whichever worker is free: one graph with the exact solver. Writes "
+        "OUT/masks/, OUT/soft/ and OUT/summary.json; run again, it goes on where it stopped",
+    )
     segment.set_defaults(command="segment")
 
     demo = commands.add_parser(
@@ -44,10 +52,13 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser(
         "evaluate",
         help="a data set to scores",
-        description="Segment each sequence of a data set and score it by the DAVIS 2016 rule. Writes OUT/results.json, "
-        "OUT/results.csv and OUT/masks/<sequence>/<frame>.png. Run again with the same options, it goes on where it stopped.",
+        description="Segment each sequence of a data set and score it by the data set's protocol. Writes OUT/results.json, "
+        "OUT/results.csv and OUT/masks/<sequence>/<frame>.png. Run again with the same options, it goes on where it stopped. "
+        "A sequence that can't be segmented is reported, and the others are finished; the exit code is then 3.",
     )
-    evaluate.add_argument("dataset", metavar="DATASET", help="davis2016")
+    evaluate.add_argument(
+        "dataset", metavar="DATASET", help="davis2016, davis2017, segtrackv2, youtube-objects, davsod or fbms59"
+    )
     evaluate.add_argument(
         "--root", required=True, metavar="DIR", help="folder that holds the data set (JPEGImages/, ...)"
     )
@@ -57,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "--masks", metavar="DIR", help="score the masks DIR/<sequence>/<frame>.png (above 127 is object) instead"
     )
     add_run_options(evaluate)
+    add_where(evaluate, "sequences")
     evaluate.set_defaults(command="evaluate")
 
     report = commands.add_parser(
@@ -169,12 +181,40 @@ def parser() -> argparse.ArgumentParser:
         help="fetch one",
         description="Fetch a data set, check it and unpack it. Run again, it goes on where it stopped.",
     )
-    getting.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
+    getting.add_argument("name", metavar="NAME", help=", ".join([*SOURCES, *BY_HAND]))
     getting.add_argument("--root", required=True, metavar="DIR", help="folder to unpack to")
     getting.add_argument("--url", help="another address of the archive")
     getting.add_argument("--checksum", metavar="md5:... | sha256:... | none", help="another checksum of the archive")
     getting.set_defaults(command="data get")
     return whole
+
+
+def add_where(parser: argparse.ArgumentParser, what: str) -> argparse._ArgumentGroup:
+    """Add what says where to run, and give the group."""
+    where = parser.add_argument_group("where to run (docs/cluster.md)")
+    where.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help=f"N {what} side by side, each in a process of its own (needs ikebook[cluster])",
+    )
+    where.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="on the workers of this Dask scheduler, such as tcp://host:8786, or of its scheduler file; they must see the input "
+        "and OUT under the same paths (needs ikebook[cluster])",
+    )
+    where.add_argument(
+        "--resources", metavar="NAME=AMOUNT", help="with --cluster, only on workers that have this, such as GPU=1"
+    )
+    where.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of each process (default: PyTorch's, shared among --workers). With equal numbers, networks are equal to "
+        "the last bit; the graph is so anyway",
+    )
+    return where
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -194,9 +234,15 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--flow",
         default="dis",
-        metavar="dis|farneback|DIR",
+        metavar="dis|farneback|raft|raft-small|DIR",
         help="who computes optical flow, or a folder with forward/*.flo and backward/*.flo (default: %(default)s; with "
-        "evaluate, DIR/<sequence>/forward/*.flo)",
+        "evaluate, DIR/<sequence>/forward/*.flo). RAFT has weights from synthetic data; others are named after a colon: "
+        "raft:C_T_SKHT_V2, or a file, raft:weights.pth",
+    )
+    add(
+        "--feature-flow",
+        metavar="FLOW",
+        help="a second flow, given like --flow: motion chains come from --flow alone, node features from both",
     )
     add(
         "--size",
@@ -207,9 +253,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--cue",
         action="append",
-        metavar="DIR",
-        help="a map for each frame as further node features: 8-bit or 16-bit grey images, or .npy; may be repeated (with "
-        "evaluate, DIR/<sequence>/)",
+        metavar="DIR|fcn|deeplab|dino|dino8",
+        help="a map for each frame as further node features: 8-bit or 16-bit grey images, .npy or .pt (with evaluate, "
+        "DIR/<sequence>/), or a network's: FCN and DeepLabv3 are trained on human labels, DINO is not. NAME:FILE takes "
+        "weights from a file; may be repeated",
     )
     add(
         "--cycles",
@@ -232,6 +279,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also draw the masks to the frames' edges, as a step apart from the method, into OUT/refined/",
     )
+    add("--half", action="store_true", help="networks that compute flow and cues in half precision")
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)")
     add("--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)")
     add(

@@ -16,6 +16,20 @@ class InputError(ValueError):
     """
 
 
+def explain(error: Exception) -> tuple[str, str] | None:
+    """Whose fault an error is, "input", "system" or "memory", and one sentence about it; None for a bug of ours."""
+    if isinstance(error, InputError):
+        return "input", " ".join(str(error).splitlines())
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
+        # PyTorch has a RuntimeError of its own for each device.
+        return "memory", "there is not enough memory for this; give a smaller --size or a shorter clip."
+    if isinstance(error, OSError):  # a name too long, no permission, a disk that is full
+        where = error.filename2 or error.filename
+        reason = f"{where}: {error.strerror}" if where else error.strerror or str(error)
+        return "system", f"{reason}. Check the path, its permissions and the space left."
+    return None
+
+
 def require(condition: bool, message: str) -> None:
     """Raise `InputError(message)` unless `condition` holds."""
     if not condition:

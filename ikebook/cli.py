@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,33 +16,32 @@ from tqdm import tqdm
 
 from ikebook import check
 from ikebook.arguments import parser
-from ikebook.check import InputError, require
-from ikebook.datasets.download import SOURCES, fetch
+from ikebook.check import explain, require
+from ikebook.datasets.download import BY_HAND, SOURCES, fetch
+from ikebook.sources import marks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 2 for a wrong input, 130 when stopped by Ctrl-C."""
+    """Run the command line and return its exit code.
+
+    0; 2 for a wrong input; 3 if some sequences of a data set failed, and the others are there; 130 when stopped by Ctrl-C.
+    """
     options = parser().parse_args(arguments)
     try:
-        COMMANDS[options.command](options)
+        done = COMMANDS[options.command](options)
         sys.stdout.flush()  # here, where a reader that has gone is caught, and not when Python ends
-    except InputError as error:
-        code, message = 2, str(error)
     except KeyboardInterrupt:
         code, message = 130, "stopped; what was finished is kept, and nothing is half-written."
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a name too long, no permission, a disk that is full
-        where = error.filename2 or error.filename
-        reason = f"{where}: {error.strerror}" if where else error.strerror or str(error)
-        code, message = 2, f"{reason}. Check the path, its permissions and the space left."
-    except (MemoryError, RuntimeError) as error:  # PyTorch has an error of its own for each device
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+    except Exception as error:
+        told = explain(error)
+        if told is None:
             raise
-        code, message = 2, "there is not enough memory for this; give a smaller --size or a shorter clip."
+        code, message = 2, told[1]
     else:
-        return 0
+        return done or 0
     # The error is gone by now, and so is the progress bar that stood on this line as long as the error held it.
     print("ikebook:", " ".join(message.splitlines()), file=sys.stderr)
     return code
@@ -49,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _segment(options: argparse.Namespace) -> None:
     from ikebook.clip import read_clip
-    from ikebook.flow import provider
     from ikebook.run import CHECKPOINTS, run, write_results
 
     run_options, out = _run_options(options), Path(options.out)
@@ -62,7 +61,14 @@ def _segment(options: argparse.Namespace) -> None:
     )
     for cue in run_options.cues:
         require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
-    source = provider(run_options.flow)
+    if options.parts is not None:
+        _segment_parts(options, run_options, out)
+        return
+    require(
+        not (options.workers or options.cluster or options.resources or options.threads),
+        "--workers, --cluster, --resources and --threads are for a video in --parts; name the frames of a part, too.",
+    )
+    source = run_options.provider()
     begin = time.perf_counter()
     with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
         room = run_options.room(out)
@@ -74,6 +80,15 @@ def _segment(options: argparse.Namespace) -> None:
     _show(summary)
     also = "refined/, refined.mp4, " if run_options.refine is not None else ""
     print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
+
+
+def _segment_parts(options: argparse.Namespace, run_options: Any, out: Path) -> None:
+    from ikebook.parts import segment_parts
+
+    with _board(options) as board, _runner(options, run_options, board) as (runner, placed):
+        summary = segment_parts(Path(options.input), out, placed, options.parts, runner, _say)
+    print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")
+    print(f"Written to {out}: masks/, soft/, summary.json")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -102,34 +117,109 @@ def _demo(options: argparse.Namespace) -> None:
     print(f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}")
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+def _evaluate(options: argparse.Namespace) -> int:
     from ikebook.datasets import open_dataset
     from ikebook.evaluate import cycles_table, evaluate, evaluate_masks, table
 
-    dataset, out = open_dataset(options.dataset, options.root), Path(options.out)
+    dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
     _check_out(out)
     sequences = options.sequences.split(",") if options.sequences else None
+    given = [
+        action.option_strings[0] for action in options.run_actions if getattr(options, action.dest) != action.default
+    ]
+    require(
+        not (options.masks and given),
+        f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.",
+    )
+    run_options = None if options.masks else _run_options(options)
+    names = sequences or dataset.sequences()
+    with _board(options, len(names)) as board, _runner(options, run_options, board) as (runner, placed):
 
-    def report(name: str, entry: dict[str, Any]) -> None:
-        score = (
-            "not scored" if entry["J_mean"] is None else f"J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}"
-        )
-        _say(f"{name}: {score}")
+        def report(name: str, entry: dict[str, Any]) -> None:
+            if "reason" in entry:
+                _say(f"{name}: failed: {entry['reason']}")
+            elif entry["J_mean"] is None:
+                _say(f"{name}: not scored")
+            else:
+                _say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
+            board.advance()
 
-    if options.masks:
-        given = [
-            action.option_strings[0]
-            for action in options.run_actions
-            if getattr(options, action.dest) != action.default
-        ]
-        require(not given, f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.")
-        results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report)
-    else:
-        results = evaluate(dataset, out, _run_options(options), sequences, progress=_bar, report=report)
-    print(table(results))
+        if placed is None:
+            results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report, runner=runner)
+        else:
+            results = evaluate(dataset, out, placed, sequences, report=report, runner=runner)
+    if scores := table(results):
+        print(scores)
     if halves := cycles_table(results):
         print(f"\n{halves}\n")
     print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
+    failed = [name for name in names if name in results["failed"]]
+    if failed:
+        _say(
+            f"ikebook: {len(failed)} of {len(names)} sequences failed: {', '.join(failed)}. The reasons stand above and in "
+            "results.json; run again to try them again."
+        )
+    return 3 if failed else 0
+
+
+class _Board:
+    """How far all sequences are, in one line on stderr, where several are worked on at a time."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def advance(self) -> None:
+        if self.bar is not None:
+            self.bar.update()
+
+    def show(self, states: Mapping[str, str]) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(" | ".join(f"{name}: {state}" for name, state in states.items()))
+
+
+@contextmanager
+def _board(options: argparse.Namespace, total: int | None = None) -> Iterator[_Board]:
+    if not (options.workers or options.cluster):
+        yield _Board(None)
+        return
+    with tqdm(total=total, desc="workers", file=sys.stderr, leave=False, disable=None, dynamic_ncols=True) as bar:
+        yield _Board(bar)
+
+
+@contextmanager
+def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Iterator[tuple[Any, Any]]:
+    """Where to run, and the run's options as they are there."""
+    from ikebook import cluster
+
+    if options.threads is not None:
+        check.whole("--threads", options.threads, at_least=1, at_most=1024)
+    require(
+        not (options.workers and options.cluster),
+        "--workers starts processes here, --cluster uses those that are there; give one of them.",
+    )
+    require(
+        bool(options.cluster) or not options.resources,
+        "--resources chooses workers of a --cluster; name the cluster too.",
+    )
+    if options.cluster:
+        resources = cluster.resources_of(options.resources) if options.resources else {}
+        yield (
+            cluster.on_cluster(options.cluster, resources=resources, show=board.show, threads=options.threads),
+            run_options,
+        )
+    elif options.workers is not None:
+        check.whole("--workers", options.workers, at_least=1, at_most=1024)
+        device = "cpu"
+        if run_options is not None:
+            from ikebook.machine import machine_memory
+
+            device = run_options.torch_device()
+            memory = run_options.memory or machine_memory() // 2
+            run_options = replace(run_options, memory=memory // options.workers if memory else None)
+        with cluster.workers(options.workers, device=device, show=board.show, threads=options.threads) as runner:
+            yield runner, run_options
+    else:
+        yield cluster.InTurn(progress=_bar, threads=options.threads), run_options
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -211,6 +301,8 @@ def _done(program: str, code: int) -> None:
 def _data_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
+    for name, steps in BY_HAND.items():
+        print(f"{name}\n  {steps}")
     print("demo\n  The embedded clip: 'ikebook demo', or ikebook.toys.demo() in Python; nothing to fetch")
 
 
@@ -239,6 +331,8 @@ def _run_options(options: argparse.Namespace) -> Any:
         graph=override(graph, *solver, *(one for one in assigned if group_of(one, known) in groups(graph))),
         cycle=override(cycle, *(one for one in assigned if group_of(one, known) in groups(cycle))),
         flow=options.flow,
+        feature_flow=options.feature_flow,
+        half=options.half,
         size=_size(options.size),
         cues=tuple(options.cue or ()),
         refine=RefineOptions() if options.refine else None,
@@ -284,13 +378,15 @@ def _show(summary: dict[str, Any]) -> None:
         if summary["eigengap"] is not None:
             ratio = summary["eigenvalue_ratio"]
             print(f"eigengap: {summary['eigengap']:.4g} (the nearest eigenvalue is {ratio:.2f} of the object's)")
+    for line in marks(summary["options"]["sources"]):
+        print(line)
     print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))
     for warning in summary["warnings"]:
         print(f"ikebook: note: {warning}", file=sys.stderr)
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    tqdm.write(text, file=sys.stderr)  # above the bars, if there are any
 
 
 def _bar(stage: str, steps: int) -> Iterator[None]:
@@ -303,7 +399,7 @@ def _bar(stage: str, steps: int) -> Iterator[None]:
     return iter(advance())
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "segment": _segment,
     "demo": _demo,
     "evaluate": _evaluate,
@@ -315,4 +411,4 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "data list": _data_list,
     "data get": _data_get,
 }
-"""What each command does."""
+"""What each command does; some give an exit code."""

@@ -179,9 +179,7 @@ def read_clip(
         folders = sum(entry.is_dir() for entry in path.iterdir())
         hint = f" It holds {folders} folders: name one of them." if folders else ""
         require(len(files) > 0, f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).{hint}")
-        stems = [file.stem for file in files]
-        # Two files that differ only in their suffix would write one mask: then the whole file name is the frame's name.
-        names = stems if len(set(stems)) == len(stems) else [file.name for file in files]
+        names = names_of(files)
         source: ImageFolder | VideoFile = ImageFolder(files)
         fps = 24.0
     else:
@@ -222,6 +220,12 @@ def image_files(folder: Path) -> list[Path]:
     """The images in `folder`, in natural order; hidden files are passed over."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """What frames in files are called: as the files without their suffix, unless two differ in nothing else."""
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [file.name for file in files]
 
 
 def read_image(file: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
@@ -310,18 +314,35 @@ class VideoFile:
         capture.release()
         return rate if 1 <= rate <= 1000 else 24.0
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        capture = self._open()
-        count = 0
+    def count(self) -> int:
+        """How many frames can be decoded: all are, as what the file's head says need not be true."""
+        capture, count = self._open(), 0
+        while capture.grab():
+            count += 1
+        capture.release()
+        return count
+
+    def between(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        """The frames from `start` to before `stop`, fewer where the video ends. Those before are decoded, too."""
+        capture, index = self._open(), 0
         try:
-            while True:
-                there, frame = capture.read()
-                if not there:
+            while stop is None or index < stop:
+                if not capture.grab():
                     break
-                count += 1
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                if index >= start:
+                    there, frame = capture.retrieve()
+                    if not there:
+                        break
+                    yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                index += 1
         finally:
             capture.release()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        count = 0
+        for frame in self.between(0, None):
+            count += 1
+            yield frame
         require(count > 0, f"{self.path} holds no frame that OpenCV can decode; convert it to MP4 or to images.")
 
     def fingerprint(self) -> str:

@@ -114,6 +114,7 @@ def exchange(
     options: CycleOptions | None = None,
     cues: Sequence[Cue] = (),
     *,
+    feature_flow: Flow | None = None,
     device: torch.device | str = "cpu",
     room: Room | None = None,
     checkpoints: Path | None = None,
@@ -128,6 +129,7 @@ def exchange(
     graph : options of the Graph Module
     options : of the cycles, the network and its training
     cues : node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them
+    feature_flow : a second flow, that node features come from too; see `ikebook.graph.build`
     device : of everything
     room : memory that arrays may take
     checkpoints : folder for trainings that have begun, which a second run with the same input goes on from
@@ -152,7 +154,7 @@ def exchange(
     for cycle in range(1, o.cycles + 1):
         # From the second cycle on, what was learned says which eigenvector is the object: where it rests, nothing moves.
         known = s if s is not None else x
-        result = segment(clip, flow, graph, back, reference=known, device=device, room=room)
+        result = segment(clip, flow, graph, back, reference=known, feature_flow=feature_flow, device=device, room=room)
         change = difference(x, result.soft)
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold

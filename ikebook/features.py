@@ -55,18 +55,20 @@ class ProjectionOptions:
 class Cue:
     """A map that says something about each pixel: a motion saliency, another network's soft output, earlier labels.
 
-    `maps` is (m, h, w), of any real values: a tensor, or an array in memory or on disk.
+    `maps` is (m, h, w), of any real values: a tensor, or an array in memory or on disk. `on_object` says whether it is
+    large on the object, so that it can tell an eigenvector's sign where nothing moves.
     """
 
     name: str
     maps: Tensor | Array
+    on_object: bool = True
 
 
 class FeatureMatrix(LinearOperator):
     """F, n x d: for each node, what lies along the chains through it.
 
     The columns are, in this order: the displacements (dx, dy) of the chain's steps 1, ..., q ahead and 1, ..., q behind
-    (a step behind is displaced by the backward flow); each cue at the nodes that the chain meets -r, ..., r frames away;
+    (a step behind is displaced by the backward flow); the same of the chains of further flows; each cue at the nodes that the chain meets -r, ..., r frames away;
     the bias. `columns` names them. A chain that has ended contributes 0 (before scaling and centring), but the step that
     left the frame counts. Where the clip has neither of two opposite frames, the last value along the chain stands in.
 
@@ -76,6 +78,8 @@ class FeatureMatrix(LinearOperator):
     options : see `FeatureOptions`
     cues : maps (m, h, w)
     keep : bytes of rows that are kept between products, if all of them fit; and half as many of the cues
+    further : chains of other flows of the clip, whose displacements are collected beside those of `chains`, along their
+        own chains (Table 1: M from one flow, F from two)
     """
 
     def __init__(
@@ -85,10 +89,18 @@ class FeatureMatrix(LinearOperator):
         cues: Sequence[Cue] = (),
         *,
         keep: int = KEEP_BYTES,
+        further: Sequence[MotionChains] = (),
     ) -> None:
         self.chains = chains
         self.options = o = options or FeatureOptions()
         grid = chains.grid
+        for other in further:
+            require(
+                other.frames == chains.frames and other.grid.shape == grid.shape,
+                f"a further flow has {other.frames} frames of {other.grid.w}x{other.grid.h}; expected {chains.frames} of "
+                f"{grid.w}x{grid.h}, as the first.",
+            )
+        self._flows = [chains, *further]
         self._cues: list[Recent] = []
         for cue in cues:
             check.shape(f"cue {cue.name!r}", cue.maps, (chains.frames, grid.h, grid.w))
@@ -99,7 +111,10 @@ class FeatureMatrix(LinearOperator):
             self._cues[-1].at_least = 2 * o.cue_window + chains.batch
         self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
         scaled = o.displacements and o.scale == "minmax"
-        self._ranges = {direction: self._flow_range(direction) if scaled else None for direction in (AHEAD, BEHIND)}
+        self._ranges = [
+            {direction: _flow_range(flow, direction) if scaled else None for direction in (AHEAD, BEHIND)}
+            for flow in self._flows
+        ]
         self.columns = self._names([cue.name for cue in cues])
         require(
             len(self.columns) > 0, "F has no column; switch on displacements, the saliency or the bias, or give a cue."
@@ -127,21 +142,23 @@ class FeatureMatrix(LinearOperator):
         values: list[Tensor] = []  # columns, each (b, cells)
         if o.displacements:
             still = torch.zeros(len(frames), grid.cells, dtype=self.dtype, device=self.device)
-            for direction in (AHEAD, BEHIND):
-                dx = dy = still
-                for offset in range(direction, direction * (o.half_window + 1), direction):
-                    dx = self._along(trace, offset, dx, lambda step, sign: sign * step.dx)
-                    dy = self._along(trace, offset, dy, lambda step, sign: sign * step.dy)
-                    values += self._scaled(direction, dx, dy)
+            for flow, ranges in zip(self._flows, self._ranges, strict=True):
+                along = trace if flow is self.chains else flow.trace(frames, o.half_window)
+                for direction in (AHEAD, BEHIND):
+                    dx = dy = still
+                    for offset in range(direction, direction * (o.half_window + 1), direction):
+                        dx = self._along(along, offset, dx, lambda step, sign: sign * step.dx)
+                        dy = self._along(along, offset, dy, lambda step, sign: sign * step.dy)
+                        values += _scaled(ranges[direction], dx, dy)
         for cue in self._cues:
             own = cue.batch(frames)
-            along = {0: own}
+            collected = {0: own}
             for direction in (AHEAD, BEHIND):
                 value = own
                 for offset in range(direction, direction * (o.cue_window + 1), direction):
                     value = self._along(trace, offset, value, _reader(cue))
-                    along[offset] = value
-            values += [along[offset] for offset in sorted(along)]
+                    collected[offset] = value
+            values += [collected[offset] for offset in sorted(collected)]
         if o.bias:
             values.append(self._inside.expand(len(frames), -1))
         # Column by column, where sums and products go along the memory, and turned into rows at the end.
@@ -218,28 +235,14 @@ class FeatureMatrix(LinearOperator):
 
         return cells
 
-    def _flow_range(self, direction: int) -> list[tuple[float, float]]:
-        """Least and greatest dx, and least and greatest dy, of the clip's flow in one direction."""
-        lows, highs = [], []
-        for pair in range(self.chains.frames - 1):
-            field = torch.view_as_real(self.chains.grid.crop(self.chains.field(direction, pair)))  # (h, w, 2)
-            lows.append(field.amin((0, 1)))
-            highs.append(field.amax((0, 1)))
-        low, high = torch.stack(lows).amin(0).tolist(), torch.stack(highs).amax(0).tolist()
-        return [_span(*ends) for ends in zip(low, high, strict=True)]
-
-    def _scaled(self, direction: int, dx: Tensor, dy: Tensor) -> list[Tensor]:
-        ranges = self._ranges[direction]
-        if ranges is None:
-            return [dx, dy]
-        return [(values - low) / (high - low) for values, (low, high) in zip((dx, dy), ranges, strict=True)]
-
     def _names(self, cues: Sequence[str]) -> tuple[str, ...]:
         o = self.options
         names: list[str] = []
         if o.displacements:
             offsets = [d * k for d in (AHEAD, BEHIND) for k in range(1, o.half_window + 1)]
-            names += [f"{axis}[{offset:+d}]" for offset in offsets for axis in ("dx", "dy")]
+            for number in range(1, len(self._flows) + 1):
+                mark = "" if number == 1 else str(number)
+                names += [f"{axis}{mark}[{offset:+d}]" for offset in offsets for axis in ("dx", "dy")]
         names += [f"{cue}[{offset:+d}]" for cue in cues for offset in range(-o.cue_window, o.cue_window + 1)]
         return (*names, "bias") if o.bias else tuple(names)
 
@@ -353,6 +356,23 @@ def _dense_projection(features: Tensor, ridge: float) -> Tensor:
     left = left @ within
     shrunk = values**2 / (values**2 + ridge) if ridge else torch.ones_like(values)
     return (left * shrunk) @ left.T
+
+
+def _flow_range(chains: MotionChains, direction: int) -> list[tuple[float, float]]:
+    """Least and greatest dx, and least and greatest dy, of a clip's flow in one direction."""
+    lows, highs = [], []
+    for pair in range(chains.frames - 1):
+        field = torch.view_as_real(chains.grid.crop(chains.field(direction, pair)))  # (h, w, 2)
+        lows.append(field.amin((0, 1)))
+        highs.append(field.amax((0, 1)))
+    low, high = torch.stack(lows).amin(0).tolist(), torch.stack(highs).amax(0).tolist()
+    return [_span(*ends) for ends in zip(low, high, strict=True)]
+
+
+def _scaled(ranges: list[tuple[float, float]] | None, dx: Tensor, dy: Tensor) -> list[Tensor]:
+    if ranges is None:
+        return [dx, dy]
+    return [(values - low) / (high - low) for values, (low, high) in zip((dx, dy), ranges, strict=True)]
 
 
 def _reader(cue: Recent) -> Callable[[Step, int], Tensor]:

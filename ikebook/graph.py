@@ -125,6 +125,7 @@ def build(
     options: GraphOptions | None = None,
     cues: Sequence[Cue] = (),
     *,
+    feature_flow: Flow | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     room: Room | None = None,
@@ -137,6 +138,8 @@ def build(
     flow : of the clip's working size
     options : a preset or your own
     cues : more node features, maps (m, h, w)
+    feature_flow : a second flow of the clip: M comes from `flow` alone, F from both (Sec. 7.2, Table 1). The saliency is
+        the mean of both flows'; displacements, where they are asked for, are collected along each flow's own chains.
     dtype, device : of everything inside
     room : memory that the saliency, and what is kept to save time, may take; on disk, or computed again, if it does not fit
     """
@@ -148,22 +151,28 @@ def build(
     )
     require(dtype in (torch.float32, torch.float64), f"dtype is {dtype}; expected torch.float32 or torch.float64.")
     _check_device(device)
-    same_clip(clip, flow)
+    flows = [flow] if feature_flow is None else [flow, feature_flow]
+    for name, one in zip(("flow", "feature_flow"), flows, strict=False):
+        same_clip(clip, one, name)
     saliency = None
     cues = list(cues)
     if o.saliency is not None:
-        saliency = motion_saliency(clip.frames, flow, o.saliency, dtype=dtype, device=device, room=room)
+        saliency = _saliency(clip, flows, o.saliency, dtype, device, room)
         cues.insert(0, Cue(name="saliency", maps=saliency))
     chains = MotionChains(flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))
-    features = FeatureMatrix(chains, o.features, cues, keep=room.share(KEEP_FEATURES))
+    further = []
+    if feature_flow is not None and o.features.displacements:
+        further = [MotionChains(feature_flow, o.chains, dtype=dtype, device=device, keep=room.share(KEEP_FLOW))]
+    keep = room.share(KEEP_FEATURES)
+    features = FeatureMatrix(chains, o.features, cues, keep=keep, further=further)
     return FeatureMotion(MotionMatrix(chains, o.motion), Projection(features, o.projection)), saliency
 
 
-def same_clip(clip: Clip, flow: Flow) -> None:
-    """Raise unless the flow is of a clip of so many frames of this size."""
+def same_clip(clip: Clip, flow: Flow, name: str = "flow") -> None:
+    """Raise unless the flow is of a clip of so many frames of this size; `name` is what it is called."""
     require(
         len(flow) == len(clip) and flow.size == clip.size,
-        f"flow has {len(flow) - 1} fields of {flow.size[0]}x{flow.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
+        f"{name} has {len(flow) - 1} fields of {flow.size[0]}x{flow.size[1]}, but clip {clip.name!r} has {len(clip)} frames "
         f"of {clip.size[0]}x{clip.size[1]}: m frames need m-1 fields ({len(clip) - 1}) of their size.",
     )
 
@@ -183,6 +192,7 @@ def segment(
     *,
     start: np.ndarray | Tensor | None = None,
     reference: Tensor | Array | None = None,
+    feature_flow: Flow | None = None,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     room: Room | None = None,
@@ -204,7 +214,7 @@ def segment(
     if flow is None:
         raise InputError("flow is None; compute it with compute_flow(clip, provider('dis')).")
     begin = time.perf_counter()
-    matrix, saliency = build(clip, flow, o, cues, dtype=dtype, device=device, room=room)
+    matrix, saliency = build(clip, flow, o, cues, feature_flow=feature_flow, dtype=dtype, device=device, room=room)
     built = time.perf_counter()
     if o.solver.method == "exact":
         pairs = exact(matrix, o.solver)
@@ -228,7 +238,9 @@ def segment(
     else:
         against, named = reference, "what the last cycle found"
         if against is None:
-            against, named = where_salient(clip, flow, saliency, cues, dtype, device, room), "the motion saliency"
+            flows = [flow] if feature_flow is None else [flow, feature_flow]
+            against = where_salient(clip, flows, saliency, cues, dtype, device, room)
+            named = "the motion saliency"
         chosen, sign = choose(pairs, against, o)
         if chosen != 0:
             warnings.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {named}.")
@@ -262,7 +274,7 @@ def segment(
 
 def where_salient(
     clip: Clip,
-    flow: Flow,
+    flows: Sequence[Flow],
     saliency: Tensor | Array | None,
     cues: Sequence[Cue],
     dtype: torch.dtype,
@@ -272,13 +284,32 @@ def where_salient(
     """Maps (m, h, w) that are large on what moves, to choose eigenvectors and their signs by.
 
     The saliency among the features; for presets without it, the distance from the dominant motion. Where that is the same
-    everywhere, as nothing moves, the first cue has to say what is object.
+    everywhere, as nothing moves, the first cue that is large on objects has to say what is object.
     """
     if saliency is None:
         plain = SaliencyOptions(contrast=False, guide_radius=0)
-        saliency = motion_saliency(clip.frames, flow, plain, dtype=dtype, device=device, room=room)
+        saliency = _saliency(clip, flows, plain, dtype, device, room)
     low, high = extent(saliency)
-    return cues[0].maps if cues and low == high else saliency
+    return next((cue.maps for cue in cues if cue.on_object), saliency) if low == high else saliency
+
+
+def _saliency(
+    clip: Clip,
+    flows: Sequence[Flow],
+    options: SaliencyOptions,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    room: Room,
+) -> Tensor | Array:
+    """The motion saliency (m, h, w), of two flows their mean: a column for each would leave the solver to tell good from bad."""
+    maps = [motion_saliency(clip.frames, flow, options, dtype=dtype, device=device, room=room) for flow in flows]
+    if len(maps) == 1:
+        return maps[0]
+    parts = (torch.stack([tensor(one[i : i + 1]) for one in maps]).mean(0) for i in range(len(clip)))
+    mean = room.tensor((part.to(device, dtype) for part in parts), len(clip))
+    for one in maps:
+        room.release(one)
+    return mean
 
 
 def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:
@@ -287,11 +318,15 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
     An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by
     the correlation with maps (m, h, w) that are large on the object.
     """
-    found = likeness(pairs, reference)
+    return pick(pairs.values, likeness(pairs, reference), options)
+
+
+def pick(values: Tensor, found: Tensor, options: GraphOptions) -> tuple[int, int]:
+    """The same from eigenvalues (r,) and the likeness (r,) of their vectors to the object."""
     if options.masks.object == "principal":
         chosen = 0
     else:
-        candidates = pairs.values >= 0.5 * pairs.values[0]
+        candidates = values >= 0.5 * values[0]
         chosen = int(torch.where(candidates, found.abs(), -1.0).argmax())
     if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
         return chosen, 1
@@ -306,7 +341,18 @@ def likeness(pairs: Eigenpairs, reference: Tensor | Array) -> Tensor:
         return torch.stack([torch.ones_like(salient), salient - salient.mean(dim=(1, 2), keepdim=True)], dim=1)
 
     sums, products = pairs.volumes.products(maps).cpu().unbind(-1)  # each (m, r)
-    pixels = reference.shape[1] * reference.shape[2]
+    return correlation(sums, products, reference.shape[1] * reference.shape[2])
+
+
+def correlation(sums: Tensor, products: Tensor, pixels: int) -> Tensor:
+    """The same, but for a common factor, from what it depends on; (r,).
+
+    Parameters
+    ----------
+    sums, products : (m, r)
+        Of each unit eigenvector in each frame: the sum of its labels, and their product with the centred reference.
+    pixels : of a frame
+    """
     # Squared lengths of the unit vectors, less their means in each frame. Where no more than rounding is left, the vector
     # is one constant a frame, and like nothing.
     contrast = 1 - (sums**2).sum(0) / pixels

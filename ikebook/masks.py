@@ -12,6 +12,9 @@ from ikebook import check
 from ikebook.check import require
 from ikebook.storage import Array, chunks
 
+BINS = 200
+"""Of the values of soft masks, when a threshold is looked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskOptions:
@@ -49,11 +52,21 @@ def stable_threshold(soft: Tensor | Array) -> float:
     The idea of maximally stable extremal regions (Matas et al., BMVC 2002, doi:10.5244/C.16.36), for a whole clip:
     the t between 0.2 and 0.85 for which area(t + 0.1) / area(t - 0.1) is greatest.
     """
-    bins, reach = 200, 0.1
-    counts = sum(torch.histc(part.float(), bins, 0.0, 1.0).cpu().double() for part in chunks(soft))
+    return stable(area_counts(soft))
+
+
+def area_counts(soft: Tensor | Array) -> Tensor:
+    """How many pixels have which value, (200,) float64, from 0 to 1: counts of a clip's parts add up to those of the clip."""
+    counts = sum(torch.histc(part.float(), BINS, 0.0, 1.0).cpu().double() for part in chunks(soft))
     assert isinstance(counts, Tensor)
-    area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / bins
-    steps = round(reach * bins)
-    candidates = torch.arange(round(0.2 * bins), round(0.85 * bins) + 1)
+    return counts
+
+
+def stable(counts: Tensor) -> float:
+    """The threshold of `stable_threshold`, from `area_counts`."""
+    reach = 0.1
+    area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / BINS
+    steps = round(reach * BINS)
+    candidates = torch.arange(round(0.2 * BINS), round(0.85 * BINS) + 1)
     ratios = (area[candidates + steps] + 1) / (area[candidates - steps] + 1)
-    return float(candidates[int(ratios.argmax())]) / bins
+    return float(candidates[int(ratios.argmax())]) / BINS

@@ -59,6 +59,6 @@ def solve(
     o = options or GraphOptions()
     matrix, saliency = build(clip, flow, o, cues, dtype=dtype)
     found = exact(matrix, SolverOptions(pairs=pairs))
-    against = where_salient(clip, flow, saliency, cues, dtype, matrix.device, Room())
+    against = where_salient(clip, [flow], saliency, cues, dtype, matrix.device, Room())
     signs = [1 if value >= 0 else -1 for value in likeness(found, against)] if len(found.values) else []
     return Solved(matrix, found, signs)

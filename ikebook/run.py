@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,18 @@ import torch
 from ikebook import check
 from ikebook.check import require
 from ikebook.clip import AUTO, Clip
-from ikebook.cues import read_cue
+from ikebook.cue_networks import cue_source, find_cues, is_network
 from ikebook.cycle import CycleOptions, CycleState, Progress, exchange
 from ikebook.features import Cue
-from ikebook.flow import Flow, FlowCache, FlowProvider, compute_flow
+from ikebook.flow import Flow, FlowCache, FlowProvider, compute_flow, flow_source, is_provider, provider
 from ikebook.graph import GraphResult
 from ikebook.machine import machine_memory, peak_memory, resident_memory, versions
 from ikebook.plots import contact_sheet
 from ikebook.presets import GraphOptions
 from ikebook.refine import RefineOptions, refine
+from ikebook.sources import Source, label_trained
 from ikebook.storage import DiskArray, Room
+from ikebook.trust import FlowTrust, examine
 from ikebook.writers import overlay, plain, write_json, write_mask, write_soft, write_video
 
 CHECKPOINTS = "checkpoints"
@@ -43,8 +45,10 @@ class RunOptions:
     graph: GraphOptions = field(default_factory=GraphOptions)
     cycle: CycleOptions = field(default_factory=lambda: CycleOptions(cycles=1))  # one: the graph alone
     flow: str = "dis"  # a provider's name, or a folder of .flo files
+    feature_flow: str | None = None  # a second one: M comes from `flow`, F from both (Table 1)
+    half: bool = False  # networks that compute flow and cues in half precision
     size: tuple[int, int] | str = AUTO  # width and height that the graph works at, pixels; "auto" as in `read_clip`
-    cues: Sequence[str] = ()  # folders of maps, more node features
+    cues: Sequence[str] = ()  # folders of maps, or networks that compute them: more node features
     refine: RefineOptions | None = None  # masks drawn to the frames' edges, as a last step apart from the method
     device: str = "auto"  # "auto": CUDA where there is one
     cache: bool = True  # keep flow between runs
@@ -54,6 +58,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.memory is not None:
             check.whole("memory", self.memory, at_least=1)
+        check.flag("half", self.half)
         check.one_of("device", self.device, ["auto", "cpu", "cuda"])
         require(
             self.device != "cuda" or torch.cuda.is_available(),
@@ -64,12 +69,44 @@ class RunOptions:
         """All options as plain values: two runs with equal ones are the same run."""
         return {
             "flow": self.flow,
+            "feature_flow": self.feature_flow,
+            "half": self.half,
             "size": self.size if isinstance(self.size, str) else f"{self.size[0]}x{self.size[1]}",
             "cues": list(self.cues),
             "graph": self.graph.as_dict(),
             "cycle": self.cycle.as_dict(),
             "refine": None if self.refine is None else asdict(self.refine),
+            "sources": [source.as_dict() for source in self.sources()],
         }
+
+    def sources(self) -> list[Source]:
+        """Who computes flow and cues, and what taught them: no result goes without."""
+        second = [] if self.feature_flow is None else [flow_source(self.feature_flow, "feature flow")]
+        return [flow_source(self.flow), *second, *(cue_source(cue) for cue in self.cues)]
+
+    def of_sequence(self, name: str) -> RunOptions:
+        """The same for one sequence of a data set: of folders of flow and cues, those within that are called `name`."""
+
+        def within(folder: str) -> str:
+            return str(Path(folder) / name)
+
+        second = self.feature_flow
+        return replace(
+            self,
+            flow=self.flow if is_provider(self.flow) else within(self.flow),
+            feature_flow=second if second is None or is_provider(second) else within(second),
+            cues=[cue if is_network(cue) else within(cue) for cue in self.cues],
+        )
+
+    def provider(self) -> FlowProvider:
+        """Who computes `flow`, on this device."""
+        return provider(self.flow, device=self.torch_device(), half=self.half)
+
+    def feature_provider(self) -> FlowProvider | None:
+        """Who computes `feature_flow`, if anyone."""
+        if self.feature_flow is None:
+            return None
+        return provider(self.feature_flow, device=self.torch_device(), half=self.half)
 
     def torch_device(self) -> str:
         """The device that `device` stands for here."""
@@ -88,12 +125,16 @@ def silent(stage: str, steps: int) -> Iterable[None]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcome:
-    """What a run has found: the last graph, the flow it used, seconds of each stage, and what each half cycle reports."""
+    """What a run has found: the last graph, the flow it used, seconds of each stage, and what each half cycle reports.
+
+    `trust` says by role ("flow", "feature flow") how far flow may be believed.
+    """
 
     result: GraphResult
     flow: Flow | None
     seconds: dict[str, float]
     history: list[dict[str, Any]]
+    trust: dict[str, FlowTrust] = field(default_factory=dict)
 
 
 def run(
@@ -112,7 +153,7 @@ def run(
     ----------
     clip : what to segment
     provider : of its flow
-    options : see `RunOptions`
+    options : see `RunOptions`; `options.flow` is `provider`'s name, and only told
     progress : shows how far it is
     room : memory that arrays may take, from `RunOptions.room`; None for as much as there is
     checkpoints : folder for trainings that have begun; see `ikebook.cycle.exchange`
@@ -120,12 +161,28 @@ def run(
     """
     options = options or RunOptions()
     begin = time.perf_counter()
-    cues: Sequence[Cue] = [read_cue(folder, clip, room=room) for folder in options.cues]
+    cues: list[Cue] = []
+    for name in options.cues:
+        cues += find_cues(
+            name,
+            clip,
+            device=options.torch_device(),
+            half=options.half,
+            cache=options.cache,
+            room=room,
+            progress=progress(f"cue {name}", len(clip)) if is_network(name) else None,
+        )
+    seconds = {"cues": time.perf_counter() - begin} if cues else {}
+    begin = time.perf_counter()
     cache = FlowCache() if options.cache else None
-    flow = None
-    if len(clip) > 1:
-        flow = compute_flow(clip, provider, cache=cache, progress=progress("flow", len(clip) - 1), room=room)
-    seconds = {"flow": time.perf_counter() - begin}
+    flows: dict[str, Flow] = {}
+    second = options.feature_provider()
+    for role, source in (("flow", provider), ("feature flow", second)):
+        if len(clip) > 1 and source is not None:
+            flows[role] = compute_flow(clip, source, cache=cache, progress=progress(role, len(clip) - 1), room=room)
+    trust = {role: examine(flow) for role, flow in flows.items()}
+    flow = flows.get("flow")
+    seconds["flow"] = time.perf_counter() - begin
     history: list[dict[str, Any]] = []
     result: GraphResult | None = None
     for state in exchange(
@@ -134,6 +191,7 @@ def run(
         options.graph,
         options.cycle,
         cues,
+        feature_flow=flows.get("feature flow"),
         device=options.torch_device(),
         room=room,
         checkpoints=checkpoints,
@@ -146,7 +204,7 @@ def run(
             result = state.graph
         del state  # a graph that nobody asks any more must not take the next one's memory
     assert result is not None
-    return Outcome(result=result, flow=flow, seconds=seconds, history=history)
+    return Outcome(result=result, flow=flow, seconds=seconds, history=history, trust=trust)
 
 
 def _report(state: CycleState) -> dict[str, Any]:
@@ -265,6 +323,8 @@ def summarise(
     gap, ratio = result.eigengap or (None, None)
     peak = peak_memory()
     warnings = list(result.warnings)
+    for role, found in outcome.trust.items():
+        warnings += [one.replace("Flow:", f"{role.capitalize()}:", 1) for one in found.warnings()]
     for half in outcome.history[:-1]:
         warnings += [f"Cycle {half['cycle']}: {warning}" for warning in half["warnings"]]
     if options.memory is not None and peak is not None and peak > options.memory:
@@ -288,6 +348,8 @@ def summarise(
         "products": result.pairs.products,
         "threshold": result.threshold,
         "object_share": result.object_share,
+        "flow": {role: found.as_dict() for role, found in outcome.trust.items()},
+        "label_trained": label_trained(options.sources()),
         "warnings": warnings,
         "cycles": outcome.history,
         "seconds": {stage: round(time, 3) for stage, time in seconds.items()},

@@ -7,9 +7,10 @@ import json
 import math
 import numbers
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ import numpy as np
 
 from ikebook import check
 from ikebook.check import InputError, require
+
+TEMPORARY = re.compile(r"\.[^/]{0,40}-[a-z0-9_]{8}\.\w+")
+"""What `atomic` calls files that are not yet whole."""
 
 OVERLAY_COLOUR = (255, 60, 40)
 """RGB of the object in overlays."""
@@ -43,6 +47,26 @@ def atomic(path: Path) -> Iterator[Path]:
             raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def settle(folder: Path, *files: Path) -> None:
+    """Wait until files, or all those right in a folder, are on the disk, and so is the folder: a crash can't take them back."""
+    if not folder.is_dir():
+        return
+    for place in (*(files or (file for file in folder.iterdir() if file.is_file())), folder):
+        with suppress(PermissionError):  # Windows opens no folder
+            handle = os.open(place, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `atomic` was writing to in a folder when the program was killed. Nobody else may be writing there."""
+    for file in folder.glob(".*"):
+        if TEMPORARY.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 def plain(content: Any) -> Any:

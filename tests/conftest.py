@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -47,3 +48,32 @@ def _cache(tmp_path, monkeypatch) -> None:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+OPERATORS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    (
+        "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, "
+        "int sampling_ratio, bool aligned) -> Tensor"
+    ),
+)
+"""Of detection, which nothing of ours uses. torchvision registers more for them as it is imported."""
+
+
+@pytest.fixture(scope="session")
+def torchvision_operators():
+    """Lets torchvision be imported where its compiled part does not fit this PyTorch, as CUDA's does not fit the CPU's."""
+    found = importlib.util.find_spec("torchvision")
+    if found is None or found.origin is None:
+        pytest.skip("no torchvision; install the extra raft or cues")
+    try:
+        for compiled in Path(found.origin).parent.glob("_C*.so"):
+            torch.ops.load_library(compiled)
+    except OSError:
+        library = torch.library.Library("torchvision", "DEF")
+        for operator in OPERATORS:
+            library.define(operator)
+        yield library  # as long as it is held, the operators are there
+    else:
+        yield None

@@ -398,7 +398,13 @@ class TestWrongOptions:
         [
             (["--preset", "best"], "preset is 'best'; expected one of 'default', 'paper', 'released'"),
             (["--solver", "qr"], "'qr'; expected one of 'exact', 'power', 'lanczos'"),
-            (["--flow", "raft"], "flow is 'raft'; expected dis, farneback or a folder with forward/*.flo"),
+            (
+                ["--flow", "spynet"],
+                "flow is 'spynet'; expected dis, farneback, raft, raft-small or a folder with forward/*.flo",
+            ),
+            (["--flow", "raft:nope"], "weights are 'nope'; expected one of C_T_V1, C_T_V2"),
+            (["--feature-flow", "nope"], "flow is 'nope'; expected dis, farneback, raft, raft-small or a folder"),
+            (["--cue", "fcn:nope"], "weights are 'nope'; expected one of COCO_WITH_VOC_LABELS_V1, or a file"),
             (["--device", "tpu"], "device is 'tpu'; expected one of 'auto', 'cpu', 'cuda'"),
             (["--cue", "nope"], "cue nope is no folder; expected one map for each frame in it"),
             (["--preset", "released", "--solver", "exact"], 'is a rule of power iteration; set method="power" too'),
@@ -778,11 +784,11 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("dataset", "more", "message"),
         [
-            ("davis2017", [], "data set is 'davis2017'; expected one of 'davis2016'"),
+            ("davis2020", [], "data set is 'davis2020'; expected one of 'davis2016'"),
             ("davis2016", ["--sequences", "disc,nope"], "'nope' is not in davis2016; there are disc, tracked"),
             ("davis2016", ["--sequences", "disc,"], "sequence '' is not in davis2016"),
             ("davis2016", ["--size", "big"], "expected WIDTHxHEIGHT"),
-            ("davis2016", ["--flow", "nope"], "expected dis, farneback or a folder"),
+            ("davis2016", ["--flow", "nope"], "expected dis, farneback, raft, raft-small or a folder"),
             ("davis2016", ["--cue", "nope"], "is no folder; expected one map for each frame"),
             ("davis2016", ["--masks", "nope"], "is missing; expected masks in nope/<sequence>/<frame>.png"),
         ],

@@ -103,7 +103,7 @@ class TestFetch:
 
     @pytest.mark.parametrize("length", [True, False])
     def test_progress_counts_bytes(self, server, tmp_path, monkeypatch, length) -> None:
-        monkeypatch.setattr(download, "CHUNK", 1000)
+        monkeypatch.setattr("ikebook.download.CHUNK", 1000)
         server.length, calls = length, []
         fetch("davis2016", tmp_path, url=server.url, checksum=SHA256, progress=lambda *call: calls.append(call))
         there = [call[0] for call in calls]
@@ -243,8 +243,9 @@ class TestFetch:
     def test_the_recorded_sources_say_all_that_is_needed(self) -> None:
         for source in SOURCES.values():
             assert source.url.startswith("https://")
-            algorithm, _, digest = source.checksum.partition(":")
-            assert len(bytes.fromhex(digest)) == {"md5": 16, "sha256": 32}[algorithm]
+            if source.checksum != "none":
+                algorithm, _, digest = source.checksum.partition(":")
+                assert len(bytes.fromhex(digest)) == {"md5": 16, "sha256": 32}[algorithm]
             assert all((source.title, source.size, source.note))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -66,6 +67,10 @@ def save(out, results) -> None:
     (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
+def without(entry, *keys):
+    return {key: value for key, value in entry.items() if key not in keys}
+
+
 def never(*_, **__) -> None:
     pytest.fail("this sequence was finished already")
 
@@ -74,13 +79,15 @@ class TestResults:
     def test_the_folder_holds_these_files_and_no_others(self, finished) -> None:
         out, _ = finished
         masks = {f"masks/{name}/{index:05d}.png" for name in SEQUENCES for index in range(5)}
-        assert tree(out) == masks | {"results.json", "results.csv", "cycles.csv"}
+        entries = {f"sequences/{name}.json" for name in SEQUENCES}
+        assert tree(out) == masks | entries | {".lock", "results.json", "results.csv", "cycles.csv"}
 
     def test_the_layout_of_the_file(self, finished) -> None:
         out, results = finished
         stored = load(out)
         assert stored == json.loads(json.dumps(results))
-        assert list(stored) == ["mean", "sequences", "options", "versions"]
+        assert list(stored) == ["mean", "sequences", "failed", "options", "versions"]
+        assert stored["failed"] == {}
         assert list(stored["mean"]) == SCORES
         assert list(stored["sequences"]) == SEQUENCES
         for entry in stored["sequences"].values():
@@ -181,7 +188,9 @@ class TestCycles:
             entry = results["sequences"][name]
             assert [half["module"] for half in entry["cycles"]] == ["graph", "network", "graph"]
             assert {key: entry[key] for key in SCORES} == {key: entry["cycles"][-1][key] for key in SCORES}
-        assert tree(out) == {f"masks/{name}/{index:05d}.png" for name in SEQUENCES for index in range(5)} | {
+        files = {f"masks/{name}/{index:05d}.png" for name in SEQUENCES for index in range(5)}
+        assert tree(out) == files | {f"sequences/{name}.json" for name in SEQUENCES} | {
+            ".lock",
             "results.json",
             "results.csv",
             "cycles.csv",
@@ -272,10 +281,10 @@ class TestResuming:
         with pytest.raises(StopError):
             evaluate(dataset, tmp_path, OPTIONS, report=stop_at_the_second)
         assert run_names == SEQUENCES[:2]
-        assert list(load(tmp_path)["sequences"]) == SEQUENCES[:1]
-        assert load(tmp_path)["mean"]["J_mean"] == finished[1]["sequences"][SEQUENCES[0]]["J_mean"]
+        assert list(load(tmp_path)["sequences"]) == SEQUENCES[:2]
+        assert load(tmp_path)["sequences"]["disc"]["J_mean"] == finished[1]["sequences"]["disc"]["J_mean"]
         results = evaluate(dataset, tmp_path, OPTIONS)
-        assert run_names == [*SEQUENCES[:2], *SEQUENCES[1:]]
+        assert run_names == SEQUENCES
         assert results["mean"] == finished[1]["mean"]
 
     def test_an_interrupt_within_a_sequence_keeps_those_before(self, dataset, tmp_path, monkeypatch) -> None:
@@ -372,15 +381,17 @@ class TestOptions:
         results = evaluate(dataset, tmp_path / "out", options, ["disc"])
         assert results["mean"]["J_mean"] > 0.8
         assert results["options"]["cues"] == [str(tmp_path / "cue")]
-        with pytest.raises(InputError, match=r"flow is .*tracked.*expected dis, farneback or a folder"):
-            evaluate(dataset, tmp_path / "out", options, ["tracked"])
+        failed = evaluate(dataset, tmp_path / "out", options, ["tracked"])["failed"]
+        assert re.search(
+            r"flow is .*tracked.*expected dis, farneback, raft, raft-small or a folder", failed["tracked"]["reason"]
+        )
 
     def test_annotations_that_are_missing(self, root, tmp_path) -> None:
         shutil.copytree(root, tmp_path / "root")
         (tmp_path / "root" / "Annotations" / "480p" / "disc" / "00003.png").unlink()
-        with pytest.raises(InputError, match=r"has no annotation of frame 00003"):
-            evaluate(Davis2016(tmp_path / "root"), tmp_path / "out", OPTIONS, ["disc"])
-        assert not (tmp_path / "out" / "results.json").exists()
+        results = evaluate(Davis2016(tmp_path / "root"), tmp_path / "out", OPTIONS, ["disc"])
+        assert "has no annotation of frame 00003" in results["failed"]["disc"]["reason"]
+        assert results["sequences"] == results["mean"] == {}
 
 
 class TestMasks:
@@ -395,16 +406,19 @@ class TestMasks:
             "J_mean": 1.0, "J_recall": 1.0, "J_decay": 0.0, "F_mean": 1.0, "F_recall": 1.0, "F_decay": 0.0
         }  # fmt: skip
         assert results["mean"] == perfect
-        assert results["sequences"] == {name: {"frames": 5} | perfect for name in SEQUENCES}
+        assert {name: without(entry, "where") for name, entry in results["sequences"].items()} == {
+            name: {"frames": 5} | perfect for name in SEQUENCES
+        }
         assert results["options"] == {"masks": str(masks)}
-        assert tree(tmp_path / "out") == {"results.json", "results.csv"}
+        files = {f"sequences/{name}.json" for name in SEQUENCES}
+        assert tree(tmp_path / "out") == files | {".lock", "results.json", "results.csv"}
         assert load(tmp_path / "out")["mean"] == perfect
 
     def test_an_annotation_of_another_size(self, masks, root, tmp_path) -> None:
         shutil.copytree(root, tmp_path / "data")
         write_image(tmp_path / "data" / "Annotations" / "480p" / "disc" / "00002.png", np.zeros((10, 12), np.uint8))
-        with pytest.raises(InputError, match="annotation of frame 00002 of disc is 12x10; its frame is 48x32"):
-            evaluate_masks(Davis2016(tmp_path / "data"), masks, tmp_path / "out", ["disc"])
+        failed = evaluate_masks(Davis2016(tmp_path / "data"), masks, tmp_path / "out", ["disc"])["failed"]
+        assert "annotation of frame 00002 of disc is 12x10; its frame is 48x32" in failed["disc"]["reason"]
 
     def test_masks_that_have_changed_are_scored_anew(self, masks, dataset, tmp_path) -> None:
         evaluate_masks(dataset, masks, tmp_path / "out")
@@ -433,28 +447,35 @@ class TestMasks:
             write_image(masks / "disc" / name, np.zeros((32, 48), np.uint8))
         assert evaluate_masks(dataset, masks, tmp_path / "out", ["disc"])["mean"]["J_mean"] == 1
 
-    def test_a_sequence_without_masks(self, masks, dataset, tmp_path) -> None:
+    def test_what_can_t_be_scored_is_named_and_the_rest_is_scored(self, masks, dataset, tmp_path) -> None:
         shutil.rmtree(masks / "disc")
-        with pytest.raises(InputError, match=r"disc is missing; expected masks in .*/<sequence>/<frame>\.png"):
-            evaluate_masks(dataset, masks, tmp_path / "out")
-        assert not (tmp_path / "out").exists()
+        write_image(masks / "tracked" / "00002.png", np.zeros((16, 24), np.uint8))
+        results = evaluate_masks(dataset, masks, tmp_path / "out")
+        assert list(results["sequences"]) == ["occluder"]
+        assert results["mean"]["J_mean"] == 1
+        failed = load(tmp_path / "out")["failed"]
+        assert {name: failure["kind"] for name, failure in failed.items()} == {"disc": "input", "tracked": "input"}
+        assert re.search(r"disc is missing; expected masks in .*/<sequence>/<frame>\.png", failed["disc"]["reason"])
+        assert "00002.png is 24x16; expected 48x32" in failed["tracked"]["reason"]
+        with pytest.raises(InputError, match=r"nowhere is missing; expected masks in"):
+            evaluate_masks(dataset, tmp_path / "nowhere", tmp_path / "other")
+        assert not (tmp_path / "other").exists()
 
     def test_a_missing_mask(self, masks, dataset, tmp_path) -> None:
         (masks / "disc" / "00002.png").unlink()
-        with pytest.raises(InputError, match=r"disc has no mask of frame 00002"):
-            evaluate_masks(dataset, masks, tmp_path / "out")
-        assert not (tmp_path / "out").exists()
+        failed = evaluate_masks(dataset, masks, tmp_path / "out", ["disc"])["failed"]
+        assert "disc has no mask of frame 00002" in failed["disc"]["reason"]
 
-    def test_a_mask_of_another_size(self, masks, dataset, tmp_path) -> None:
-        write_image(masks / "disc" / "00002.png", np.zeros((16, 24), np.uint8))
-        with pytest.raises(InputError, match=r"00002\.png is 24x16; expected 48x32"):
-            evaluate_masks(dataset, masks, tmp_path / "out")
-        assert not (tmp_path / "out").exists()
-
-    def test_a_damaged_mask(self, masks, dataset, tmp_path) -> None:
+    def test_a_damaged_mask_until_it_is_mended(self, masks, dataset, tmp_path) -> None:
+        whole = (masks / "disc" / "00002.png").read_bytes()
         (masks / "disc" / "00002.png").write_bytes(b"no picture")
-        with pytest.raises(InputError, match=r"00002\.png is no image that OpenCV can read"):
-            evaluate_masks(dataset, masks, tmp_path / "out")
+        failed = evaluate_masks(dataset, masks, tmp_path / "out", ["disc"])["failed"]
+        assert "00002.png is no image that OpenCV can read" in failed["disc"]["reason"]
+        assert list(evaluate_masks(dataset, masks, tmp_path / "out", ["tracked"])["failed"]) == ["disc"]
+        (masks / "disc" / "00002.png").write_bytes(whole)
+        results = evaluate_masks(dataset, masks, tmp_path / "out", ["disc"])
+        assert results["failed"] == {}
+        assert list(results["sequences"]) == ["disc", "tracked"]
 
     def test_they_are_not_mixed_with_results_of_a_run(self, masks, finished, dataset, tmp_path) -> None:
         shutil.copytree(finished[0], tmp_path / "out")

@@ -165,7 +165,9 @@ class TestProviders:
             options(**values)
 
     def test_an_unknown_provider_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(InputError, match=r"flow is 'none'; expected dis, farneback or a folder with forward/\*"):
+        with pytest.raises(
+            InputError, match=r"flow is 'none'; expected dis, farneback, raft, raft-small or a folder with forward/\*"
+        ):
             provider("none")
 
 

@@ -98,7 +98,8 @@ def test_the_papers_numbers_stand_beside_them(finished) -> None:
 
 
 def test_where_a_run_belongs(made) -> None:
-    change(made, options={"cues": ["maps/fcn"], "label_trained": ["fcn"]})
+    cue = {"role": "cue", "name": "fcn", "supervision": "labels"}
+    change(made, options={"cues": ["maps/fcn"], "sources": [cue]})
     found = tables(made)
     assert "Table 1: Unsupervised graph, first cycle, by flow" not in found
     row = found["Table 2: Graph with borrowed features, first cycle"][1]
@@ -118,7 +119,7 @@ def test_where_a_run_belongs(made) -> None:
 
 
 def test_another_data_set_has_its_own_table_and_measures(made) -> None:
-    change(made, options={"dataset": "davsod"}, mean={"f_beta": 0.5, "mae": 0.125})
+    change(made, options={"dataset": "davsod"}, mean={"Fbeta_max": 0.5, "MAE": 0.125})
     found = tables(made)
     assert found["Table 4: DAVSOD"][0][2:4] == ["F-measure", "MAE"]
     assert found["Table 4: DAVSOD"][1][:4] == ["ours: mine", "", "0.500", "0.125"]
@@ -127,7 +128,8 @@ def test_another_data_set_has_its_own_table_and_measures(made) -> None:
 
 
 def test_few_sequences_and_failures_are_said(made) -> None:
-    change(made, failed={"goat": "frame 7 can't be read"}, mean_refined={"J_mean": 0.5, "F_mean": None})
+    failure = {"kind": "input", "reason": "frame 7 can't be read", "where": "here"}
+    change(made, failed={"goat": failure}, mean_refined={"J_mean": 0.5, "F_mean": None})
     text = [block.text for block in compose(read_runs([made]), "2026-11-22", frames=False)]
     assert any(line.startswith("mine has 3 of 20 sequences") for line in text)
     assert "goat failed: frame 7 can't be read" in text
@@ -193,7 +195,16 @@ def test_the_worst_and_the_best_frame_are_found(finished, made) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"mean": 1}', '{"mean": {}, "sequences": {"a": 3}, "options": {}, "versions": {}}', "[" * 9999],
+    [
+        "",
+        "{",
+        "[]",
+        '{"mean": 1}',
+        '{"mean": {}, "sequences": {"a": 3}, "failed": {}, "options": {"dataset": "davis2016"}, "versions": {}}',
+        '{"mean": {}, "sequences": {}, "failed": {"a": "b"}, "options": {"dataset": "davis2016"}, "versions": {}}',
+        '{"mean": {}, "sequences": {}, "failed": {}, "options": {}, "versions": {}}',
+        "[" * 9999,
+    ],
 )
 def test_damaged_results_are_refused(tmp_path, content) -> None:
     (tmp_path / "results.json").write_text(content)
@@ -208,7 +219,9 @@ def test_folders_that_hold_nothing_or_share_a_name(finished, tmp_path) -> None:
         read_runs([finished / "first", finished / "first"])
     empty = tmp_path / "empty"
     empty.mkdir()
-    (empty / "results.json").write_text('{"mean": {}, "sequences": {}, "options": {}, "versions": {}}')
+    (empty / "results.json").write_text(
+        '{"mean": {}, "sequences": {}, "failed": {}, "options": {"dataset": "davis2016"}, "versions": {}}'
+    )
     with pytest.raises(InputError, match="results of no sequence"):
         read_runs([empty])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +11,24 @@ import numpy as np
 from ikebook import check
 from ikebook.clip import Clip
 from ikebook.datasets.davis2016 import Davis2016
+from ikebook.datasets.davis2017 import Davis2017
+from ikebook.datasets.davsod import Davsod
+from ikebook.datasets.fbms59 import Fbms59
+from ikebook.datasets.segtrackv2 import SegTrackV2
+from ikebook.datasets.youtube_objects import YouTubeObjects
+from ikebook.protocol import Protocol as Scoring
 
-__all__ = ["DATASETS", "Dataset", "Davis2016", "open_dataset"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Davis2016",
+    "Davis2017",
+    "Davsod",
+    "Fbms59",
+    "SegTrackV2",
+    "YouTubeObjects",
+    "open_dataset",
+]
 
 
 class Dataset(Protocol):
@@ -20,6 +36,7 @@ class Dataset(Protocol):
 
     name: str
     root: Path
+    protocol: Scoring  # how it is scored
 
     def sequences(self) -> Sequence[str]:
         """Names of the sequences, in the data set's order."""
@@ -29,12 +46,19 @@ class Dataset(Protocol):
         """The frames of a sequence at a working size, without masks."""
         ...
 
-    def annotations(self, sequence: str) -> Iterator[np.ndarray]:
-        """The annotated masks (h, w) bool at their own size, one for each frame."""
+    def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
+        """The annotated masks (h, w) bool, one for each frame at its own size; None where a frame has none."""
         ...
 
 
-DATASETS = {"davis2016": Davis2016}
+DATASETS: dict[str, Callable[[str | Path], Dataset]] = {
+    "davis2016": Davis2016,
+    "davis2017": Davis2017,
+    "segtrackv2": SegTrackV2,
+    "youtube-objects": YouTubeObjects,
+    "davsod": Davsod,
+    "fbms59": Fbms59,
+}
 """Readers by name."""
 
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from ikebook.check import InputError, require
 from ikebook.clip import Clip, image_files, read_clip, read_image
+from ikebook.datasets.folders import folders, is_folder
+from ikebook.protocol import DAVIS
 
 
 class Davis2016:
@@ -27,17 +29,20 @@ class Davis2016:
     """
 
     name = "davis2016"
+    title = "DAVIS 2016"
+    protocol = DAVIS
+    listings = ""  # folder of lists of sequences, within ImageSets; the resolution's if empty
 
     def __init__(self, root: str | Path, resolution: str = "480p") -> None:
         root = Path(root)
         self.root = next((r for r in (root, root / "DAVIS") if (r / "JPEGImages" / resolution).is_dir()), root)
         self.frames = self.root / "JPEGImages" / resolution
         self.masks = self.root / "Annotations" / resolution
-        self.listing = self.root / "ImageSets" / resolution / "val.txt"
+        self.listing = self.root / "ImageSets" / (self.listings or resolution) / "val.txt"
         require(
             self.frames.is_dir(),
-            f"{root} is no DAVIS 2016: JPEGImages/{resolution} is missing. Fetch it with "
-            f"'ikebook data get davis2016 --root {root}', or name the folder that holds it.",
+            f"{root} is no {self.title}: JPEGImages/{resolution} is missing. Fetch it with "
+            f"'ikebook data get {self.name} --root {root}', or name the folder that holds it.",
         )
 
     def sequences(self) -> list[str]:
@@ -45,11 +50,9 @@ class Davis2016:
             lines = self.listing.read_text(encoding="utf-8", errors="replace").split("\n")
             first = [Path(line.split()[0]) for line in lines if line.strip()]  # a frame's path, or a sequence's name
             listed = dict.fromkeys(path.parent.name or path.name for path in first)
-            names = [name for name in listed if self._is_sequence(self.frames, name)]
+            names = [name for name in listed if is_folder(self.frames, name)]
         else:
-            names = sorted(
-                folder.name for folder in self.frames.iterdir() if self._is_sequence(self.frames, folder.name)
-            )
+            names = folders(self.frames)
         require(len(names) > 0, f"{self.frames} holds no sequence.")
         return names
 
@@ -62,13 +65,13 @@ class Davis2016:
         for frame in frames:
             if frame.stem not in files:
                 raise InputError(f"{self.masks / sequence} has no annotation of frame {frame.stem}.")
-            yield read_image(files[frame.stem], cv2.IMREAD_GRAYSCALE) > 127
+            yield self.read(files[frame.stem])
+
+    def read(self, file: Path) -> np.ndarray:
+        """One annotation, (h, w) bool."""
+        return np.asarray(read_image(file, cv2.IMREAD_GRAYSCALE) > 127)
 
     def _folder(self, parent: Path, sequence: str) -> Path:
-        if not self._is_sequence(parent, sequence):
+        if not is_folder(parent, sequence):
             raise InputError(f"{sequence!r} is no sequence in {parent}; there are {', '.join(self.sequences())}.")
         return parent / sequence
-
-    def _is_sequence(self, parent: Path, name: str) -> bool:
-        """Whether `name` is a folder in `parent` itself, and not a hidden one."""
-        return name != "" and not name.startswith(".") and Path(name).name == name and (parent / name).is_dir()

@@ -5,19 +5,16 @@ from __future__ import annotations
 import shutil
 import stat
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from ikebook import check
 from ikebook.check import InputError, require
+from ikebook.download import download
 
-CHUNK = 1 << 20
 LARGEST = 50 << 30
 """Archives that would unpack to more bytes than this are refused."""
 
@@ -28,7 +25,7 @@ class Source:
 
     title: str
     url: str
-    checksum: str  # "md5:..." or "sha256:..."
+    checksum: str  # "md5:..." or "sha256:..."; "none" where none is known
     size: str  # of the archive, for people
     note: str  # licence and reservations
 
@@ -41,8 +38,42 @@ SOURCES = {
         size="1.9 GB",
         note="The licence of each video is its author's. Address and checksum are as once published.",
     ),
+    "davis2017": Source(
+        title="DAVIS 2017: 90 sequences, 30 of them for validation, at 480p",
+        url="https://data.vision.ee.ethz.ch/csergi/share/davis/DAVIS-2017-trainval-480p.zip",
+        checksum="sha256:e3d0b5b77c3d031b000a19e0e25e3e2cac65d183755601bc2cf066df1a2aa492",
+        size="0.8 GB",
+        note="The licence of each video is its author's. Address and checksum are as once published.",
+    ),
+    "segtrackv2": Source(
+        title="SegTrack v2: 14 sequences",
+        url="https://web.engr.oregonstate.edu/~lif/SegTrack2/SegTrackv2.zip",
+        checksum="none",
+        size="some 0.2 GB",
+        note="For research. No checksum has been published, so only the archive's own are compared.",
+    ),
+    "fbms59": Source(
+        title="FBMS-59: the 30 sequences of the test set",
+        url="https://lmb.informatik.uni-freiburg.de/resources/datasets/fbms/FBMS_Testset.zip",
+        checksum="none",
+        size="some 0.5 GB",
+        note="For research. No checksum has been published, so only the archive's own are compared.",
+    ),
 }
 """Data sets that can be fetched, by name."""
+
+BY_HAND = {
+    "youtube-objects": """YouTube-Objects with the masks of Jain & Grauman: 10 categories, 126 shots
+  1. Open https://vision.cs.utexas.edu/projects/videoseg/data_download_register.html, register, and fetch the masks.
+  2. If images/ of the shots hold the labelled frames only, fetch all frames from
+     https://data.vision.ee.ethz.ch/cvl/youtube-objects/ and put those of a shot into its images/ folder.
+  3. Unpack so that ROOT/aeroplane/data/0001/shots/001/images/ and .../labels/ are there; name ROOT with --root.""",
+    "davsod": """DAVSOD, easy test split: 35 sequences
+  1. Open https://github.com/DengPingFan/DAVSOD, and follow its link to Easy-35.zip (2.2 GB, on Google Drive).
+  2. Unpack so that ROOT/select_0001/Imgs/ and ROOT/select_0001/GT_object_level/ are there, or ROOT/Easy-35/select_0001/...;
+     name ROOT with --root.""",
+}
+"""Data sets without an address that a program could fetch them from: what to do instead."""
 
 
 def fetch(
@@ -73,7 +104,8 @@ def fetch(
     InputError
         If the address does not answer, the checksum differs, or the archive is not safe to unpack.
     """
-    check.one_of("data set", name, SOURCES)
+    check.one_of("data set", name, [*SOURCES, *BY_HAND])
+    require(name in SOURCES, f"{name} has to be fetched by hand. {BY_HAND.get(name, '')}")
     url, checksum = url or SOURCES[name].url, checksum or SOURCES[name].checksum
     algorithm, _, digest = checksum.partition(":")
     require(
@@ -88,7 +120,7 @@ def fetch(
     fetched = not archive.exists()
     if fetched:
         part = root / f"{name}.zip.part"
-        _download(url, part, progress)
+        download(url, part, progress, "give another address with --url")
         part.replace(archive)
     if checksum != "none":
         import pooch  # takes 0.4 s to import, and few programs that read a data set fetch one
@@ -140,38 +172,3 @@ def unpack(archive: Path, target: Path) -> None:
     except Exception as error:  # noqa: BLE001  # a damaged archive fails in more ways than can be listed
         reason = str(error) or type(error).__name__
         raise InputError(f"{archive} can't be unpacked ({reason}); make room, or remove it and try again.") from None
-
-
-def _download(url: str, part: Path, progress: Callable[[int, int], Any] | None) -> None:
-    """Download to `part`, going on where an earlier call stopped if the server can."""
-    require(
-        url.startswith(("https://", "http://", "file://")), f"url is {url!r}; expected one that begins with https://."
-    )
-    there = part.stat().st_size if part.exists() else 0
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "ikebook"})  # noqa: S310
-        if there:
-            request.add_header("Range", f"bytes={there}-")
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            resumed = getattr(answer, "status", None) == 206
-            there = there if resumed else 0
-            total = there + int(answer.headers.get("Content-Length") or 0)
-            with part.open("ab" if resumed else "wb") as stream:
-                while chunk := answer.read(CHUNK):
-                    stream.write(chunk)
-                    there += len(chunk)
-                    if progress is not None:
-                        progress(there, total)
-        if there < total:
-            raise ConnectionError(f"the connection ended after {there} of {total} bytes")
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416 and there:  # nothing is left to send: the part is whole, as its checksum will tell
-            return
-        raise InputError(f"{url} answered {error.code} {error.reason}. Give another address with --url.") from None
-    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: no such address can be
-        reason = getattr(error, "reason", error)
-        raise InputError(
-            f"{url} could not be fetched ({reason}). Is there a network? Run the command again to go on where it stopped, "
-            "or give another address with --url."
-        ) from None

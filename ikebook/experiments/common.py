@@ -65,7 +65,11 @@ def read(task: Task, name: str, frames: int | None = None) -> Subject:
         clip = clip.first(frames)
     require(len(clip) >= 3, f"sequence {name!r} has {len(clip)} frames; the experiments need three or more.")
     annotations = islice(task.dataset.annotations(name), len(clip))
-    shares = np.stack([resize_area(mask.astype(np.float32), task.size) for mask in annotations])
+    masks = [mask for mask in annotations if mask is not None]
+    require(
+        len(masks) == len(clip), f"sequence {name!r} has annotations of some frames only; the experiments need all."
+    )
+    shares = np.stack([resize_area(mask.astype(np.float32), task.size) for mask in masks])
     return Subject(clip, shares, shares > 0.5)
 
 

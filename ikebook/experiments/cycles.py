@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ikebook.check import InputError
 from ikebook.cycle import CycleOptions
 from ikebook.evaluate import cycles, evaluate
 from ikebook.experiments.common import Task, new_figure, percent, text_table, write_figure
@@ -48,6 +49,8 @@ def measure(task: Task) -> list[dict[str, Any]]:
         task.say(f"{name}:")
         told = RunOptions(size=task.size, cycle=replace(options, tolerance=0.0))
         results = evaluate(task.dataset, task.out / _folder(name), told, task.sequences, report=_reporter(task))
+        for sequence, failure in results["failed"].items():
+            raise InputError(f"{sequence}: {failure['reason']}")
         for row in cycles(results):
             known = PAPER[name].get((row["cycle"], row["module"]))
             rows.append({"variant": name} | row | {"paper_J_change": known})

@@ -136,7 +136,7 @@ def _known(subject: Subject) -> list[tuple[str, Tensor]]:
 
 def _centred_saliency(subject: Subject, flow: Flow, matrix: FeatureMotion, saliency: Any) -> Tensor:
     """The motion saliency less each frame's mean: it settles the sign of labels, as in `graph.choose`."""
-    maps = where_salient(subject.clip, flow, saliency, (), matrix.dtype, matrix.device, Room())
+    maps = where_salient(subject.clip, [flow], saliency, (), matrix.dtype, matrix.device, Room())
     values = tensor(maps[:])
     return values - values.mean(dim=(1, 2), keepdim=True)
 

@@ -20,6 +20,7 @@ from ikebook.flow.farneback import Farneback, FarnebackOptions
 from ikebook.flow.fields import Flow, noisy, resize_flow
 from ikebook.flow.files import FlowFiles, read_flo, write_flo
 from ikebook.flow.known import KnownFlow
+from ikebook.sources import UNTRAINED, Source, read_note
 from ikebook.storage import Recorder, Room
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "FlowProvider",
     "KnownFlow",
     "compute_flow",
+    "flow_source",
     "noisy",
     "provider",
     "read_flo",
@@ -40,7 +42,8 @@ __all__ = [
     "write_flo",
 ]
 
-PROVIDERS = ("dis", "farneback")
+PROVIDERS = ("dis", "farneback", "raft", "raft-small")
+"""Who computes flow, by name; after RAFT's, a colon and weights may follow: `raft:C_T_SKHT_V2`, `raft:weights.pth`."""
 
 
 class FlowProvider(Protocol):
@@ -58,18 +61,47 @@ class FlowProvider(Protocol):
         ...
 
 
-def provider(name: str | Path) -> FlowProvider:
-    """The provider called `name` with its default options, or the one that reads the folder `name`."""
+def is_provider(name: str | Path) -> bool:
+    """Whether `name` says who computes flow, and not where it lies."""
+    return str(name).partition(":")[0] in PROVIDERS
+
+
+def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> FlowProvider:
+    """The provider called `name` with its default options, or the one that reads the folder `name`.
+
+    Parameters
+    ----------
+    name : one of `PROVIDERS`, for RAFT with `:WEIGHTS` if others than the default ones are meant, or a folder
+    device : where networks compute
+    half : networks in half precision
+    """
+    kind, colon, weights = str(name).partition(":")
     if name == "dis":
         return Dis()
     if name == "farneback":
         return Farneback()
+    if kind in ("raft", "raft-small"):
+        from ikebook.flow.raft import DEFAULT, WEIGHTS, Raft, RaftOptions
+        from ikebook.weights import local
+
+        model = "raft_small" if kind == "raft-small" else "raft_large"
+        local(weights if colon else DEFAULT, WEIGHTS[model])  # whether there are such weights
+        return Raft(RaftOptions(model=model, weights=weights if colon else DEFAULT, half=half), device)
     folder = Path(name)
     if not folder.is_dir():
         raise InputError(
             f"flow is {str(name)!r}; expected {', '.join(PROVIDERS)} or a folder with forward/*.flo and backward/*.flo."
         )
     return FlowFiles(folder)
+
+
+def flow_source(name: str, role: str = "flow") -> Source:
+    """Who computes the flow that `name` stands for, and what taught them; for a folder, what its `source.json` says."""
+    if is_provider(name):
+        chosen = provider(name)
+        known = getattr(chosen, "source", None)
+        return known(role) if known is not None else Source(role=role, name=name, supervision=UNTRAINED)
+    return read_note(Path(name), role, name)
 
 
 def compute_flow(
@@ -107,7 +139,15 @@ def compute_flow(
     forward, backward = Recorder(room, pairs), Recorder(room, pairs)
     steps = iter(()) if progress is None else iter(progress)
     for ahead, back in provider.pairs(clip.originals()):
-        require(len(forward) < pairs, f"flow has more than {pairs} fields, but the clip has {len(clip)} frames.")
+        index = len(forward)
+        require(index < pairs, f"flow has more than {pairs} fields, but the clip has {len(clip)} frames.")
+        for field in (ahead, back):
+            bad = field.size - int(np.isfinite(field).sum())
+            require(
+                bad == 0,
+                f"the flow between frames {clip.frame_names[index]} and {clip.frame_names[index + 1]} has {bad} values that "
+                "are NaN or infinite; compute it again, or by another method.",
+            )
         forward.append(resize_flow(ahead, clip.size))
         backward.append(resize_flow(back, clip.size))
         next(steps, None)

@@ -19,8 +19,9 @@ LARGEST_SIDE = 32000
 class PairwiseFlow:
     """Flow from each pair of consecutive frames on its own."""
 
-    def __init__(self, max_height: int) -> None:
+    def __init__(self, max_height: int, smallest_side: int = SMALLEST_SIDE) -> None:
         self.max_height = max_height
+        self.smallest_side = smallest_side
 
     def pairs_of_grey(
         self, frames: Iterable[np.ndarray], search: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -35,8 +36,8 @@ class PairwiseFlow:
     def _fit(self, frame: np.ndarray) -> np.ndarray:
         h, w = frame.shape[:2]
         if h > self.max_height:
-            return resize_area(frame, (max(SMALLEST_SIDE, round(w * self.max_height / h)), self.max_height))
-        factor = min(SMALLEST_SIDE / min(h, w), LARGEST_SIDE / max(h, w))
+            return resize_area(frame, (max(self.smallest_side, round(w * self.max_height / h)), self.max_height))
+        factor = min(self.smallest_side / min(h, w), LARGEST_SIDE / max(h, w))
         if factor > 1:
             return resize_area(frame, (round(w * factor), round(h * factor)))
         return frame

@@ -12,10 +12,12 @@ import numpy as np
 
 from ikebook.check import InputError, require
 from ikebook.datasets import open_dataset
-from ikebook.evaluate import Results, cycles
+from ikebook.evaluate import cycles
 from ikebook.report.pages import OURS, Block, write_html, write_markdown
 from ikebook.report.pictures import bars, extreme_frames
 from ikebook.report.published import DATASETS, PAPER, PUBLISHED, TABLE_3, TITLES, WHOLE, Published
+from ikebook.results import Results
+from ikebook.sources import Source, label_trained
 
 SCORES = {
     "J_mean": "J mean",
@@ -24,8 +26,10 @@ SCORES = {
     "F_mean": "F mean",
     "F_recall": "F recall",
     "F_decay": "F decay",
-    "f_beta": "F-measure",
-    "mae": "MAE",
+    "MAE": "MAE",
+    "Fbeta_adaptive": "F-measure, adaptive",
+    "Fbeta_mean": "F-measure, mean",
+    "Fbeta_max": "F-measure, greatest",
 }
 """Scores that an entry may have, and what a table calls them. Those of J and F are shown in percent."""
 
@@ -51,12 +55,23 @@ class Run:
 
     @property
     def dataset(self) -> str:
-        return str(self.options.get("dataset", "davis2016"))
+        return str(self.options["dataset"])
 
     @property
-    def labels(self) -> bool:
-        """Whether something that human labels were used for went into it."""
-        return bool(self.options.get("label_trained"))
+    def labels(self) -> str:
+        """Whether human labels taught its sources: "yes", "no", or "?" where nobody has said; of masks made elsewhere, "?"."""
+        sources = self.options.get("sources")
+        known = None if sources is None else label_trained(Source(**one) for one in sources)
+        return {True: "yes", False: "no", None: "?"}[known]
+
+    @property
+    def failed(self) -> dict[str, dict[str, str]]:
+        return dict(self.results["failed"])
+
+    @property
+    def measures(self) -> tuple[str, str]:
+        """The two scores that the paper's table of this data set has."""
+        return ("Fbeta_max", "MAE") if "Fbeta_max" in self.results["mean"] else ("J_mean", "F_mean")
 
 
 def write_report(folders: Sequence[Path], out: Path, date: str, *, frames: bool = True) -> list[Path]:
@@ -87,8 +102,14 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         problem = f"{folder} holds no results of 'ikebook evaluate'; name the folder that was its --out."
         try:
             results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-            sound = all(isinstance(results[key], dict) for key in ("mean", "sequences", "options", "versions"))
+            sound = all(
+                isinstance(results[key], dict) for key in ("mean", "sequences", "failed", "options", "versions")
+            )
             sound = sound and all(isinstance(entry["frames"], int) for entry in results["sequences"].values())
+            sound = sound and all(isinstance(one["reason"], str) for one in results["failed"].values())
+            sound = sound and isinstance(results["options"]["dataset"], str)
+            for source in results["options"].get("sources", ()):
+                Source(**source)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(problem) from None
         require(sound, problem)
@@ -118,8 +139,8 @@ def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[
     for run in runs:
         yield Block("h2", f"{run.name}: sequence by sequence")
         yield Block("table", rows=_sequence_rows(run))
-        for name, reason in (run.results.get("failed") or {}).items():
-            yield Block("p", f"{name} failed: {reason}")
+        for name, failure in run.failed.items():
+            yield Block("p", f"{name} failed: {failure['reason']}")
         yield from _pictures(run, frames=frames)
     yield Block("h2", "Time and memory")
     yield Block("p", "Seconds of each stage, mean of the sequences, on the machine that made the results.")
@@ -143,7 +164,7 @@ def _run_row(run: Run) -> list[str]:
         ", ".join(cues) or "none",
         str(cycle.get("cycles", "-")),
         "none" if cycle.get("network") is None or cycle.get("cycles") == 1 else "U-Net",
-        "yes" if run.labels else "no",
+        run.labels,
     ]
 
 
@@ -192,15 +213,14 @@ def _belongs(run: Run, table: int) -> bool:
 
 
 def _score_rows(run: Run, table: int) -> list[list[str]]:
-    told = ["", "yes" if run.labels else "no", "no", run.name]
+    told = ["", run.labels, "no", run.name]
     if table in (1, 2):
         first = cycles(run.results)[0]
         return [[f"{OURS}{run.name}, first graph", "", _cell("J_mean", first), _cell("F_mean", first), *told[1:]]]
-    keys = ("f_beta", "mae") if table == 4 else ("J_mean", "F_mean")
     rows = []
     for key, what in (("mean", ""), ("mean_refined", ", refined")):
-        if (mean := run.results.get(key)) and mean.get(keys[0]) is not None:
-            rows.append([f"{OURS}{run.name}{what}", "", *(_cell(measure, mean) for measure in keys), *told[1:]])
+        if (mean := run.results.get(key)) and mean.get(run.measures[0]) is not None:
+            rows.append([f"{OURS}{run.name}{what}", "", *(_cell(measure, mean) for measure in run.measures), *told[1:]])
     return rows
 
 
@@ -236,8 +256,8 @@ def _sequence_rows(run: Run) -> list[list[str]]:
 
 
 def _pictures(run: Run, *, frames: bool) -> Iterator[Block]:
-    pair = ("f_beta", "mae") if "f_beta" in run.results["mean"] else ("J_mean", "F_mean")
-    columns = {key: SCORES[key] for key in pair if any(one.get(key) is not None for one in run.sequences.values())}
+    scored = [key for key in run.measures if any(one.get(key) is not None for one in run.sequences.values())]
+    columns = {key: SCORES[key] for key in scored}
     yield Block(
         "png", f"Scores of each sequence of {run.name}.", name=f"bars-{run.name}", data=bars(run.sequences, columns)
     )

@@ -47,9 +47,7 @@ def bars(sequences: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str])
     return _png(figure)
 
 
-def extreme_frames(
-    dataset: Dataset, masks: Path, sequences: Sequence[str], count: int = 3, scored: slice = slice(1, -1)
-) -> dict[str, bytes]:
+def extreme_frames(dataset: Dataset, masks: Path, sequences: Sequence[str], count: int = 3) -> dict[str, bytes]:
     """The frames with the least and the greatest J, no more than one of each sequence: pictures "worst" and "best".
 
     Parameters
@@ -58,31 +56,30 @@ def extreme_frames(
     masks : folder with `<sequence>/<frame>.png`
     sequences : names
     count : frames in a picture
-    scored : which frames of a sequence count
 
     Raises
     ------
     InputError
         If a mask is missing, or has not its annotation's size.
     """
-    scores = {name: _scores(dataset, masks / name, name)[scored] for name in sequences}
-    scores = {name: found for name, found in scores.items() if found}
-    first = scored.start or 0
+    scores = {name: found for name in sequences if (found := _scores(dataset, masks / name, name))}
     pictures = {}
-    for what, pick, order in (("worst", np.argmin, 1), ("best", np.argmax, -1)):
-        places = {name: int(pick(found)) for name, found in scores.items()}
+    for what, pick, order in (("worst", min, 1), ("best", max, -1)):
+        places = {name: pick(found, key=found.__getitem__) for name, found in scores.items()}
         shown = sorted(places, key=lambda name: order * scores[name][places[name]])[:count]
+        if not shown:
+            continue
         figure = Figure(figsize=(3.4 * len(shown), 4.4), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(2, len(shown), squeeze=False)
         for column, name in enumerate(shown):
-            index = first + places[name]
+            index = places[name]
             clip = dataset.clip(name, (16, 16))
             frame = next(itertools.islice(clip.originals(), index, None))
             truth = next(itertools.islice(dataset.annotations(name), index, None))
+            assert truth is not None  # others have no score
             frame_name = clip.frame_names[index]
-            score = scores[name][places[name]]
-            titles = (f"{name} {frame_name}, J {100 * score:.0f}", "annotation")
+            titles = (f"{name} {frame_name}, J {100 * scores[name][index]:.0f}", "annotation")
             for axis, mask, title in zip(
                 axes[:, column], (_mask(masks / name, frame_name), truth), titles, strict=True
             ):
@@ -93,10 +90,16 @@ def extreme_frames(
     return pictures
 
 
-def _scores(dataset: Dataset, folder: Path, name: str) -> list[float]:
+def _scores(dataset: Dataset, folder: Path, name: str) -> dict[int, float]:
+    """J of each frame that the data set's protocol scores, by its index."""
     frames = dataset.clip(name, (16, 16)).frame_names
-    pairs = zip(frames, dataset.annotations(name), strict=True)
-    return [region_similarity(_mask(folder, frame), truth) for frame, truth in pairs]
+    scored = range(len(frames)) if dataset.protocol.ends else range(1, len(frames) - 1)
+    truths = enumerate(dataset.annotations(name))
+    return {
+        index: region_similarity(_mask(folder, frames[index]), truth)
+        for index, truth in truths
+        if truth is not None and index in scored
+    }
 
 
 def _mask(folder: Path, frame: str) -> np.ndarray:

@@ -1,0 +1,35 @@
+"""DAVIS 2017 (Pont-Tuset et al., arXiv:1704.00675) as one object, in its official layout:
+
+ROOT/JPEGImages/480p/<sequence>/00000.jpg
+ROOT/Annotations/480p/<sequence>/00000.png      palette image: 0 is background, 1, 2, ... are objects
+ROOT/ImageSets/2017/val.txt                     names of sequences
+
+All objects together are foreground. Of the sequences that DAVIS 2016 has too, that gives its masks only approximately:
+there, some objects beside the main one count as background.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ikebook.datasets.davis2016 import Davis2016
+from ikebook.datasets.folders import read_any_object
+
+
+class Davis2017(Davis2016):
+    """The sequences of the validation set where `val.txt` lists them, else all that have a folder. Scored like DAVIS 2016.
+
+    Parameters
+    ----------
+    root : the folder that holds `JPEGImages`, or the one above it, as the official archive unpacks to (`DAVIS/`)
+    resolution : "480p", or "Full-Resolution" where you have it
+    """
+
+    name = "davis2017"
+    title = "DAVIS 2017"
+    listings = "2017"
+
+    def read(self, file: Path) -> np.ndarray:
+        return read_any_object(file)

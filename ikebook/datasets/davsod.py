@@ -1,0 +1,67 @@
+"""DAVSOD (Fan et al., CVPR 2019, doi:10.1109/CVPR.2019.00875), its easy test split, in its official layout:
+
+ROOT/select_0001/Imgs/0005.png                  frames, named after their numbers in the video they come from
+ROOT/select_0001/GT_object_level/0005.png       above 127 is object; some are two-channel PNGs, and some are missing
+
+The paper's Table 4 has F and MAE: F-beta with beta^2 = 0.3, the greatest over all thresholds, as in the benchmark of the
+data set's authors, and the mean absolute error, both of soft masks. All annotated frames are scored; of salient objects
+that share a frame, all are foreground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ikebook.check import require
+from ikebook.clip import image_files
+from ikebook.datasets.folders import FolderDataset, folders, read_mask
+from ikebook.protocol import Protocol
+
+SPLIT = "Easy-35"
+
+
+class Davsod(FolderDataset):
+    """The sequences of the easy test split.
+
+    Parameters
+    ----------
+    root : the folder that holds the sequences (`select_0001/`, ...), or one above it (`Easy-35/`, `DAVSOD/Easy-35/`)
+    """
+
+    name = "davsod"
+    protocol = Protocol(reported=("Fbeta_max", "MAE"), saliency=True)
+
+    def __init__(self, root: str | Path) -> None:
+        root = Path(root)
+        places = (root, root / SPLIT, root / "DAVSOD" / SPLIT, root / SPLIT / SPLIT)
+        self.root = next((r for r in places if r.is_dir() and self._found(r)), root)
+        self._names = self._found(self.root) if self.root.is_dir() else []
+        require(
+            len(self._names) > 0,
+            f"{root} is no DAVSOD: select_*/Imgs and select_*/GT_object_level are missing. "
+            "'ikebook data get davsod' says how to come by it.",
+        )
+
+    def sequences(self) -> list[str]:
+        return list(self._names)
+
+    def frames_folder(self, sequence: str) -> Path:
+        return self.root / sequence / "Imgs"
+
+    def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
+        frames = image_files(self.folder(sequence))
+        masks = {file.stem: file for file in image_files(self.root / sequence / "GT_object_level")}
+        for frame in frames:
+            file = masks.get(frame.stem)
+            yield None if file is None else read_mask(file)
+
+    @staticmethod
+    def _found(place: Path) -> list[str]:
+        return [
+            name
+            for name in folders(place)
+            if (place / name / "Imgs").is_dir() and (place / name / "GT_object_level").is_dir()
+        ]

@@ -95,6 +95,7 @@ class TestResults:
             assert entry["frames"] == 5
             assert {"eigenvalues", "residual", "threshold", "seconds", "warnings"} <= set(entry)
         made_with = stored["options"].copy()
+        assert made_with.pop("dataset") == "davis2016"
         assert made_with.pop("root").endswith("DAVIS")
         assert made_with.pop("ikebook") == ikebook.__version__
         assert made_with == json.loads(json.dumps(OPTIONS.as_dict()))
@@ -409,7 +410,7 @@ class TestMasks:
         assert {name: without(entry, "where") for name, entry in results["sequences"].items()} == {
             name: {"frames": 5} | perfect for name in SEQUENCES
         }
-        assert results["options"] == {"masks": str(masks)}
+        assert results["options"] == {"dataset": "davis2016", "masks": str(masks)}
         files = {f"sequences/{name}.json" for name in SEQUENCES}
         assert tree(tmp_path / "out") == files | {".lock", "results.json", "results.csv"}
         assert load(tmp_path / "out")["mean"] == perfect

@@ -169,7 +169,7 @@ LEAVES = {
     "widgets": set(),
     "arguments": {"cli", "check_answers.own_video"},
     "parts": {"cli"},
-    "results": {"evaluate", "parts"},
+    "results": {"evaluate", "parts", "report"},
     "run": {"cluster", "parts", "evaluate", "experiments.cycles", "cli"},
     "cluster": {"evaluate", "parts", "cli"},
     "cli": {"__main__"},

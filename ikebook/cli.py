@@ -87,6 +87,8 @@ def _segment_parts(options: argparse.Namespace, run_options: Any, out: Path) -> 
 
     with _board(options) as board, _runner(options, run_options, board) as (runner, placed):
         summary = segment_parts(Path(options.input), out, placed, options.parts, runner, _say)
+    for line in marks(summary["options"]["sources"]):
+        print(line)
     print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")
     print(f"Written to {out}: masks/, soft/, summary.json")
 

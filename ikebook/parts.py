@@ -32,7 +32,16 @@ import ikebook
 from ikebook import check
 from ikebook.chains import MotionChains
 from ikebook.check import InputError, require
-from ikebook.clip import AUTO, WORKING_SIZE, ImageFolder, VideoFile, image_files, names_of, resize_area
+from ikebook.clip import (
+    AUTO,
+    WORKING_SIZE,
+    ImageFolder,
+    VideoFile,
+    files_fingerprint,
+    image_files,
+    names_of,
+    resize_area,
+)
 from ikebook.cluster import Lost, Runner
 from ikebook.cycle import Progress
 from ikebook.eigen import PAIRS
@@ -45,10 +54,11 @@ from ikebook.motion import MotionMatrix
 from ikebook.operator import full_precision
 from ikebook.reduced import Reduced, reduce, reduced_residuals, solve_reduced
 from ikebook.results import held, is_held
-from ikebook.run import RunOptions, silent
+from ikebook.run import RunOptions, clear, silent
 from ikebook.saliency import STILL, both_directions, motion_evidence, saliency_map
+from ikebook.sources import label_trained
 from ikebook.storage import pictures, tensor
-from ikebook.writers import atomic, plain, write_json, write_mask, write_soft
+from ikebook.writers import TEMPORARY, atomic, plain, write_json, write_mask, write_soft
 
 PICKED = 1_000_000
 """Values that a quantile is taken of, about, as in `ikebook.saliency.quantile`."""
@@ -98,6 +108,12 @@ def find_evidence(part: Part, progress: Progress = silent) -> dict[str, np.ndarr
         ticks = iter(progress("flow", len(around) - 1))
         fields: list[tuple[np.ndarray, np.ndarray]] = []
         for ahead, back in _provider(part, around).pairs(_frames(part.path, around)):
+            pair = around.start + len(fields)
+            require(
+                bool(np.isfinite(ahead).all() and np.isfinite(back).all()),
+                f"the flow between frames {pair} and {pair + 1} has values that are NaN or infinite; compute it again, or by "
+                "another method.",
+            )
             fields.append((resize_flow(ahead, part.size), resize_flow(back, part.size)))
             next(ticks, None)
         require(
@@ -223,10 +239,16 @@ def segment_parts(
     first = next(_frames(path, range(1)))
     size = (WORKING_SIZE if first.shape[1] >= first.shape[0] else WORKING_SIZE[::-1]) if options.size == AUTO else None
     size = size or check.size("size", options.size)
+    flow = options.provider()
+    require(
+        not isinstance(flow, FlowFiles) or len(flow.forward) == frames - 1,
+        f"{options.flow} has flow of {len(getattr(flow, 'forward', ()))} pairs of frames, but {path} has {frames} frames: "
+        f"expected {frames - 1}.",
+    )
     told = {"path": str(path), "frames": frames, "every": every, "size": list(size), "ikebook": ikebook.__version__}
-    told["options"] = plain(options.as_dict())
+    told |= {"fingerprint": _fingerprint(path), "flow": flow.describe(), "options": plain(options.as_dict())}
     with held(out) as token:
-        _same_plan(out / "parts" / "plan.json", told)
+        _same_plan(out / "parts", told)
         parts = {
             f"part {start}": Part(
                 path=path,
@@ -268,6 +290,7 @@ def segment_parts(
             "saliency_scale": scale,
             "threshold": threshold,
             "object_share": sum(int(one["object"]) for one in pixels) / (frames * size[0] * size[1]),
+            "label_trained": label_trained(options.sources()),
             "options": told["options"],
             "versions": versions(),
         }
@@ -383,9 +406,15 @@ def _load(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _same_plan(path: Path, told: dict[str, Any]) -> None:
-    """Whether parts that are there already are of the same run."""
+def _same_plan(folder: Path, told: dict[str, Any]) -> None:
+    """Make the folder of the parts, or check that what lies there is of the same run: all of it is removed in the end."""
+    path = folder / "plan.json"
     if not path.exists():
+        others = folder.exists() and not (
+            folder.is_dir() and all(TEMPORARY.fullmatch(one.name) for one in folder.iterdir())
+        )
+        require(not others, f"{folder} is there, and is none of ikebook's; move it, or choose another --out.")
+        clear(folder.parent)
         write_json(path, told)
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
@@ -393,7 +422,7 @@ def _same_plan(path: Path, told: dict[str, Any]) -> None:
         known = None
     require(
         known == plain(told),
-        f"{path.parent} is of a video or of options that are not these; remove it, or choose another --out.",
+        f"{folder} is of a video or of options that are not these; remove it, or choose another --out.",
     )
 
 
@@ -403,6 +432,11 @@ def _provider(part: Part, frames: range) -> Any:
         pairs = slice(frames.start, frames.stop - 1)
         provider.forward, provider.backward = provider.forward[pairs], provider.backward[pairs]
     return provider
+
+
+def _fingerprint(path: Path) -> str:
+    """A text that changes when any frame does."""
+    return files_fingerprint(image_files(path) if path.is_dir() else [path])
 
 
 def _count(path: Path) -> int:

@@ -246,7 +246,7 @@ def write_results(
     """
     begin, result = time.perf_counter(), outcome.result
     steps = iter(progress("write", len(clip)))
-    _clear(folder)
+    clear(folder)
 
     def overlays() -> Iterator[np.ndarray]:
         for index, (name, frame) in enumerate(zip(clip.frame_names, clip.originals(), strict=True)):
@@ -289,7 +289,7 @@ def forget(checkpoints: Path) -> None:
         checkpoints.rmdir()
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Remove an earlier run's results, its summary last: a run that is stopped must not look like a mixture of two.
 
     Only where that summary says that ikebook made them; other people's files stay.

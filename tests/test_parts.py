@@ -159,6 +159,78 @@ def test_parts_of_other_options_are_not_mixed(folder, tmp_path, monkeypatch) -> 
             segment_parts(folder, tmp_path, options, every, InTurn())
 
 
+def test_parts_of_other_frames_are_not_mixed(folder, tmp_path, monkeypatch) -> None:
+    own, out = Path(shutil.copytree(folder, tmp_path / "own")), tmp_path / "out"
+    actual = ikebook.parts.sum_up
+
+    def stop(*_):
+        raise StopError
+
+    monkeypatch.setattr(ikebook.parts, "sum_up", stop)
+    with pytest.raises(StopError):
+        segment_parts(own, out, OPTIONS, 4, InTurn())
+    shutil.copy(own / "00001.png", own / "00002.png")
+    monkeypatch.setattr(ikebook.parts, "sum_up", actual)
+    with pytest.raises(InputError, match="is of a video or of options that are not these"):
+        segment_parts(own, out, OPTIONS, 4, InTurn())
+
+
+def test_a_folder_of_parts_that_is_not_ours_stays(folder, tmp_path) -> None:
+    """All of OUT/parts is removed in the end: the video must not lie there, nor anything else."""
+    own = Path(shutil.copytree(folder, tmp_path / "parts"))
+    before = tree(tmp_path)
+    for path in (own, folder):
+        with pytest.raises(InputError, match=r"parts is there, and is none of ikebook's; move it"):
+            segment_parts(path, tmp_path, OPTIONS, 4, InTurn())
+        assert tree(tmp_path) - {".lock"} == before
+
+
+def test_results_of_an_earlier_video_do_not_stay_among_these(folder, tmp_path) -> None:
+    segment_parts(folder, tmp_path / "out", OPTIONS, 5, InTurn())
+    short = write_frames(tmp_path / "short", toy("disc", (48, 36), 3).clip.frames)
+    summary = segment_parts(short, tmp_path / "out", OPTIONS, 5, InTurn())
+    same(tmp_path / "out", short, summary)
+    assert len(list((tmp_path / "out" / "soft").iterdir())) == 3
+
+
+def test_flow_that_can_t_be_used_is_refused(folder, tmp_path, monkeypatch) -> None:
+    flow = toy("two_objects", (48, 36), FRAMES + 1).flow
+    for direction in ("forward", "backward"):
+        for index, field in enumerate(getattr(flow, direction)):
+            write_flo(tmp_path / "flow" / direction / f"{index:05d}.flo", field)
+    options = replace(OPTIONS, flow=str(tmp_path / "flow"))
+    with pytest.raises(InputError, match=r"flow of 13 pairs of frames, but .* has 13 frames: expected 12"):
+        segment_parts(folder, tmp_path / "out", options, 4, InTurn())
+    assert not (tmp_path / "out").exists()
+    actual = ikebook.parts._provider(type("P", (), {"options": OPTIONS}), range(2)).pairs
+
+    def spoilt(frames):
+        for ahead, back in actual(frames):
+            back[3, 3] = np.nan
+            yield ahead, back
+
+    monkeypatch.setattr(ikebook.parts, "_provider", lambda *_: type("P", (), {"pairs": staticmethod(spoilt)}))
+    with pytest.raises(InputError, match="the flow between frames 0 and 1 has values that are NaN or infinite"):
+        segment_parts(folder, tmp_path / "out", OPTIONS, 4, InTurn())
+
+
+@pytest.mark.parametrize(
+    ("taught", "mark"), [("labels", "label-trained: flow"), ("synthetic", ""), (None, "training unknown: flow")]
+)
+def test_what_taught_the_flow_is_marked(folder, taught, mark, tmp_path, capsys) -> None:
+    for direction in ("forward", "backward"):
+        for index, field in enumerate(getattr(toy("two_objects", (48, 36), FRAMES).flow, direction)):
+            write_flo(tmp_path / "flow" / direction / f"{index:05d}.flo", field)
+    if taught:
+        (tmp_path / "flow" / "source.json").write_text(json.dumps({"name": "net", "supervision": taught}))
+    arguments = ["segment", str(folder), "--out", str(tmp_path / "out"), "--size", "32x24", "--parts", "8"]
+    assert main([*arguments, "--flow", str(tmp_path / "flow"), "--device", "cpu"]) == 0
+    told = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert told["label_trained"] is {"labels": True, "synthetic": False, None: None}[taught]
+    printed = capsys.readouterr().out
+    assert (mark in printed) if mark else ("trained" not in printed)
+
+
 def test_a_still_video_has_empty_masks(tmp_path) -> None:
     write_frames(tmp_path / "still", np.full((5, 16, 16, 3), 90, np.uint8))
     summary = segment_parts(tmp_path / "still", tmp_path / "out", replace(OPTIONS, size=(16, 16)), 2, InTurn())

@@ -11,6 +11,7 @@ Dask's workers take their orders as pickles, which can run any code: use a sched
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
@@ -136,9 +137,12 @@ class OnCluster:
         states: dict[str, str] = {}
 
         def told(event: tuple[float, Mapping[str, Any]]) -> None:
-            name, state = event[1]["name"], event[1]["state"]
-            states[name] = state
-            self.show({one: states[one] for one in states if one not in done})
+            if event[1]["name"] not in done:  # a message may come late
+                states[event[1]["name"]] = event[1]["state"]
+            show()
+
+        def show() -> None:  # from two threads
+            self.show({name: state for name, state in list(states.items()) if name not in done})
 
         done: set[str] = set()
         client.subscribe_topic(topic, told)
@@ -163,7 +167,7 @@ class OnCluster:
                     return
                 done.add(name)
                 states.pop(name, None)
-                self.show(dict(states))
+                show()
                 yield name, _result(future)
         finally:
             if client.status == "running":
@@ -215,7 +219,7 @@ def workers(
     """
     check.whole("--workers", count, at_least=1, at_most=1024)
     dask, distributed = _dask()
-    gpus = torch.cuda.device_count() if device == "cuda" else 0
+    gpus = visible_gpus() if device == "cuda" else []
     resources = {"GPU": 1.0} if gpus else {}
     specification = {
         index: {
@@ -224,7 +228,7 @@ def workers(
                 "nthreads": 1,
                 "memory_limit": 0,  # videos mind `RunOptions.memory`; Dask would kill a worker that holds more than its share
                 "resources": resources,
-                "env": {"CUDA_VISIBLE_DEVICES": str(index % gpus)} if gpus else {},
+                "env": {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {},
                 "silence_logs": logging.CRITICAL,
                 "dashboard": False,
             },
@@ -249,6 +253,13 @@ def workers(
                 show=show,
                 threads=threads or shares(torch.get_num_threads(), count),
             )
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: whoever set it has given others to others."""
+    given = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    count = torch.cuda.device_count()
+    return given[:count] or [str(index) for index in range(count)]
 
 
 def resources_of(text: str) -> dict[str, float]:

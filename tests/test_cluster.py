@@ -19,7 +19,7 @@ from layouts import tree, write_davis
 
 from ikebook.check import InputError
 from ikebook.cli import main
-from ikebook.cluster import InTurn, Lost, OnCluster, on_cluster, resources_of, shares, told_by, workers
+from ikebook.cluster import InTurn, Lost, OnCluster, on_cluster, resources_of, shares, told_by, visible_gpus, workers
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.evaluate import Task, evaluate, perform
@@ -173,6 +173,23 @@ class TestWithoutProcesses:
 
     def test_threads_are_shared(self) -> None:
         assert [shares(8, count) for count in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("given", "count", "expected"),
+        [
+            ("2,3", 2, ["2", "3"]),
+            (None, 2, ["0", "1"]),
+            ("GPU-8a, GPU-9b,", 2, ["GPU-8a", "GPU-9b"]),
+            ("", 0, []),
+            ("1,-1,0", 1, ["1"]),
+        ],
+    )
+    def test_gpus_are_those_that_this_process_may_use(self, given, count, expected, monkeypatch) -> None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if given is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+        monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+        assert visible_gpus() == expected
 
     def test_progress_tells_the_first_step_and_not_all(self) -> None:
         said: list[str] = []

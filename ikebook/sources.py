@@ -40,16 +40,37 @@ class Source:
 
 
 def read_note(folder: Path, role: str, name: str) -> Source:
-    """The source of the files in `folder`, as its `source.json` says; unknown where there is none, or none to be trusted."""
+    """The source of the files in `folder`, as its `source.json` says, or those of the folders in it, one for each sequence.
+
+    Unknown where there is none, or none to be trusted. Of several, labels count if they taught one of them, and nothing is
+    known if it is not known of one.
+    """
+    found = _note(folder)
+    if found is not None:
+        notes = {found}
+    else:
+        try:
+            inner = sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+        except OSError:
+            inner = []
+        notes = {_note(one) or ("", UNKNOWN) for one in inner}
+    taught = {supervision for _, supervision in notes} or {UNKNOWN}
+    who = ", ".join(sorted({one for one, _ in notes if one}))
+    worst = next(one for one in (LABELS, UNKNOWN, SELF_SUPERVISED, SYNTHETIC, UNTRAINED) if one in taught)
+    return Source(role=role, name=f"{name} ({who[:100]})" if who else name, supervision=worst)
+
+
+def _note(folder: Path) -> tuple[str, str] | None:
+    """Who made the files right in `folder`, and what taught them."""
     try:
         file = folder / NOTE
         told = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size <= LARGEST_NOTE else {}
         who, supervision = told["name"], told["supervision"]
         if isinstance(who, str) and supervision in SUPERVISION:
-            return Source(role=role, name=f"{name} ({who[:100]})", supervision=supervision)
+            return who, supervision
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
-    return Source(role=role, name=name, supervision=UNKNOWN)
+    return None
 
 
 def label_trained(sources: Iterable[Source]) -> bool | None:

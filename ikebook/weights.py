@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -116,6 +117,13 @@ def fetch(weights: Published, option: str) -> Path:
         raise InputError(
             f"{file.parent} can't be made ({error.strerror}); set IKEBOOK_CACHE to another folder."
         ) from None
+    with FileLock(file.with_name(f".{file.name}.lock")):  # several workers may want them at once
+        if not (file.is_file() and sha256(file).startswith(weights.digits)):
+            _download(weights, file, mend)
+    return file
+
+
+def _download(weights: Published, file: Path, mend: str) -> None:
     part = file.with_name(f"{file.name}.part")
     with tqdm(desc=weights.file_name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=None) as bar:
 
@@ -132,7 +140,6 @@ def fetch(weights: Published, option: str) -> Path:
             f"Try again, or {mend}."
         )
     part.replace(file)
-    return file
 
 
 def load(network: nn.Module, file: Path) -> None:

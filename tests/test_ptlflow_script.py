@@ -111,6 +111,8 @@ def test_a_data_set_gets_a_folder_for_each_sequence(script, tmp_path) -> None:
     assert script(tmp_path / "data", "--model", "net", "--out", tmp_path / "flow", "--sequences", "bee,cat")[0] == 0
     assert sorted(place.name for place in (tmp_path / "flow").iterdir()) == ["bee", "cat"]
     assert [len(list((tmp_path / "flow" / name / "forward").iterdir())) for name in ("bee", "cat")] == [2, 3]
+    found = flow_source(str(tmp_path / "flow"))  # as `evaluate` asks
+    assert (found.supervision, found.name.endswith("flow (ptlflow net random weights)")) == (UNTRAINED, True)
     assert "has no folder 'dog'; there are ant, bee, cat" in script(
         tmp_path / "data", "--model", "net", "--out", tmp_path / "flow", "--sequences", "dog"
     )[1]  # fmt: skip
@@ -158,6 +160,15 @@ def test_other_options_or_frames_begin_anew(script, tmp_path) -> None:
     script(folder, "--model", "net", "--out", tmp_path / "flow")
     assert script(folder, "--model", "net", "--checkpoint", "things", "--out", tmp_path / "flow")[0] == 0
     assert script.calls() == 12
+    write_frames(tmp_path / "other", frames(1), suffix=".bmp")
+    bitmaps = write_frames(tmp_path / "bitmaps", frames(0), suffix=".bmp")
+    script(bitmaps, "--model", "net", "--out", tmp_path / "second")
+    before, first = script.calls(), (tmp_path / "second" / "forward" / "00000.flo").read_bytes()
+    for file in bitmaps.iterdir():  # of equal names and sizes
+        file.write_bytes((tmp_path / "other" / file.name).read_bytes())
+    assert script(bitmaps, "--model", "net", "--out", tmp_path / "second")[0] == 0
+    assert script.calls() == before + 6
+    assert (tmp_path / "second" / "forward" / "00000.flo").read_bytes() != first
     (folder / "00003.png").unlink()
     assert script(folder, "--model", "net", "--checkpoint", "things", "--out", tmp_path / "flow")[0] == 0
     assert len(list((tmp_path / "flow" / "forward").iterdir())) == 2  # and none of the longer clip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -125,7 +127,24 @@ class TestFetch:
         one = published(saved(tmp_path / "net.pth"), "00000000")
         with pytest.raises(InputError, match=r"sha256 begins with .*, not 00000000; it was removed"):
             fetch(one, "--flow net")
-        assert list((tmp_path / "cache" / "weights").iterdir()) == []
+        assert not [file for file in (tmp_path / "cache" / "weights").iterdir() if file.suffix != ".lock"]
+
+    def test_of_several_at_once_one_fetches_them(self, tmp_path, monkeypatch) -> None:
+        one = published(saved(tmp_path / "net.pth"))
+        fetched, actual = [], ikebook.weights.download
+
+        def slow(url, part, *rest):
+            fetched.append(part)
+            part.write_bytes(b"begun")
+            time.sleep(0.3)
+            part.unlink()
+            actual(url, part, *rest)
+
+        monkeypatch.setattr(ikebook.weights, "download", slow)
+        with ThreadPoolExecutor(4) as pool:
+            files = list(pool.map(lambda _: fetch(one, "--flow net"), range(4)))
+        assert len(set(files)) == len(fetched) == 1
+        load(small(2), files[0])
 
     def test_a_damaged_copy_is_fetched_anew(self, tmp_path) -> None:
         one = published(saved(tmp_path / "net.pth"))
@@ -176,6 +195,26 @@ class TestNotes:
     def test_what_says_nothing_sound_says_nothing(self, tmp_path, text) -> None:
         (tmp_path / "source.json").write_text(text)
         assert read_note(tmp_path, "cue", "maps") == Source(role="cue", name="maps", supervision=UNKNOWN)
+
+    @pytest.mark.parametrize(
+        ("notes", "name", "supervision"),
+        [
+            ((SYNTHETIC, SYNTHETIC), "flow (net)", SYNTHETIC),
+            ((SYNTHETIC, LABELS), "flow (net)", LABELS),
+            ((SYNTHETIC, None), "flow (net)", UNKNOWN),
+            ((None, LABELS), "flow (net)", LABELS),
+            ((SELF_SUPERVISED, SYNTHETIC), "flow (net)", SELF_SUPERVISED),
+            ((None, None), "flow", UNKNOWN),
+            ((), "flow", UNKNOWN),
+        ],
+    )
+    def test_a_data_set_s_folders_have_one_each(self, tmp_path, notes, name, supervision) -> None:
+        """As the script for ptlflow writes them."""
+        for index, note in enumerate(notes):
+            (tmp_path / str(index)).mkdir()
+            if note is not None:
+                (tmp_path / str(index) / "source.json").write_text(json.dumps({"name": "net", "supervision": note}))
+        assert read_note(tmp_path, "flow", "flow") == Source(role="flow", name=name, supervision=supervision)
 
     def test_labels_and_what_nobody_knows_are_marked(self) -> None:
         known = [Source(role="flow", name=one, supervision=one) for one in ("none", SYNTHETIC, SELF_SUPERVISED)]

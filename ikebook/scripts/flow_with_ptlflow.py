@@ -166,8 +166,9 @@ def note(options: argparse.Namespace, files: list[Path]) -> dict[str, Any]:
         alone = options.model in FROM_SCRATCH or options.model.startswith(FROM_SCRATCH[3:])
         trained = "synthetic" if alone else "unknown"
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+    own = [Path(options.checkpoint)] if options.checkpoint and Path(options.checkpoint).is_file() else []
+    for file in [*files, *own]:
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
     return {
         "name": f"ptlflow {options.model} {checkpoint}",
         "supervision": options.supervision or trained,

@@ -26,7 +26,7 @@ from ikebook.datasets import Dataset
 from ikebook.flow import PROVIDERS, is_provider
 from ikebook.graph import enlarge
 from ikebook.machine import cpu_name, versions
-from ikebook.protocol import is_score
+from ikebook.protocol import CURVE, is_score
 from ikebook.results import (
     DamagedError,
     Failed,
@@ -240,7 +240,9 @@ def _segmented(dataset: Dataset, name: str, out: Path, options: RunOptions, prog
         mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
         write_mask(masks / f"{frame_name}.png", mask)
     told = summarise(clip, outcome, options)
-    final = {key: value for key, value in outcome.history[-1].items() if is_score(key)}
+    final = {key: value for key, value in outcome.history[-1].items() if is_score(key) or key == CURVE}
+    for half in outcome.history:  # once is enough: it is long
+        half.pop(CURVE, None)
     entry = {"frames": len(clip)} | final | {key: told[key] for key in REPORTED}
     if options.refine is not None:
         entry["refined"] = protocol.of_masks(refined_masks(outcome), _annotations(dataset, name, clip))
@@ -307,7 +309,8 @@ def cycles(results: Results) -> list[Results]:
                 scored.append(ended[-1])
         row = {"cycle": half["cycle"], "module": half["module"], "sequences": len(scored)}
         for key in ("J_mean", "F_mean"):
-            row[key] = float(np.mean([one[key] for one in scored])) if scored else None
+            values = [one[key] for one in scored if one[key] is not None]
+            row[key] = float(np.mean(values)) if values else None
         before = [one for one in rows if one["module"] == row["module"]] or rows[-1:]
         known = before[-1]["J_mean"] if before else None
         row["J_change"] = 100 * (row["J_mean"] - known) / known if known and row["J_mean"] is not None else None
@@ -362,13 +365,14 @@ def _collect(
             sweep(folder)
         for name, failure in earlier_failures(out, used).items():
             merged.add(name, failure)
+        for name in known:
+            with suppress(DamagedError):  # whoever gets the task says so
+                entry = finished(out, name, key)  # of other options: says so before any is removed
+                if entry is not None and (masks is None or name not in names):
+                    merged.add(name, entry)
         if masks is not None:  # they may have changed since
             for name in names:
                 entry_file(out, name).unlink(missing_ok=True)
-        for name in known:
-            with suppress(DamagedError):  # whoever gets the task says so
-                if (entry := finished(out, name, key)) is not None:
-                    merged.add(name, entry)
         tell = report or (lambda *_: None)
         tasks: dict[str, Task] = {}
         for name in names:

@@ -132,6 +132,13 @@ def saliency_scores(
         "mae"; "fbeta_adaptive" at the threshold min(2 mean, 1) of each frame; "fbeta_mean" and "fbeta_max" over 256
         thresholds, of the frames' mean curve.
     """
+    return saliency_measures(soft, truth, beta_squared)[0]
+
+
+def saliency_measures(
+    soft: Iterable[np.ndarray], truth: Iterable[np.ndarray], beta_squared: float = 0.3
+) -> tuple[dict[str, float], np.ndarray]:
+    """What `saliency_scores` gives, and the frames' mean curve, (256,): F-beta at the thresholds 255, ..., 0 of 255."""
     errors, adaptive, curves = [], [], []
     for values, annotation in zip(soft, truth, strict=True):
         check.shape("truth", annotation, ("h", "w"))
@@ -151,12 +158,13 @@ def saliency_scores(
         curves.append(_fbeta(above[0], above[0] + above[1], there, beta_squared))
     require(len(errors) > 0, "soft holds no mask; expected one for each frame.")
     curve = np.mean(curves, axis=0)
-    return {
+    scores = {
         "mae": float(np.mean(errors)),
         "fbeta_adaptive": float(np.mean(adaptive)),
         "fbeta_mean": float(curve.mean()),
         "fbeta_max": float(curve.max()),
     }
+    return scores, curve
 
 
 def _fbeta(hits: np.ndarray | int, found: np.ndarray | int, there: int, beta_squared: float) -> np.ndarray:

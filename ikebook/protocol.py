@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ikebook.metrics import boundary_accuracy, region_similarity, saliency_scores, summary
+from ikebook.metrics import boundary_accuracy, region_similarity, saliency_measures, summary
 
 SALIENCY = {"MAE": "mae", "Fbeta_adaptive": "fbeta_adaptive", "Fbeta_mean": "fbeta_mean", "Fbeta_max": "fbeta_max"}
 """Columns of the salient-object measures, and their names in `ikebook.metrics.saliency_scores`."""
+
+
+LEVELS = 256
+"""Thresholds at which F-beta is computed."""
+
+CURVE = "Fbeta_curve"
+"""F-beta at 256 thresholds, the mean of a sequence's frames: beside its scores, as `Fbeta_max` of a data set needs it."""
 
 
 def is_score(column: str) -> bool:
@@ -27,13 +34,11 @@ class Protocol:
 
     Parameters
     ----------
-    reported : columns that the paper's table of this data set has
-    ends : whether a sequence's first and last frame are scored, too
+    ends : whether a sequence's first and last annotated frame are scored, too
     saliency : whether soft masks are scored as well, by MAE and F-beta
     category : of a sequence's name, its category: scores are averaged within each of them first. None: over sequences
     """
 
-    reported: tuple[str, ...] = ("J_mean", "F_mean")
     ends: bool = True
     saliency: bool = False
     category: Callable[[str], str] | None = None
@@ -46,29 +51,49 @@ class Protocol:
         masks : (h, w) bool, one for each frame, in any iterable: one at a time is looked at
         truth : the same, or None for a frame without annotation
         """
-        scores: list[tuple[float, float] | None] = [
-            None if annotation is None else (region_similarity(mask, annotation), boundary_accuracy(mask, annotation))
-            for mask, annotation in zip(masks, truth, strict=True)
+        scores = [
+            (region_similarity(mask, annotation), boundary_accuracy(mask, annotation))
+            for mask, annotation in self.scored(masks, truth)
         ]
-        kept = [score for score in (scores if self.ends else scores[1:-1]) if score is not None]
-        return summary({"J": [j for j, _ in kept], "F": [f for _, f in kept]})
+        return summary({"J": [j for j, _ in scores], "F": [f for _, f in scores]})
 
-    def of_soft(self, soft: Iterable[np.ndarray], truth: Iterable[np.ndarray | None]) -> dict[str, float]:
-        """MAE and F-beta of all annotated frames' soft masks (h, w), in [0, 1] or 8-bit; empty without `saliency`."""
+    def of_soft(self, soft: Iterable[np.ndarray], truth: Iterable[np.ndarray | None]) -> dict[str, Any]:
+        """MAE and F-beta of the scored frames' soft masks (h, w), in [0, 1] or 8-bit; empty without `saliency`.
+
+        `CURVE` is no score, but a list of 256: what `mean` needs.
+        """
         if not self.saliency:
             return {}
-        pairs = ((values, annotation) for values, annotation in zip(soft, truth, strict=True) if annotation is not None)
+        pairs = self.scored(soft, truth)
         first = next(pairs, None)
         if first is None:
             return dict.fromkeys(SALIENCY, math.nan)
         left, right = itertools.tee(itertools.chain([first], pairs))
-        found = saliency_scores((values for values, _ in left), (annotation for _, annotation in right))
-        return {column: found[name] for column, name in SALIENCY.items()}
+        found, curve = saliency_measures((values for values, _ in left), (annotation for _, annotation in right))
+        return {column: found[name] for column, name in SALIENCY.items()} | {CURVE: curve.tolist()}
+
+    def scored(
+        self, frames: Iterable[np.ndarray], truth: Iterable[np.ndarray | None]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The frames (h, w) that are scored, with their annotations; of frames in any iterables, two at a time are held."""
+        pairs = ((frame, annotation) for frame, annotation in zip(frames, truth, strict=True) if annotation is not None)
+        if self.ends:
+            yield from pairs
+            return
+        next(pairs, None)
+        for inner, _ in itertools.pairwise(pairs):
+            yield inner
 
     def mean(self, sequences: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
-        """Mean of each score over the sequences that have one; by category first, where there are categories."""
+        """Mean of each score over the sequences that have one; by category first, where there are categories.
+
+        `Fbeta_max` is the greatest value of the sequences' mean curve, with one threshold for all: not the mean of what
+        each sequence reaches at a threshold of its own.
+        """
         columns = list(dict.fromkeys(key for entry in sequences.values() for key in entry if is_score(key)))
-        return {column: self._mean(column, sequences) for column in columns}
+        found = {column: self._mean(column, sequences) for column in columns}
+        curves = [entry[CURVE] for entry in sequences.values() if entry.get(CURVE) is not None]
+        return found | ({"Fbeta_max": float(np.mean(curves, axis=0).max())} if curves else {})
 
     def _mean(self, column: str, sequences: Mapping[str, Mapping[str, Any]]) -> float | None:
         groups: dict[str, list[float]] = {}

@@ -264,12 +264,15 @@ class TestDavsod:
             for t, index in enumerate((48, 49, 51, 60)):
                 soft = np.where(box(t), 255, 51).astype(np.uint8)
                 soft[0, 0] = 0
+                soft = soft if index == 49 else 255 - soft  # the first and the last that have a mask do not count
                 write_image(tmp_path / "masks" / name / f"{index:04d}.png", soft)
         found = evaluate_masks(data, tmp_path / "masks", tmp_path / "out")
         outside = 1 - box(0).mean() - 1 / (W * H)
         assert found["mean"]["MAE"] == pytest.approx(0.2 * outside)
         assert found["mean"]["Fbeta_max"] == pytest.approx(1)
         assert found["mean"]["J_mean"] == 1
+        stored = json.loads((tmp_path / "out" / "results.json").read_text())
+        assert [len(one["Fbeta_curve"]) for one in stored["sequences"].values()] == [256, 256]
         assert "Fbeta_max" in table(found).splitlines()[0]
 
     def test_errors(self, tmp_path) -> None:
@@ -352,6 +355,7 @@ class TestWhole:
         assert 0 < found["mean"]["MAE"] < 0.3
         assert found["mean"]["Fbeta_max"] > 0.5
         assert found["sequences"]["select_0001"]["cycles"][0]["MAE"] == found["mean"]["MAE"]
+        assert "Fbeta_curve" not in found["sequences"]["select_0001"]["cycles"][0]
         stored = json.loads((tmp_path / "out" / "results.json").read_text())
         assert evaluate(data, tmp_path / "out", options)["mean"] == stored["mean"]  # taken up again
         assert "MAE" in (tmp_path / "out" / "results.csv").read_text().splitlines()[0]

@@ -482,6 +482,11 @@ class TestMasks:
         shutil.copytree(finished[0], tmp_path / "out")
         with pytest.raises(InputError, match="made with other options"):
             evaluate_masks(dataset, masks, tmp_path / "out")
+        (tmp_path / "out" / "results.json").unlink()  # as a run leaves it that is killed early
+        before = tree(tmp_path / "out")
+        with pytest.raises(InputError, match="made with other options"):
+            evaluate_masks(dataset, masks, tmp_path / "out")
+        assert tree(tmp_path / "out") == before
 
 
 def test_sequences_too_short_to_score_have_no_scores_and_no_share_in_the_mean(tmp_path) -> None:

@@ -3,9 +3,9 @@
 ROOT/select_0001/Imgs/0005.png                  frames, named after their numbers in the video they come from
 ROOT/select_0001/GT_object_level/0005.png       above 127 is object; some are two-channel PNGs, and some are missing
 
-The paper's Table 4 has F and MAE: F-beta with beta^2 = 0.3, the greatest over all thresholds, as in the benchmark of the
-data set's authors, and the mean absolute error, both of soft masks. All annotated frames are scored; of salient objects
-that share a frame, all are foreground.
+The paper's Table 4 has F and MAE: F-beta with beta^2 = 0.3, the greatest over all thresholds of the sequences' mean curve,
+and the mean absolute error, both of soft masks. As in the program of the data set's authors, a sequence's first and last
+annotated frame are not scored; of salient objects that share a frame, all are foreground.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Davsod(FolderDataset):
     """
 
     name = "davsod"
-    protocol = Protocol(reported=("Fbeta_max", "MAE"), saliency=True)
+    protocol = Protocol(ends=False, saliency=True)
 
     def __init__(self, root: str | Path) -> None:
         root = Path(root)

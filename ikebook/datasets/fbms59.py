@@ -36,7 +36,7 @@ class Fbms59(FolderDataset):
     """
 
     name = "fbms59"
-    protocol = Protocol(reported=("J_mean",))
+    protocol = Protocol()
 
     def __init__(self, root: str | Path) -> None:
         root = Path(root)

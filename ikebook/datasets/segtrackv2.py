@@ -31,7 +31,7 @@ class SegTrackV2(FolderDataset):
     """
 
     name = "segtrackv2"
-    protocol = Protocol(reported=("J_mean",))
+    protocol = Protocol()
 
     def __init__(self, root: str | Path) -> None:
         root = Path(root)

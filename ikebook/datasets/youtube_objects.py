@@ -39,7 +39,7 @@ class YouTubeObjects(FolderDataset):
     """
 
     name = "youtube-objects"
-    protocol = Protocol(reported=("J_mean",), category=category)
+    protocol = Protocol(category=category)
 
     def __init__(self, root: str | Path) -> None:
         root = Path(root)

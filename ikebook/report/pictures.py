@@ -93,13 +93,13 @@ def extreme_frames(dataset: Dataset, masks: Path, sequences: Sequence[str], coun
 def _scores(dataset: Dataset, folder: Path, name: str) -> dict[int, float]:
     """J of each frame that the data set's protocol scores, by its index."""
     frames = dataset.clip(name, (16, 16)).frame_names
-    scored = range(len(frames)) if dataset.protocol.ends else range(1, len(frames) - 1)
-    truths = enumerate(dataset.annotations(name))
-    return {
+    found = {
         index: region_similarity(_mask(folder, frames[index]), truth)
-        for index, truth in truths
-        if truth is not None and index in scored
+        for index, truth in enumerate(dataset.annotations(name))
+        if truth is not None
     }
+    scored = list(found) if dataset.protocol.ends else list(found)[1:-1]
+    return {index: found[index] for index in scored}
 
 
 def _mask(folder: Path, frame: str) -> np.ndarray:

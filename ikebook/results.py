@@ -22,7 +22,7 @@ results.json is one object:
 
 An entry has `frames`; the scores of the data set's protocol (`ikebook.protocol.is_score` says which keys they are: `J_mean`,
 `J_recall`, `J_decay`, `F_mean`, `F_recall`, `F_decay`, and for DAVSOD `MAE`, `Fbeta_...`), in [0, 1] or null where no frame
-is scored; and, unless the masks came from elsewhere, `eigenvalues`, `eigenvalue_ratio`, `residual`,
+is scored; for DAVSOD `Fbeta_curve`, F-beta at 256 thresholds; and, unless the masks came from elsewhere, `eigenvalues`, `eigenvalue_ratio`, `residual`,
 `threshold`, `cycles` (one object for each half of a cycle, with scores and seconds), `seconds` (stage -> seconds),
 `peak_memory_bytes`, `warnings`, and `refined` (scores). `where` says on which host, processor and device it was made,
 and with how many threads. All but `seconds`, `peak_memory_bytes` and `where` is the same in every run.
@@ -46,7 +46,7 @@ from filelock import FileLock, Timeout
 
 from ikebook.check import InputError, require
 from ikebook.machine import versions
-from ikebook.protocol import is_score
+from ikebook.protocol import CURVE, LEVELS, is_score
 from ikebook.writers import plain, settle, write_csv, write_json
 
 Results = dict[str, Any]
@@ -178,17 +178,24 @@ def earlier_failures(out: Path, options: Results) -> dict[str, Failed]:
     path = out / "results.json"
     if not path.exists():
         return {}
-    content = _read(path)
-    damaged = f"{path} is no results file of ikebook; choose another --out, or remove it."
-    require(content is not None and {"sequences", "options"} <= set(content), damaged)
+    content = read_results(path)
+    require(content is not None, f"{path} is no results file of ikebook; choose another --out, or remove it.")
     assert content is not None
-    entries, failed = content["sequences"], content.get("failed", {})
-    require(isinstance(entries, dict) and all(map(_sound, entries.values())), damaged)
-    require(isinstance(failed, dict) and all(_told(one) for one in failed.values()), damaged)
     require(
         content["options"] == plain(options), f"{path} was made with other options; choose another --out, or remove it."
     )
-    return {name: Failed(one) for name, one in failed.items()}
+    return {name: Failed(one) for name, one in content["failed"].items()}
+
+
+def read_results(path: Path) -> Results | None:
+    """What a results.json holds, or None if it is none, too large, or damaged."""
+    content: Results = {"mean": {}, "failed": {}, "versions": {}} | (_read(path) or {})
+    objects = all(isinstance(content.get(key), dict) for key in ("mean", "sequences", "failed", "options", "versions"))
+    if not objects or not isinstance(content.get("mean_refined", {}), dict):
+        return None
+    numbers = [*content["mean"].values(), *content.get("mean_refined", {}).values()]
+    sound = all(map(_is_score, numbers)) and all(map(_sound, content["sequences"].values()))
+    return content if sound and all(map(_told, content["failed"].values())) else None
 
 
 class Merged:
@@ -262,27 +269,45 @@ def scores(entry: Results) -> dict[str, float | None]:
     return {key: value for key, value in entry.items() if is_score(key)}
 
 
+HALF = ("cycle", "module", "J_mean", "F_mean", "change", "object_share")
+"""What a row of cycles.csv has of half a cycle, beside its seconds."""
+
+
 def _half(half: Results) -> dict[str, Any]:
-    kept = ("cycle", "module", "J_mean", "F_mean", "change", "object_share")
-    return {key: half[key] for key in kept} | {"seconds": sum(half["seconds"].values())}
+    return {key: half[key] for key in HALF} | {"seconds": sum(half["seconds"].values())}
 
 
 def _sound(entry: Any) -> bool:
-    """Whether an entry, and all that is scored within it, has scores that are numbers or nothing."""
+    """Whether an entry, and all that is scored within it, has scores that are numbers or nothing, and what tables show."""
     if not isinstance(entry, dict) or not isinstance(entry.get("frames"), int):
         return False
     halves = entry.get("cycles", [])
     if not isinstance(halves, list) or not all(isinstance(half, dict) for half in halves):
         return False
     for half in halves:
-        if not {"cycle", "module", "change", "object_share"} <= set(half) or not isinstance(half.get("seconds"), dict):
+        if not set(HALF) <= set(half) or not _are_numbers(half.get("seconds")):
             return False
+        if not isinstance(half["cycle"], int) or not isinstance(half["module"], str):
+            return False
+    if not _are_numbers(entry.get("seconds", {})) or not _is_score(entry.get("peak_memory_bytes")):
+        return False
+    curve = entry.get(CURVE)
+    if curve is not None and not (isinstance(curve, list) and len(curve) == LEVELS and all(map(_is_number, curve))):
+        return False
     scored = [entry, *halves, *([entry["refined"]] if "refined" in entry else [])]
     return all(isinstance(one, dict) and all(map(_is_score, scores(one).values())) for one in scored)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _is_score(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    return value is None or _is_number(value)
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, dict) and all(map(_is_number, values.values()))
 
 
 def _told(failure: Any) -> bool:

@@ -30,6 +30,7 @@ from ikebook.cues import read_cue
 from ikebook.datasets.download import unpack
 from ikebook.flow import Flow, FlowCache, read_flo, write_flo
 from ikebook.machine import peak_memory, resident_memory
+from ikebook.report import compose, read_runs
 from ikebook.results import earlier_failures, entry_file, finish, finished, is_held
 from ikebook.writers import write_json
 
@@ -212,23 +213,34 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-OPTIONS = {"flow": "dis"}
+OPTIONS = {
+    "dataset": "davis2016",
+    "flow": "dis",
+    "cues": [],
+    "cycle": {"cycles": 1},
+    "sources": [{"role": "flow", "name": "dis", "supervision": "none"}],
+}
 ENTRY = {
     "frames": 5,
     "J_mean": 0.5,
     "cycles": [{"cycle": 1, "module": "graph", "J_mean": 0.5, "F_mean": None, "change": None, "object_share": 0.1, "seconds": {"a": 1.0}}],
     "refined": {"J_mean": 0.6},
+    "seconds": {"flow": 1.5},
+    "peak_memory_bytes": 1 << 20,
+    "Fbeta_curve": [0.5] * 256,
 }  # fmt: skip
 RESULTS = {
-    "mean": {},
+    "mean": {"J_mean": 0.5, "F_mean": None},
     "sequences": {"a": ENTRY},
     "failed": {"b": {"reason": "r", "kind": "input", "where": ""}},
     "options": OPTIONS,
 }
 
 
-def replaced(content, depth=3):
+def replaced(content, depth=5):
     """`content` with something else in one place of it."""
+    if isinstance(content, list) and content and depth:
+        return st.one_of(JSON, replaced(content[0], depth - 1).map(lambda value: [value, *content[1:]]))
     if depth == 0 or not isinstance(content, dict) or not content:
         return JSON
 
@@ -254,6 +266,9 @@ DEEP = "[" * 100_000
 )
 def test_results(place, content) -> None:
     (place / "results.json").write_bytes(content)
+    runs = attempt("results.json, report", lambda: read_runs([place]))
+    if runs is not None:  # then it can be shown
+        assert list(compose(runs, "2026-11-22", frames=False))
     found = attempt("results.json", lambda: earlier_failures(place, OPTIONS))
     assert found is None or all(isinstance(one["reason"], str) for one in found.values())
     (place / ".owner.json").write_bytes(content)

@@ -16,7 +16,7 @@ from ikebook.evaluate import cycles
 from ikebook.report.pages import OURS, Block, write_html, write_markdown
 from ikebook.report.pictures import bars, extreme_frames
 from ikebook.report.published import DATASETS, PAPER, PUBLISHED, TABLE_3, TITLES, WHOLE, Published
-from ikebook.results import Results
+from ikebook.results import Results, read_results
 from ikebook.sources import Source, label_trained
 
 SCORES = {
@@ -100,19 +100,9 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     runs: list[Run] = []
     for folder in folders:
         problem = f"{folder} holds no results of 'ikebook evaluate'; name the folder that was its --out."
-        try:
-            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-            sound = all(
-                isinstance(results[key], dict) for key in ("mean", "sequences", "failed", "options", "versions")
-            )
-            sound = sound and all(isinstance(entry["frames"], int) for entry in results["sequences"].values())
-            sound = sound and all(isinstance(one["reason"], str) for one in results["failed"].values())
-            sound = sound and isinstance(results["options"]["dataset"], str)
-            for source in results["options"].get("sources", ()):
-                Source(**source)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(problem) from None
-        require(sound, problem)
+        results = read_results(folder / "results.json")
+        require(results is not None and _sound(results["options"]), problem)
+        assert results is not None
         require(len(results["sequences"]) > 0, f"{folder} has results of no sequence; run 'ikebook evaluate' first.")
         run = Run(folder=folder, results=results)
         require(
@@ -121,6 +111,18 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         )
         runs.append(run)
     return runs
+
+
+def _sound(options: dict[str, Any]) -> bool:
+    """Whether what the report reads of a run's options is of the kind that `ikebook evaluate` writes."""
+    sources, cues, cycle = options.get("sources", []), options.get("cues", []), options.get("cycle", {})
+    if not isinstance(sources, list) or not isinstance(cues, list) or not isinstance(cycle, dict):
+        return False
+    described = {"role", "name", "supervision"}
+    return isinstance(options.get("dataset"), str) and all(
+        isinstance(one, dict) and set(one) == described and all(isinstance(text, str) for text in one.values())
+        for one in sources
+    )
 
 
 def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[Block]:

@@ -309,6 +309,13 @@ def _result(future: Any) -> Any:
             f"{getattr(error.last_worker, 'address', 'an unknown place')}: it may need more memory than they have. See "
             "their logs; a smaller --size or --memory may help."
         )
+    except (ImportError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "deserialization" not in str(error):
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"the scheduler or a worker of the cluster can't read a task ({reason}); give both the same ikebook as here."
+        ) from None
 
 
 def _on_worker(

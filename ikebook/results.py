@@ -25,7 +25,8 @@ An entry has `frames`; the scores of the data set's protocol (`ikebook.protocol.
 is scored; for DAVSOD `Fbeta_curve`, F-beta at 256 thresholds; and, unless the masks came from elsewhere, `eigenvalues`, `eigenvalue_ratio`, `residual`,
 `threshold`, `cycles` (one object for each half of a cycle, with scores and seconds), `seconds` (stage -> seconds),
 `peak_memory_bytes`, `warnings`, and `refined` (scores). `where` says on which host, processor and device it was made,
-and with how many threads. All but `seconds`, `peak_memory_bytes` and `where` is the same in every run.
+and with how many threads. All but `seconds`, `peak_memory_bytes` and `where` is the same in every run with as much memory:
+where a clip does not fit into it, `residual` is null, and `warnings` say what was exceeded.
 """
 
 from __future__ import annotations

@@ -19,7 +19,18 @@ from layouts import tree, write_davis
 
 from ikebook.check import InputError
 from ikebook.cli import main
-from ikebook.cluster import InTurn, Lost, OnCluster, on_cluster, resources_of, shares, told_by, visible_gpus, workers
+from ikebook.cluster import (
+    InTurn,
+    Lost,
+    OnCluster,
+    _result,
+    on_cluster,
+    resources_of,
+    shares,
+    told_by,
+    visible_gpus,
+    workers,
+)
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.evaluate import Task, evaluate, perform
@@ -203,6 +214,25 @@ class TestWithoutProcesses:
         monkeypatch.setattr("ikebook.cluster.FIRST_PATIENCE", 0.5)
         with pytest.raises(InputError, match=r"no Dask scheduler answers at .*run again to go on"):
             list(on_cluster(address)(double, {"a": 1}))
+
+    @pytest.mark.parametrize(
+        "error",
+        [RuntimeError("Error during deserialization of the task graph. This\nfrequently"), ImportError("no ikebook")],
+    )
+    def test_a_cluster_without_ikebook(self, error) -> None:
+        """What Dask raises where the scheduler, or the worker, can't import what a task is made of."""
+
+        class Future:
+            def result(self):
+                raise error
+
+        message = f"can't read a task \\({str(error).splitlines()[0]}\\); give both the same ikebook"
+        with pytest.raises(InputError, match=message):
+            _result(Future())
+        error.args = ("something else",)
+        if isinstance(error, RuntimeError):
+            with pytest.raises(RuntimeError, match="something else"):
+                _result(Future())
 
     def test_a_worker_that_sees_another_folder_or_has_other_versions(self, dataset, tmp_path, monkeypatch) -> None:
         task = {"dataset": dataset, "name": "disc", "out": tmp_path / "out", "key": "", "options": OPTIONS}

@@ -61,7 +61,10 @@ def local(text: str, catalogue: Mapping[str, Published]) -> Path | None:
 
 
 def origin(text: str, catalogue: Mapping[str, Published], role: str, network: str) -> Source:
-    """Where weights come from: a file is known by its hash, or else by the `source.json` beside it."""
+    """Where weights come from: a file is known by its hash, or else by the `source.json` beside it.
+
+    The name has a file's first digits of SHA-256: results of other weights of that name are no results of the same run.
+    """
     file = local(text, catalogue)
     if file is None:
         return Source(role=role, name=f"{network} {text}", supervision=catalogue[text].supervision)
@@ -69,7 +72,7 @@ def origin(text: str, catalogue: Mapping[str, Published], role: str, network: st
     for one in catalogue.values():
         if digest.startswith(one.digits):
             return Source(role=role, name=f"{network} {one.name}", supervision=one.supervision)
-    return read_note(file.parent, role, f"{network} {file.name}")
+    return read_note(file.parent, role, f"{network} {file.name} {digest[:8]}")
 
 
 def fingerprint(text: str, catalogue: Mapping[str, Published]) -> str:

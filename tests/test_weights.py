@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from torch import nn
 
 import ikebook.weights
 from ikebook.check import InputError
+from ikebook.run import RunOptions
 from ikebook.sources import LABELS, SELF_SUPERVISED, SYNTHETIC, UNKNOWN, Source, label_trained, marks, read_note
 from ikebook.torch_files import load_tensors
 from ikebook.weights import Published, fetch, find, fingerprint, load, origin
@@ -178,12 +180,17 @@ class TestOrigin:
 
     def test_of_others_nothing_is_known(self, tmp_path) -> None:
         file = saved(tmp_path / "mine.pth")
-        assert origin(str(file), {}, "flow", "net") == Source(role="flow", name="net mine.pth", supervision=UNKNOWN)
+        name = f"net mine.pth {hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"
+        assert origin(str(file), {}, "flow", "net") == Source(role="flow", name=name, supervision=UNKNOWN)
+        before = RunOptions(cues=[f"dino:{file}"], device="cpu").as_dict()
+        saved(file, small(3).state_dict())
+        assert RunOptions(cues=[f"dino:{file}"], device="cpu").as_dict() != before  # not the same run
 
     def test_unless_somebody_says_it(self, tmp_path) -> None:
         (tmp_path / "source.json").write_text(json.dumps({"name": "DINO", "supervision": SELF_SUPERVISED}))
         found = origin(str(saved(tmp_path / "mine.pth")), {}, "cue", "dino")
-        assert (found.name, found.supervision) == ("dino mine.pth (DINO)", SELF_SUPERVISED)
+        assert re.fullmatch(r"dino mine\.pth [0-9a-f]{8} \(DINO\)", found.name)
+        assert found.supervision == SELF_SUPERVISED
 
 
 class TestNotes:

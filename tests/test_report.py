@@ -168,6 +168,14 @@ def test_what_cells_hold_stays_text(tmp_path) -> None:
     assert "| **ours: a\\|b<script>** | 1 |" in (tmp_path / "r.md").read_text()
 
 
+def test_the_data_set_is_not_looked_for_in_the_current_folder(finished, made, monkeypatch) -> None:
+    monkeypatch.chdir(finished / "DAVIS")
+    for nowhere in ("", None, 5):  # as where masks made elsewhere were scored
+        change(made, options={"root": nowhere})
+        text = [block.text for block in compose(read_runs([made]), "2026-11-22")]
+        assert "Its best and worst frames are not shown: these results do not say where the data set lies." in text
+
+
 def test_frames_are_left_out_with_the_reason(finished, made, tmp_path) -> None:
     change(made, options={"root": str(tmp_path / "gone")})
     text = [block.text for block in compose(read_runs([made]), "2026-11-22")]

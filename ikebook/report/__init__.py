@@ -265,8 +265,10 @@ def _pictures(run: Run, *, frames: bool) -> Iterator[Block]:
     )
     if not frames:
         return
+    root = run.options.get("root")
     try:
-        dataset = open_dataset(run.dataset, str(run.options.get("root", "")))
+        require(isinstance(root, str) and root != "", "these results do not say where the data set lies.")
+        dataset = open_dataset(run.dataset, str(root))
         pictures = extreme_frames(dataset, run.folder / "masks", list(run.sequences))
     except InputError as error:
         yield Block("p", f"Its best and worst frames are not shown: {error}")

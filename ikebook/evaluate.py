@@ -307,7 +307,8 @@ def cycles(results: Results) -> list[Results]:
                 scored.append(ended[-1])
         row = {"cycle": half["cycle"], "module": half["module"], "sequences": len(scored)}
         for key in ("J_mean", "F_mean"):
-            row[key] = float(np.mean([one[key] for one in scored])) if scored else None
+            found = [one[key] for one in scored if one[key] is not None]
+            row[key] = float(np.mean(found)) if found else None
         before = [one for one in rows if one["module"] == row["module"]] or rows[-1:]
         known = before[-1]["J_mean"] if before else None
         row["J_change"] = 100 * (row["J_mean"] - known) / known if known and row["J_mean"] is not None else None

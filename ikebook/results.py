@@ -167,6 +167,23 @@ def finished(out: Path, sequence: str, key: str) -> Results | None:
     return dict(content["entry"])
 
 
+def read_results(out: Path) -> Results:
+    """What `out/results.json` holds, in the shape that this module's head describes.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged.
+    """
+    path = out / "results.json"
+    content = _read(path) or {}
+    sound = all(isinstance(content.get(key), dict) for key in ("mean", "sequences", "failed", "options", "versions"))
+    sound = sound and all(map(_sound, content["sequences"].values())) and all(map(_told, content["failed"].values()))
+    sound = sound and _scored(content["mean"]) and _scored(content.get("mean_refined", {}))
+    require(sound, f"{path} is no results file of ikebook; choose another --out, or remove it.")
+    return content
+
+
 def earlier_failures(out: Path, options: Results) -> dict[str, Failed]:
     """What failed in an earlier run with the same options.
 
@@ -178,17 +195,11 @@ def earlier_failures(out: Path, options: Results) -> dict[str, Failed]:
     path = out / "results.json"
     if not path.exists():
         return {}
-    content = _read(path)
-    damaged = f"{path} is no results file of ikebook; choose another --out, or remove it."
-    require(content is not None and {"sequences", "options"} <= set(content), damaged)
-    assert content is not None
-    entries, failed = content["sequences"], content.get("failed", {})
-    require(isinstance(entries, dict) and all(map(_sound, entries.values())), damaged)
-    require(isinstance(failed, dict) and all(_told(one) for one in failed.values()), damaged)
+    content = read_results(out)
     require(
         content["options"] == plain(options), f"{path} was made with other options; choose another --out, or remove it."
     )
-    return {name: Failed(one) for name, one in failed.items()}
+    return {name: Failed(one) for name, one in content["failed"].items()}
 
 
 class Merged:
@@ -262,27 +273,37 @@ def scores(entry: Results) -> dict[str, float | None]:
     return {key: value for key, value in entry.items() if is_score(key)}
 
 
+HALF = {"cycle", "module", "J_mean", "F_mean", "change", "object_share", "seconds"}
+"""What each half of a cycle has, at least."""
+
+
 def _half(half: Results) -> dict[str, Any]:
-    kept = ("cycle", "module", "J_mean", "F_mean", "change", "object_share")
-    return {key: half[key] for key in kept} | {"seconds": sum(half["seconds"].values())}
+    return {key: half[key] for key in half if key in HALF} | {"seconds": sum(half["seconds"].values())}
 
 
 def _sound(entry: Any) -> bool:
-    """Whether an entry, and all that is scored within it, has scores that are numbers or nothing."""
+    """Whether an entry, and all that is scored and timed within it, has numbers, or nothing, where numbers belong."""
     if not isinstance(entry, dict) or not isinstance(entry.get("frames"), int):
         return False
     halves = entry.get("cycles", [])
-    if not isinstance(halves, list) or not all(isinstance(half, dict) for half in halves):
+    if not isinstance(halves, list) or not all(isinstance(half, dict) and set(half) >= HALF for half in halves):
         return False
-    for half in halves:
-        if not {"cycle", "module", "change", "object_share"} <= set(half) or not isinstance(half.get("seconds"), dict):
-            return False
-    scored = [entry, *halves, *([entry["refined"]] if "refined" in entry else [])]
-    return all(isinstance(one, dict) and all(map(_is_score, scores(one).values())) for one in scored)
+    if not all(isinstance(half["cycle"], int) and half["module"] in ("graph", "network") for half in halves):
+        return False
+    if not _is_number(entry.get("peak_memory_bytes")):
+        return False
+    timed = [half["seconds"] for half in halves] + [entry.get("seconds", {})]
+    if not all(isinstance(one, dict) and all(_is_number(value, none=False) for value in one.values()) for one in timed):
+        return False
+    return all(map(_scored, [entry, *halves, *([entry["refined"]] if "refined" in entry else [])]))
 
 
-def _is_score(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+def _scored(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(map(_is_number, scores(entry).values()))
+
+
+def _is_number(value: Any, none: bool = True) -> bool:
+    return (none and value is None) or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
 def _told(failure: Any) -> bool:

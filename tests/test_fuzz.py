@@ -30,6 +30,7 @@ from ikebook.cues import read_cue
 from ikebook.datasets.download import unpack
 from ikebook.flow import Flow, FlowCache, read_flo, write_flo
 from ikebook.machine import peak_memory, resident_memory
+from ikebook.report import compose, read_runs
 from ikebook.results import earlier_failures, entry_file, finish, finished, is_held
 from ikebook.writers import write_json
 
@@ -212,7 +213,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-OPTIONS = {"flow": "dis"}
+OPTIONS = {
+    "dataset": "davis2016",
+    "flow": "dis",
+    "cues": ["a"],
+    "cycle": {"cycles": 3, "network": None},
+    "sources": [{"role": "flow", "name": "dis", "supervision": "none"}],
+}
 ENTRY = {
     "frames": 5,
     "J_mean": 0.5,
@@ -224,6 +231,7 @@ RESULTS = {
     "sequences": {"a": ENTRY},
     "failed": {"b": {"reason": "r", "kind": "input", "where": ""}},
     "options": OPTIONS,
+    "versions": {},
 }
 
 
@@ -258,6 +266,8 @@ def test_results(place, content) -> None:
     assert found is None or all(isinstance(one["reason"], str) for one in found.values())
     (place / ".owner.json").write_bytes(content)
     assert not is_held(place, "token", patience=0)
+    blocks = attempt("results.json, report", lambda: list(compose(read_runs([place]), "2026-11-22", frames=False)))
+    assert blocks is None or len(blocks) > 5
 
 
 WHOLE_ENTRY = {"key": "k", "sequence": "a", "entry": ENTRY}

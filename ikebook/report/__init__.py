@@ -16,8 +16,8 @@ from ikebook.evaluate import cycles
 from ikebook.report.pages import OURS, Block, write_html, write_markdown
 from ikebook.report.pictures import bars, extreme_frames
 from ikebook.report.published import DATASETS, PAPER, PUBLISHED, TABLE_3, TITLES, WHOLE, Published
-from ikebook.results import Results
-from ikebook.sources import Source, label_trained
+from ikebook.results import Results, read_results
+from ikebook.sources import SUPERVISION, Source, label_trained
 
 SCORES = {
     "J_mean": "J mean",
@@ -101,18 +101,10 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     for folder in folders:
         problem = f"{folder} holds no results of 'ikebook evaluate'; name the folder that was its --out."
         try:
-            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-            sound = all(
-                isinstance(results[key], dict) for key in ("mean", "sequences", "failed", "options", "versions")
-            )
-            sound = sound and all(isinstance(entry["frames"], int) for entry in results["sequences"].values())
-            sound = sound and all(isinstance(one["reason"], str) for one in results["failed"].values())
-            sound = sound and isinstance(results["options"]["dataset"], str)
-            for source in results["options"].get("sources", ()):
-                Source(**source)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            results = read_results(folder)
+        except InputError:
             raise InputError(problem) from None
-        require(sound, problem)
+        require(_described(results["options"]), problem)
         require(len(results["sequences"]) > 0, f"{folder} has results of no sequence; run 'ikebook evaluate' first.")
         run = Run(folder=folder, results=results)
         require(
@@ -121,6 +113,17 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         )
         runs.append(run)
     return runs
+
+
+def _described(options: Results) -> bool:
+    """Whether options say what a report tells of them."""
+    cycle, cues, sources = options.get("cycle", {}), options.get("cues", []), options.get("sources", [])
+    if not isinstance(options.get("dataset"), str) or not isinstance(cycle, dict):
+        return False
+    if not isinstance(cues, list) or not isinstance(sources, list) or not all(isinstance(cue, str) for cue in cues):
+        return False
+    keys = {"role", "name", "supervision"}
+    return all(isinstance(one, dict) and set(one) == keys and one["supervision"] in SUPERVISION for one in sources)
 
 
 def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[Block]:

@@ -15,8 +15,10 @@ from ikebook.clip import Clip
 from ikebook.walk import Walk
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.computing import beside, button, in_step, limit, row
+from ikebook.widgets.computing import beside, button, in_step, menu, row, show_signed
 from ikebook.widgets.lines import line_chart
+
+START_NAMES = {"noise": "noise", "constant": "constant", "gaussian": "a Gaussian", "painted": "my painting"}
 
 WORDS = {
     "start": "x(0): what the algorithm begins with. Any start will do, so paint one.",
@@ -62,23 +64,8 @@ class StepperView:
         self.next_button = button("Next", "Propagate, project or normalise", forward, style="primary")
         self.play_button = button("Play", "Go on by itself", toggle, style="success")
         self.restart_button = button("Restart", "Back to x(0)", restart)
-        self.start_menu = ipywidgets.Dropdown(
-            options=[
-                ("noise", "noise"),
-                ("constant", "constant"),
-                ("a Gaussian", "gaussian"),
-                ("my painting", "painted"),
-            ],
-            description="x(0)",
-            layout=ipywidgets.Layout(width="210px"),
-            style={"description_width": "34px"},
-        )
-        self.preset_menu = ipywidgets.Dropdown(
-            options=presets,
-            description="preset",
-            layout=ipywidgets.Layout(width="190px"),
-            style={"description_width": "50px"},
-        )
+        self.start_menu = menu("x(0)", [(text, name) for name, text in START_NAMES.items()], "210px", "34px")
+        self.preset_menu = menu("preset", presets, "190px", "50px")
         frames = np.asarray(clip.frames)
         zero = np.zeros(frames.shape[:3])
         brush = max(1, round(min(clip.size) / 24))
@@ -149,8 +136,7 @@ class StepperView:
         blank : whether it begins with a painting, and nothing is painted
         """
         iteration, sign = walk.now.iteration, walk.sign
-        top = limit(labels.reshape(-1))
-        self.x.show(maps=sign * labels, map_range=(-top, top))
+        show_signed(self.x, sign * labels)
         name = {"start": "x(0)", "propagated": "M x", "projected": "P x", "normalised": f"x({iteration})"}[stage]
         self.x.caption = f"{name}, shown with its sign turned" if sign < 0 else name
         self.chips.value = chips(stage, iteration)

@@ -102,7 +102,9 @@ class PowerIterationStepper(Computing):
         check.number("pace", pace, at_least=0)
         super().__init__(clip)
         self.flow, self.options, self.cues, self.dense, self.pace = flow, options, tuple(cues), dense, pace
+        self._presets = {**PRESETS, **({"own": options} if options is not None else {})}
         self._shape = (len(clip), clip.size[1], clip.size[0])
+        self._dtype = torch.float64 if dense else torch.float32
         self._lock = threading.RLock()
         self._solved: Solved | None = None
         self._matrix: FeatureMotion | None = None
@@ -183,7 +185,7 @@ class PowerIterationStepper(Computing):
     @property
     def soft(self) -> np.ndarray:
         """Soft masks of x as it is shown, (m, h, w) in [0, 1]."""
-        return soft_masks(torch.from_numpy(self.sign * self.labels), self._graph_options().masks).numpy()
+        return soft_masks(torch.from_numpy(self.sign * self.labels), self._presets[self.preset].masks).numpy()
 
     @property
     def rayleigh(self) -> list[float]:
@@ -238,27 +240,16 @@ class PowerIterationStepper(Computing):
     # The algorithm
 
     @property
-    def _dtype(self) -> torch.dtype:
-        return torch.float64 if self.dense else torch.float32
-
-    @property
     def _blank(self) -> bool:
         """Whether it begins with a painting, and nothing is painted."""
         return self.start == "painted" and not self._painting.any()
 
-    @property
-    def _presets(self) -> list[str]:
-        return [*PRESETS, *(["own"] if self.options is not None else [])]
-
-    def _graph_options(self) -> GraphOptions:
-        return self.options if self.preset == "own" and self.options is not None else PRESETS[self.preset]
-
     def _rebuild(self) -> None:
         self.pause()
-        options, dtype = self._graph_options(), self._dtype
+        options = self._presets[self.preset]
 
         def work(_: Job) -> tuple[Solved, FeatureMotion]:
-            solved = solve(self.clip, self.flow, options, self.cues, pairs=2, dtype=dtype)
+            solved = solve(self.clip, self.flow, options, self.cues, pairs=2, dtype=self._dtype)
             return solved, explicit(solved.matrix) if self.dense else solved.matrix
 
         def done(found: tuple[Solved, FeatureMotion]) -> None:
@@ -271,7 +262,7 @@ class PowerIterationStepper(Computing):
 
     def _restart(self) -> None:
         with self._lock:
-            solver, solved = self._graph_options().solver, self._solved
+            solver, solved = self._presets[self.preset].solver, self._solved
             if self.start == "painted":
                 x = torch.from_numpy(self._painting).flatten()
             else:
@@ -308,7 +299,7 @@ class PowerIterationStepper(Computing):
     def _build(self) -> None:
         self._view = view = StepperView(
             self.clip,
-            self._presets,
+            list(self._presets),
             back=partial(self.guarded, self.back),
             forward=partial(self.guarded, self._next),
             toggle=lambda: self.guarded(self.pause if self.playing else self.play),

@@ -10,6 +10,8 @@ import json
 import pickle
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import Counter, defaultdict
@@ -356,6 +358,21 @@ def test_flow_files_that_are_whole_are_read(place) -> None:
     write_flo(place / "whole.flo", FIELD)
     assert (read_flo(place / "whole.flo") == FIELD).all()
     assert (place / "whole.flo").read_bytes() == FLO
+
+
+def test_guided_by_the_code_that_is_reached(tmp_path) -> None:
+    """Two seconds of what tests/experiments/fuzz.py does for as long as it is told to."""
+    pytest.importorskip("atheris", reason="atheris is not installed: it has no wheel for this Python or system")
+    script = Path(__file__).parent / "experiments" / "fuzz.py"
+    command = [sys.executable, script, "--seconds", "2", "--only", "png", "results", "zip"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    rows = [line.split() for line in ran.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["png", "results", "zip"]
+    for _, tried, new, found in rows:
+        assert int(tried) > 20
+        assert int(new) > 0
+        assert found == "nothing"
 
 
 def test_a_table_of_what_was_tried(capsys) -> None:

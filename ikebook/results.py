@@ -290,7 +290,7 @@ def _sound(entry: Any) -> bool:
         return False
     if not all(isinstance(half["cycle"], int) and half["module"] in ("graph", "network") for half in halves):
         return False
-    if not _is_number(entry.get("peak_memory_bytes")):
+    if not _is_number(entry.get("peak_memory_bytes")) or not isinstance(entry.get("where", {}), dict):
         return False
     timed = [half["seconds"] for half in halves] + [entry.get("seconds", {})]
     if not all(isinstance(one, dict) and all(_is_number(value, none=False) for value in one.values()) for one in timed):

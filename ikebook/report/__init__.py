@@ -145,8 +145,12 @@ def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[
         for name, failure in run.failed.items():
             yield Block("p", f"{name} failed: {failure['reason']}")
         yield from _pictures(run, frames=frames)
+        if len(cycles(run.results)) > 1:
+            yield Block("h2", f"{run.name}: cycle by cycle")
+            yield Block("p", "J after each half of a cycle: x of the graph, s of the network. Below, means of J and F.")
+            yield Block("table", rows=_half_rows(run))
     yield Block("h2", "Time and memory")
-    yield Block("p", "Seconds of each stage, mean of the sequences, on the machine that made the results.")
+    yield Block("p", f"Seconds of each stage, mean of the sequences. {' '.join(map(_machines, runs))}")
     yield Block("table", rows=_cost_rows(runs))
     yield Block("h2", "Options and versions")
     for run in runs:
@@ -256,6 +260,25 @@ def _sequence_rows(run: Run) -> list[list[str]]:
         if run.results.get(key):
             rows.append([f"{OURS}{what}", frames, *(_cell(score, run.results[key]) for score in shown)])
     return rows
+
+
+def _half_rows(run: Run) -> list[list[str]]:
+    """J of each sequence after each half of a cycle; a sequence that ended early has no more of them."""
+    halves = cycles(run.results)
+    order = [(half["cycle"], half["module"]) for half in halves]
+    rows = [["", *(f"{'x' if module == 'graph' else 's'}#{cycle}" for cycle, module in order)]]
+    for name, entry in run.sequences.items():
+        found = {(half["cycle"], half["module"]): half for half in entry.get("cycles", [])}
+        rows.append([name, *(_cell("J_mean", found.get(half, {})) for half in order)])
+    means = ("J_mean", "F_mean")
+    return rows + [[f"{OURS}mean {key[0]}", *(_cell(key, half) for half in halves)] for key in means]
+
+
+def _machines(run: Run) -> str:
+    """Where a run's sequences were segmented."""
+    places = [entry.get("where", {}) for entry in run.sequences.values()]
+    found = {f"{one.get('cpu', '?')}, threads: {one.get('threads', '?')}, {one.get('device', '?')}" for one in places}
+    return f"{run.name}: {'; '.join(sorted(found))}."
 
 
 def _pictures(run: Run, *, frames: bool) -> Iterator[Block]:

@@ -235,12 +235,28 @@ def read_image(file: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
     except OSError as error:
         raise InputError(f"{file} can't be read ({error.strerror}).") from None
     try:
-        image = cv2.imdecode(data, flags) if data.size else None
+        image = cv2.imdecode(data, flags) if data.size and _is_whole(data) else None
     except cv2.error:
         image = None
     if image is None:
         raise InputError(f"{file} is no image that OpenCV can read; it may be damaged. Remove or replace it.")
     return np.asarray(image)
+
+
+def _is_whole(data: np.ndarray) -> bool:
+    """Whether a PNG's chunks lie within the file; true of other formats.
+
+    OpenCV takes as much memory as a chunk says that it is long, up to 4 GB, before it finds that there is no more.
+    """
+    if data[:8].tobytes() != b"\x89PNG\r\n\x1a\n":
+        return True
+    place = 8
+    while place + 12 <= data.size:  # length, name, and checksum, 4 bytes each
+        length, name = int.from_bytes(data[place : place + 4].tobytes(), "big"), data[place + 4 : place + 8].tobytes()
+        if name == b"IEND":
+            return True
+        place += 12 + length
+    return place <= data.size
 
 
 def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

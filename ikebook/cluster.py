@@ -239,12 +239,15 @@ def workers(
         "cls": distributed.Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0", "dashboard": False},
     }
-    quiet = {
+    settings = {
         "distributed.logging": {"distributed": "critical"},
         "distributed.scheduler.worker-saturation": 1.0,  # no video waits for one worker while another is idle
         "distributed.admin.log-length": 0,
+        # Dask's own value has the C library ask the system for each array anew, which makes a video take two to three
+        # times as long.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     }
-    with dask.config.set(quiet):
+    with dask.config.set(settings):
         cluster = distributed.SpecCluster(workers=specification, scheduler=scheduler, silence_logs=logging.CRITICAL)
         with cluster:
             yield OnCluster(

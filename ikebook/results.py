@@ -168,6 +168,23 @@ def finished(out: Path, sequence: str, key: str) -> Results | None:
     return dict(content["entry"])
 
 
+def read_results(out: Path) -> Results:
+    """What `out/results.json` holds, in the shape that this module's head describes.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged.
+    """
+    path = out / "results.json"
+    content = _read(path) or {}
+    sound = all(isinstance(content.get(key), dict) for key in ("mean", "sequences", "failed", "options", "versions"))
+    sound = sound and all(map(_sound, content["sequences"].values())) and all(map(_told, content["failed"].values()))
+    sound = sound and _scored(content["mean"]) and _scored(content.get("mean_refined", {}))
+    require(sound, f"{path} is no results file of ikebook; choose another --out, or remove it.")
+    return content
+
+
 def earlier_failures(out: Path, options: Results) -> dict[str, Failed]:
     """What failed in an earlier run with the same options.
 
@@ -179,24 +196,11 @@ def earlier_failures(out: Path, options: Results) -> dict[str, Failed]:
     path = out / "results.json"
     if not path.exists():
         return {}
-    content = read_results(path)
-    require(content is not None, f"{path} is no results file of ikebook; choose another --out, or remove it.")
-    assert content is not None
+    content = read_results(out)
     require(
         content["options"] == plain(options), f"{path} was made with other options; choose another --out, or remove it."
     )
     return {name: Failed(one) for name, one in content["failed"].items()}
-
-
-def read_results(path: Path) -> Results | None:
-    """What a results.json holds, or None if it is none, too large, or damaged."""
-    content: Results = {"mean": {}, "failed": {}, "versions": {}} | (_read(path) or {})
-    objects = all(isinstance(content.get(key), dict) for key in ("mean", "sequences", "failed", "options", "versions"))
-    if not objects or not isinstance(content.get("mean_refined", {}), dict):
-        return None
-    numbers = [*content["mean"].values(), *content.get("mean_refined", {}).values()]
-    sound = all(map(_is_score, numbers)) and all(map(_sound, content["sequences"].values()))
-    return content if sound and all(map(_told, content["failed"].values())) else None
 
 
 class Merged:
@@ -270,45 +274,42 @@ def scores(entry: Results) -> dict[str, float | None]:
     return {key: value for key, value in entry.items() if is_score(key)}
 
 
-HALF = ("cycle", "module", "J_mean", "F_mean", "change", "object_share")
-"""What a row of cycles.csv has of half a cycle, beside its seconds."""
+HALF = {"cycle", "module", "J_mean", "F_mean", "change", "object_share", "seconds"}
+"""What each half of a cycle has, at least."""
 
 
 def _half(half: Results) -> dict[str, Any]:
-    return {key: half[key] for key in HALF} | {"seconds": sum(half["seconds"].values())}
+    return {key: half[key] for key in half if key in HALF} | {"seconds": sum(half["seconds"].values())}
 
 
 def _sound(entry: Any) -> bool:
-    """Whether an entry, and all that is scored within it, has scores that are numbers or nothing, and what tables show."""
+    """Whether an entry, and all that is scored and timed within it, has numbers, or nothing, where numbers belong."""
     if not isinstance(entry, dict) or not isinstance(entry.get("frames"), int):
         return False
     halves = entry.get("cycles", [])
-    if not isinstance(halves, list) or not all(isinstance(half, dict) for half in halves):
+    if not isinstance(halves, list) or not all(isinstance(half, dict) and set(half) >= HALF for half in halves):
         return False
-    for half in halves:
-        if not set(HALF) <= set(half) or not _are_numbers(half.get("seconds")):
-            return False
-        if not isinstance(half["cycle"], int) or not isinstance(half["module"], str):
-            return False
-    if not _are_numbers(entry.get("seconds", {})) or not _is_score(entry.get("peak_memory_bytes")):
+    if not all(isinstance(half["cycle"], int) and half["module"] in ("graph", "network") for half in halves):
+        return False
+    if not _is_number(entry.get("peak_memory_bytes")) or not isinstance(entry.get("where", {}), dict):
+        return False
+    timed = [half["seconds"] for half in halves] + [entry.get("seconds", {})]
+    if not all(isinstance(one, dict) and all(_is_number(value, none=False) for value in one.values()) for one in timed):
         return False
     curve = entry.get(CURVE)
-    if curve is not None and not (isinstance(curve, list) and len(curve) == LEVELS and all(map(_is_number, curve))):
+    if curve is not None and not (isinstance(curve, list) and len(curve) == LEVELS):
         return False
-    scored = [entry, *halves, *([entry["refined"]] if "refined" in entry else [])]
-    return all(isinstance(one, dict) and all(map(_is_score, scores(one).values())) for one in scored)
+    if curve is not None and not all(_is_number(value, none=False) for value in curve):
+        return False
+    return all(map(_scored, [entry, *halves, *([entry["refined"]] if "refined" in entry else [])]))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _scored(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(map(_is_number, scores(entry).values()))
 
 
-def _is_score(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, dict) and all(map(_is_number, values.values()))
+def _is_number(value: Any, none: bool = True) -> bool:
+    return (none and value is None) or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
 def _told(failure: Any) -> bool:

@@ -45,6 +45,11 @@ def resources(task, progress):
     return dict(get_worker().state.total_resources)
 
 
+def environment(task, progress):
+    """The value of an environment variable."""
+    return os.environ.get(task)
+
+
 def evaluated(root, out, options, ready, dies_at):
     """Evaluate a data set, and die at the so-manieth thing that is written, with half of it on the disk; None: live."""
     from ikebook.cluster import InTurn

@@ -803,7 +803,13 @@ class TestEvaluate:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [("{", "is no results file of ikebook"), ('{"sequences": {}, "options": {}}', "was made with other options")],
+        [
+            ("{", "is no results file of ikebook"),
+            (
+                '{"mean": {}, "sequences": {}, "failed": {}, "options": {}, "versions": {}}',
+                "was made with other options",
+            ),
+        ],
     )
     def test_results_of_something_else(self, content, message, cli, root, out) -> None:
         out.mkdir(parents=True)

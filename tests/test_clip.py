@@ -18,6 +18,7 @@ from ikebook.clip import (
     Clip,
     ImageFolder,
     VideoFile,
+    _is_whole,
     array_fingerprint,
     files_fingerprint,
     natural_key,
@@ -327,3 +328,21 @@ def test_the_first_frames_of_a_clip(tmp_path) -> None:
     assert first.fingerprint() != clip.fingerprint()
     assert first.original_size == clip.original_size
     assert clip.first(len(clip)) is clip.first(99) is clip
+
+
+class TestPngs:
+    def test_a_chunk_that_says_it_is_longer_than_the_file(self, tmp_path) -> None:
+        """OpenCV would take as much memory before it finds out."""
+        whole = cv2.imencode(".png", np.zeros((7, 9), np.uint8))[1]
+        assert _is_whole(whole)
+        assert _is_whole(np.append(whole, np.full(40, 255, np.uint8)))  # what follows the end is not looked at
+        lying = whole.copy()
+        place = whole.tobytes().index(b"IDAT")
+        lying[place - 4 : place] = 255
+        assert not _is_whole(lying)
+        lying.tofile(tmp_path / "a.png")
+        with pytest.raises(InputError, match="is no image that OpenCV can read"):
+            read_image(tmp_path / "a.png")
+
+    def test_other_formats_are_not_looked_into(self) -> None:
+        assert _is_whole(cv2.imencode(".jpg", np.zeros((7, 9), np.uint8))[1])

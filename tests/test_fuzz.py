@@ -10,6 +10,8 @@ import json
 import pickle
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import Counter, defaultdict
@@ -216,8 +218,8 @@ JSON = st.recursive(
 OPTIONS = {
     "dataset": "davis2016",
     "flow": "dis",
-    "cues": [],
-    "cycle": {"cycles": 1},
+    "cues": ["a"],
+    "cycle": {"cycles": 3, "network": None},
     "sources": [{"role": "flow", "name": "dis", "supervision": "none"}],
 }
 ENTRY = {
@@ -230,10 +232,11 @@ ENTRY = {
     "Fbeta_curve": [0.5] * 256,
 }  # fmt: skip
 RESULTS = {
-    "mean": {"J_mean": 0.5, "F_mean": None},
+    "mean": {},
     "sequences": {"a": ENTRY},
     "failed": {"b": {"reason": "r", "kind": "input", "where": ""}},
     "options": OPTIONS,
+    "versions": {},
 }
 
 
@@ -266,13 +269,12 @@ DEEP = "[" * 100_000
 )
 def test_results(place, content) -> None:
     (place / "results.json").write_bytes(content)
-    runs = attempt("results.json, report", lambda: read_runs([place]))
-    if runs is not None:  # then it can be shown
-        assert list(compose(runs, "2026-11-22", frames=False))
     found = attempt("results.json", lambda: earlier_failures(place, OPTIONS))
     assert found is None or all(isinstance(one["reason"], str) for one in found.values())
     (place / ".owner.json").write_bytes(content)
     assert not is_held(place, "token", patience=0)
+    blocks = attempt("results.json, report", lambda: list(compose(read_runs([place]), "2026-11-22", frames=False)))
+    assert blocks is None or len(blocks) > 5
 
 
 WHOLE_ENTRY = {"key": "k", "sequence": "a", "entry": ENTRY}
@@ -361,6 +363,21 @@ def test_flow_files_that_are_whole_are_read(place) -> None:
     write_flo(place / "whole.flo", FIELD)
     assert (read_flo(place / "whole.flo") == FIELD).all()
     assert (place / "whole.flo").read_bytes() == FLO
+
+
+def test_guided_by_the_code_that_is_reached(tmp_path) -> None:
+    """Two seconds of what tests/experiments/fuzz.py does for as long as it is told to."""
+    pytest.importorskip("atheris", reason="atheris is not installed: it has no wheel for this Python or system")
+    script = Path(__file__).parent / "experiments" / "fuzz.py"
+    command = [sys.executable, script, "--seconds", "2", "--only", "png", "results", "zip"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    rows = [line.split() for line in ran.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["png", "results", "zip"]
+    for _, tried, new, found in rows:
+        assert int(tried) > 20
+        assert int(new) > 0
+        assert found == "nothing"
 
 
 def test_a_table_of_what_was_tried(capsys) -> None:

@@ -127,6 +127,7 @@ ORDER = [
     "widgets.background",
     "widgets.computing",
     "widgets.matrix_explorer",
+    "widgets.stepper_view",
     "widgets.power_iteration_stepper",
     "widgets.spectrum_explorer",
     "widgets.initialisation_race",

@@ -77,6 +77,11 @@ def test_the_numbers_are_those_of_the_results(finished) -> None:
         "-",
         "first",
     ]
+    rows = {row[0]: row for row in found["first: cycle by cycle"]}
+    assert rows[""] == ["", "x#1", "x#2"]
+    halves = [f"{100 * half['J_mean']:.1f}" for half in results["sequences"]["disc"]["cycles"]]
+    assert rows["disc"] == ["disc", *[*halves, "-"][:2]]  # disc may end early
+    assert rows["ours: mean J"][1] == f"{100 * sum(first) / len(first):.1f}"
     rows = {row[0]: row for row in found["first: sequence by sequence"]}
     disc = results["sequences"]["disc"]
     assert rows["disc"][:3] == ["disc", "5", f"{100 * disc['J_mean']:.1f}"]
@@ -95,6 +100,13 @@ def test_the_papers_numbers_stand_beside_them(finished) -> None:
     assert found["Table 3: Relative change between cycles"][2][:5] == ["IKE", "+10.4", "+1.7", "+7.0", "+2.1"]
     assert "Table 2: Graph with borrowed features, first cycle" not in found
     assert "Table 4: DAVSOD" not in found
+
+
+def test_numbers_go_to_the_right_and_words_to_the_left(finished, tmp_path) -> None:
+    write_report([finished / "first"], tmp_path, "2026-11-22", frames=False)
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    head = next(index for index, line in enumerate(lines) if line.startswith("|  | year | J |"))
+    assert lines[head + 1] == "| --- | ---: | ---: | ---: | --- | --- | --- |"
 
 
 def test_where_a_run_belongs(made) -> None:
@@ -164,7 +176,7 @@ def test_what_cells_hold_stays_text(tmp_path) -> None:
     assert "<script" not in page
     assert "a &lt;b&gt; &amp; c" in page
     assert "<code>x &lt; 1</code>" in page
-    assert '<tr class="ours"><td>ours: a|b&lt;script&gt;</td><td>1</td></tr>' in page
+    assert '<tr class="ours"><td>ours: a|b&lt;script&gt;</td><td class="number">1</td></tr>' in page
     assert "| **ours: a\\|b<script>** | 1 |" in (tmp_path / "r.md").read_text()
 
 

@@ -30,6 +30,7 @@ def test_what_goes_to_the_browser() -> None:
     assert state["pixel"] is None
     assert repr(canvas) == "VideoCanvas(3 frames of 5x4, map in [0, 1], compared, frame 2)"
     assert repr(VideoCanvas(FRAMES)) == repr(VideoCanvas(FRAMES))
+    assert canvas._repr_mimebundle_()[0]["text/plain"] == repr(canvas)  # what is read where no widget can be shown
 
 
 def test_colours_and_ranges_follow_the_data() -> None:

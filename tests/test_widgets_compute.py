@@ -502,7 +502,8 @@ class TestInitialisationRace:
 
     def test_own_maps_and_clips_without_masks(self, made) -> None:
         blind = replace(made.clip, masks=None)
-        race = InitialisationRace(blind, made.flow, starts={"mine": made.clip.masks.astype(float)}, iterations=3)
+        race = InitialisationRace(blind, made.flow, starts={"mine": made.clip.masks}, iterations=3)
+        assert race.starts["mine"].dtype == np.float32  # masks are shown as labels are, from the start
         race.run()
         assert race.curves["J"] == {}
         assert race.curves["cosine"]["mine"][0] > 0.8

@@ -14,9 +14,11 @@ import ast
 import base64
 import hashlib
 import importlib.util
+import os
 import re
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -97,6 +99,17 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+def run(source: Path, executed: Path) -> None:
+    """Have EXECUTED/<name>.ipynb and its widgets' pages, made anew if anything has changed."""
+    stamp = executed / f"{source.stem}.txt"
+    now = fingerprint(source)
+    if stamp.is_file() and stamp.read_text() == now:
+        return
+    print(f"running {source.stem}", flush=True)
+    nbformat.write(execute(source, executed / "widgets"), executed / f"{source.stem}.ipynb")
+    stamp.write_text(now)
+
+
 def prepare(sources: list[Path], out: Path) -> Path:
     """Write all that Sphinx reads into OUT/pages."""
     pages, executed = out / "pages", out / "executed"
@@ -105,16 +118,14 @@ def prepare(sources: list[Path], out: Path) -> Path:
     for folder in (pages / "notebooks", widgets, figures):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "conf.py", pages)
-    for path in HERE.glob("*.md"):
+    for path in (*HERE.glob("*.md"), *HERE.parent.glob("*.md")):
         shutil.copy(path, pages)
+    shutil.copytree(HERE.parent / "results", pages / "results", ignore=shutil.ignore_patterns("*.html"))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda source: run(source, executed), sources))
     gallery = []
     for source in sources:
-        kept, stamp = executed / f"{source.stem}.ipynb", executed / f"{source.stem}.txt"
-        if not stamp.is_file() or stamp.read_text() != fingerprint(source):
-            print(f"running {source.stem}", flush=True)
-            notebook = execute(source, widgets)
-            nbformat.write(notebook, kept)
-            stamp.write_text(fingerprint(source))
+        kept = executed / f"{source.stem}.ipynb"
         notebook = nbformat.read(kept, as_version=4)
         without_dead_links(notebook, {other.stem for other in sources})
         nbformat.write(notebook, pages / "notebooks" / kept.name)

@@ -2,6 +2,9 @@
 
 import re
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 import ikebook
 
 project = "ikebook"
@@ -16,6 +19,7 @@ html_static_path = ["_static"]
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 2
+html_math_renderer = "mathml"  # browsers show it by themselves: no script, no network
 nb_execution_mode = "off"  # build.py has run them, with their widgets
 nb_merge_streams = True
 
@@ -45,5 +49,16 @@ def escape(app, what, name, obj, options, lines):
 MARKS = re.compile(r"(?<!`)(\||(?<=\w)_(?=\W|$)|\*(?!\*))(?!`)")
 
 
+def inline_formula(translator, node):
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def formula(translator, node):
+    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    raise nodes.SkipNode
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
     app.connect("autodoc-process-docstring", escape, priority=400)  # before napoleon, at 500, adds marks that are meant

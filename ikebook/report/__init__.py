@@ -17,7 +17,7 @@ from ikebook.report.pages import OURS, Block, write_html, write_markdown
 from ikebook.report.pictures import bars, extreme_frames
 from ikebook.report.published import DATASETS, PAPER, PUBLISHED, TABLE_3, TITLES, WHOLE, Published
 from ikebook.results import Results, read_results
-from ikebook.sources import Source, label_trained
+from ikebook.sources import SUPERVISION, Source, label_trained
 
 SCORES = {
     "J_mean": "J mean",
@@ -100,9 +100,11 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     runs: list[Run] = []
     for folder in folders:
         problem = f"{folder} holds no results of 'ikebook evaluate'; name the folder that was its --out."
-        results = read_results(folder / "results.json")
-        require(results is not None and _sound(results["options"]), problem)
-        assert results is not None
+        try:
+            results = read_results(folder)
+        except InputError:
+            raise InputError(problem) from None
+        require(_described(results["options"]), problem)
         require(len(results["sequences"]) > 0, f"{folder} has results of no sequence; run 'ikebook evaluate' first.")
         run = Run(folder=folder, results=results)
         require(
@@ -113,15 +115,18 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _sound(options: dict[str, Any]) -> bool:
-    """Whether what the report reads of a run's options is of the kind that `ikebook evaluate` writes."""
-    sources, cues, cycle = options.get("sources", []), options.get("cues", []), options.get("cycle", {})
-    if not isinstance(sources, list) or not isinstance(cues, list) or not isinstance(cycle, dict):
+def _described(options: Results) -> bool:
+    """Whether options say what a report tells of them."""
+    cycle, cues, sources = options.get("cycle", {}), options.get("cues", []), options.get("sources", [])
+    if not isinstance(options.get("dataset"), str) or not isinstance(cycle, dict):
         return False
-    described = {"role", "name", "supervision"}
-    return isinstance(options.get("dataset"), str) and all(
-        isinstance(one, dict) and set(one) == described and all(isinstance(text, str) for text in one.values())
-        for one in sources
+    if not isinstance(cues, list) or not isinstance(sources, list) or not all(isinstance(cue, str) for cue in cues):
+        return False
+    keys = {"role", "name", "supervision"}
+    if not all(isinstance(one, dict) and set(one) == keys for one in sources):
+        return False
+    return all(
+        all(isinstance(text, str) for text in one.values()) and one["supervision"] in SUPERVISION for one in sources
     )
 
 
@@ -144,8 +149,12 @@ def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[
         for name, failure in run.failed.items():
             yield Block("p", f"{name} failed: {failure['reason']}")
         yield from _pictures(run, frames=frames)
+        if len(cycles(run.results)) > 1:
+            yield Block("h2", f"{run.name}: cycle by cycle")
+            yield Block("p", "J after each half of a cycle: x of the graph, s of the network. Below, means of J and F.")
+            yield Block("table", rows=_half_rows(run))
     yield Block("h2", "Time and memory")
-    yield Block("p", "Seconds of each stage, mean of the sequences, on the machine that made the results.")
+    yield Block("p", f"Seconds of each stage, mean of the sequences. {' '.join(map(_machines, runs))}")
     yield Block("table", rows=_cost_rows(runs))
     yield Block("h2", "Options and versions")
     for run in runs:
@@ -255,6 +264,25 @@ def _sequence_rows(run: Run) -> list[list[str]]:
         if run.results.get(key):
             rows.append([f"{OURS}{what}", frames, *(_cell(score, run.results[key]) for score in shown)])
     return rows
+
+
+def _half_rows(run: Run) -> list[list[str]]:
+    """J of each sequence after each half of a cycle; a sequence that ended early has no more of them."""
+    halves = cycles(run.results)
+    order = [(half["cycle"], half["module"]) for half in halves]
+    rows = [["", *(f"{'x' if module == 'graph' else 's'}#{cycle}" for cycle, module in order)]]
+    for name, entry in run.sequences.items():
+        found = {(half["cycle"], half["module"]): half for half in entry.get("cycles", [])}
+        rows.append([name, *(_cell("J_mean", found.get(half, {})) for half in order)])
+    means = ("J_mean", "F_mean")
+    return rows + [[f"{OURS}mean {key[0]}", *(_cell(key, half) for half in halves)] for key in means]
+
+
+def _machines(run: Run) -> str:
+    """Where a run's sequences were segmented."""
+    places = [entry.get("where", {}) for entry in run.sequences.values()]
+    found = {f"{one.get('cpu', '?')}, threads: {one.get('threads', '?')}, {one.get('device', '?')}" for one in places}
+    return f"{run.name}: {'; '.join(sorted(found))}."
 
 
 def _pictures(run: Run, *, frames: bool) -> Iterator[Block]:

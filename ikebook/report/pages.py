@@ -17,8 +17,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #8886; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .25rem .7rem; text-align: left; border-bottom: 1px solid #8884; }
+th.number, td.number { text-align: right; }
 tr.ours { background: #3f8fdc26; font-weight: 600; }
 img { max-width: 100%; background: #fff; border-radius: 6px; }
 code { overflow-wrap: anywhere; font-size: .85em; }
@@ -84,7 +84,7 @@ def _markdown(block: Block) -> str:
     if block.kind == "p":
         return block.text
     head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in block.rows]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines = [head, ["---:" if number else "---" for number in _numbers(block)]]
     lines += [[f"**{row[0]}**", *row[1:]] if row[0].startswith(OURS) else row for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -99,8 +99,20 @@ def _html(block: Block) -> str:
         data = base64.b64encode(block.data).decode()
         return f'<p><img alt="{html.escape(block.text)}" src="data:image/png;base64,{data}"></p>'
     head, *rows = block.rows
-    lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    marks = [' class="number"' if number else "" for number in _numbers(block)]
+
+    def line(tag: str, row: Sequence[str]) -> str:
+        return "".join(f"<{tag}{mark}>{html.escape(cell)}</{tag}>" for mark, cell in zip(marks, row, strict=True))
+
+    lines = [line("th", head), *(line("td", row) for row in rows)]
     ours = ["", *(' class="ours"' if row[0].startswith(OURS) else "" for row in rows)]
     content = "\n".join(f"<tr{mark}>{line}</tr>" for mark, line in zip(ours, lines, strict=True))
     return f'<div class="wide"><table>\n{content}\n</table></div>'
+
+
+def _numbers(block: Block) -> list[bool]:
+    """Which columns of a table are numbers, and go to the right."""
+    return [
+        all(re.fullmatch(r"-|\?|([-+]?\d[\d.]*)?", cell) for cell in column)
+        for column in zip(*block.rows[1:], strict=True)
+    ] or [False] * len(block.rows[0])

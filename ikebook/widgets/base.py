@@ -53,7 +53,7 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         write_page(path, self, title=title or type(self).__name__, states=self.states(), note=self.page_note)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # Where no widget can be shown, a notebook falls back to this text; never to 20 MB of bytes.
+        # Where no widget can be shown, a notebook falls back to this text, which ipywidgets would cut short.
         bundle = super()._repr_mimebundle_(**kwargs)
         for part in bundle if isinstance(bundle, tuple) else (bundle,):
             if part and "text/plain" in part:

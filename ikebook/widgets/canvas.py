@@ -320,14 +320,6 @@ class VideoCanvas(anywidget.AnyWidget):
             require(count == m, f"a curve has {count} values; expected one for each of {m} frames (None for none).")
         return [curve | {"values": finite(curve["values"])} for curve in proposal.value]
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # Where no widget can be shown, a notebook falls back to this text; never to 20 MB of bytes.
-        bundle = super()._repr_mimebundle_(**kwargs)
-        for part in bundle if isinstance(bundle, tuple) else (bundle,):
-            if part and "text/plain" in part:
-                part["text/plain"] = repr(self)
-        return bundle
-
     def __repr__(self) -> str:
         m, h, w = self.shape
         words = [f"{m} frames of {w}x{h}"]

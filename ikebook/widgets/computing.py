@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -147,6 +147,16 @@ def button(text: str, tooltip: str, act: Callable[[], Any], width: str = "96px",
     return made
 
 
+def menu(text: str, options: Sequence[str | tuple[str, str]], width: str, text_width: str) -> ipywidgets.Dropdown:
+    """A menu with a text before it; its options are values, or texts and values."""
+    return ipywidgets.Dropdown(
+        options=options,
+        description=text,
+        layout=ipywidgets.Layout(width=width),
+        style={"description_width": text_width},
+    )
+
+
 def row(*children: ipywidgets.Widget, gap: str = "12px") -> ipywidgets.Box:
     """Widgets side by side, as far as there is room."""
     return ipywidgets.Box(
@@ -170,6 +180,12 @@ def in_step(*canvases: VideoCanvas) -> VideoCanvas:
     bar = VideoCanvas(shape=canvases[0].shape, parts="bar", fps=canvases[0].fps)
     link(*canvases, bar)
     return bar
+
+
+def show_signed(canvas: VideoCanvas, labels: np.ndarray) -> None:
+    """Show labels (m, h, w), 0 in the middle of the colours and few of them beyond the ends."""
+    top = limit(labels.reshape(-1))
+    canvas.show(maps=labels, map_range=(-top, top))
 
 
 def limit(labels: np.ndarray, part: float = 0.998) -> float:

@@ -94,6 +94,7 @@ class InitialisationRace(Computing):
         for name, start in self.starts.items():
             check.shape(f"start {name!r}", start, (len(clip), clip.size[1], clip.size[0]))
             require(bool(np.isfinite(start).all()), f"start {name!r} has values that are NaN or infinite.")
+        self.starts = {name: np.asarray(start, np.float32) for name, start in self.starts.items()}
         super().__init__(clip)
         self.options, self.iterations = options or GraphOptions(), iterations
         self._rounds: list[Round] = []
@@ -170,7 +171,7 @@ class InitialisationRace(Computing):
         exact = self._solved.labels().double()
         self._rounds = []
         self.iteration = 0
-        begin = {name: torch.from_numpy(np.asarray(start, np.float32)) for name, start in self.starts.items()}
+        begin = {name: torch.from_numpy(start) for name, start in self.starts.items()}
         solver = self.options.solver
         for t, labels in enumerate(race(self._solved.matrix, begin, self.iterations, solver.normalisation)):
             self._rounds.append(self._score(labels, exact, given=t == 0))

@@ -22,7 +22,7 @@ from ikebook.principal import Solved, solve
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.computing import Computing, beside, limit, row
+from ikebook.widgets.computing import Computing, beside, limit, menu, row
 
 LARGEST = 2600
 """Most nodes: more would neither fit on a screen nor be built while one waits. 16x16x5 has 1280."""
@@ -205,12 +205,7 @@ class MatrixExplorer(Computing):
         self.shown_menu = ipywidgets.ToggleButtons(
             options=[(text, name) for name, text in MATRICES.items()], value=self.shown, style={"button_width": "150px"}
         )
-        self.order_menu = ipywidgets.Dropdown(
-            options=[(ORDER_NAMES[name], name) for name in self._orders()],
-            description="order",
-            layout=ipywidgets.Layout(width="280px"),
-            style={"description_width": "44px"},
-        )
+        self.order_menu = menu("order", [(ORDER_NAMES[name], name) for name in self._orders()], "280px", "44px")
         traitlets.link((self, "shown"), (self.shown_menu, "value"))
         traitlets.link((self, "order"), (self.order_menu, "value"))
         self.words, self.table = ipywidgets.HTML(), ipywidgets.HTML()

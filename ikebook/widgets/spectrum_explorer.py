@@ -24,7 +24,7 @@ from ikebook.theory import Perturbation, perturbation
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.computing import SETTLE, Computing, beside, in_step, limit
+from ikebook.widgets.computing import SETTLE, Computing, beside, in_step, show_signed
 from ikebook.widgets.figures import BLUE, INK, ORANGE, RED, figure_html, grid, plotting
 
 DENSE_NODES = 2600
@@ -241,8 +241,7 @@ class SpectrumExplorer(Computing):
         self.desk.children = self.sliders
         self.selected = min(self.selected, count - 1)
         self._select()
-        top = limit(self._vectors[0].reshape(-1))
-        self.shaken.show(maps=self._vectors[0], map_range=(-top, top))
+        show_signed(self.shaken, self._vectors[0])
         self.shaken.caption = "eigenvector 1, no noise yet"
 
     def _select(self, _: Any = None) -> None:
@@ -267,9 +266,7 @@ class SpectrumExplorer(Computing):
         self._draw_mixture()
 
     def _draw_mixture(self) -> None:
-        labels = self.labels
-        top = limit(labels.reshape(-1))
-        self.mixture.show(maps=labels, map_range=(-top, top))
+        show_signed(self.mixture, self.labels)
         used = [(k, weight) for k, weight in enumerate(self.weights) if weight]
         if len(used) == 1 and used[0][1] == 1:
             self.mixture.caption = f"eigenvector {used[0][0] + 1}"
@@ -332,8 +329,7 @@ class SpectrumExplorer(Computing):
     def _moved(self, found: tuple[float, Perturbation, np.ndarray]) -> None:
         noise, self.measured, labels = found
         self._points[noise] = self.measured
-        top = limit(labels.reshape(-1))
-        self.shaken.show(maps=labels, map_range=(-top, top))
+        show_signed(self.shaken, labels)
         self.shaken.caption = f"eigenvector 1, {noise:g} px of noise" if noise else "eigenvector 1, no noise"
         self._draw_noise()
 

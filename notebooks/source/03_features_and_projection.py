@@ -98,7 +98,7 @@ figures.video(y.reshape(m, h, w), "y,", signed=True)
 # %% [markdown]
 # What do the features say about them? Look for the combination of columns, F w, that is closest to y:
 #
-# $$w^* = \arg\min_w \lVert y - F w \rVert^2 \quad\Longrightarrow\quad F^\top F\, w^* = F^\top y .$$
+# $$w^* = \mathrm{arg}\min_w \lVert y - F w \rVert^2 \quad\Longrightarrow\quad F^\top F\, w^* = F^\top y .$$
 #
 # > **Exercise 03.1** Compute these weights `w_best`, one for each column of F.
 # >

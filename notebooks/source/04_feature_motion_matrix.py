@@ -56,7 +56,7 @@ figures.video(saliency, "saliency,")
 # We want labels x that (1) collect many votes from those they are linked with, $x^\top M x$, and (2) can be told from features,
 # $x = Px$, and (3) have length 1. Put (2) into (1), and the condition is gone (that is Proposition 1):
 #
-# $$x^* = \arg\max_{\lVert x \rVert = 1} x^\top P M P x .$$
+# $$x^* = \mathrm{arg}\max_{\lVert x \rVert = 1} x^\top P M P x .$$
 #
 # > **Exercise 04.1** Build `A_own` from M and P.
 # >

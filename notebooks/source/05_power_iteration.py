@@ -41,7 +41,7 @@ clip, flow, source = course_clip("car-shadow", frames=12, size=(208, 112))
 #
 # The best labels are those that agree along the motion chains and can be said by the features (Eq. 1):
 #
-# $$x^* = \arg\max_x \; x^\top A\, x \quad \text{with } |x| = 1, \qquad A = PMP .$$
+# $$x^* = \mathrm{arg}\max_x \; x^\top A\, x \quad \text{with } |x| = 1, \qquad A = PMP .$$
 #
 # A is symmetric, so $x^*$ is the eigenvector that belongs to its largest eigenvalue. On a toy a library function finds it, and we
 # keep it to compare with.

@@ -11,9 +11,13 @@ E. Haller, A. M. Florea and M. Leordeanu, IEEE TPAMI 2022, doi:10.1109/TPAMI.202
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 __version__ = "0.1.0"
+
+# OpenCV reads it when it is first imported. A picture of 20 kB can ask for 3 GB; larger sides than 16384 are refused anyway.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(16384**2))
 
 _HOMES = {
     "Clip": "clip",

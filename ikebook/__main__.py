@@ -11,8 +11,6 @@ def run() -> None:
     # Read when OpenCV is first imported: its warnings would come before our one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    # A picture of 20 kB can ask for 3 GB. Larger sides than 16384 are refused anyway.
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(16384**2))
     try:
         from ikebook.cli import main
     except KeyboardInterrupt:  # importing takes a second

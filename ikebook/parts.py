@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -344,8 +346,8 @@ def _once(part: Part, stage: str, work: Callable[[], dict[str, np.ndarray]]) -> 
     require(is_held(part.out, part.token), f"this worker does not see {part.out} as it is now; it has to be shared.")
     path = part.file(f"round{stage}").with_suffix(".npz")
     if path.exists():
-        with np.load(path, allow_pickle=False) as known:
-            return dict(known)
+        with suppress(OSError, ValueError, zipfile.BadZipFile, zlib.error), np.load(path, allow_pickle=False) as known:
+            return dict(known)  # unless the power failed before it was on the disk
     found = work()
     with atomic(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **found)  # type: ignore[arg-type]

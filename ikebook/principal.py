@@ -47,14 +47,12 @@ def solve(
     pairs: int = PAIRS,
     dtype: torch.dtype = torch.float32,
 ) -> Solved:
-    """Build a graph and solve it exactly, whatever solver the options name.
+    """Build a graph and solve it exactly, whatever solver the options name; signs as in `graph.segment`.
 
     Parameters
     ----------
     clip, flow, options, cues, dtype : see `graph.build`
     pairs : eigenpairs, fewer if A's rank is lower
-
-    Signs are chosen by the same maps as in `graph.segment`, see `graph.where_salient`.
     """
     o = options or GraphOptions()
     matrix, saliency = build(clip, flow, o, cues, dtype=dtype)

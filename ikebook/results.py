@@ -1,4 +1,4 @@
-"""The folder that holds a data set's results: who may write to it, what counts as finished, what is made of it.
+"""The folder that holds a data set's results: who may write to it, what counts as finished, what is made of it::
 
     OUT/masks/<sequence>/<frame>.png    masks, 0 and 255; with --refine also OUT/refined/<sequence>/<frame>.png
     OUT/sequences/<sequence>.json       what is known of a finished sequence, written when its masks are on the disk
@@ -10,7 +10,7 @@
 files are made anew from them. Each file appears whole or not at all. The lock is the operating system's, so a run that
 was killed leaves none behind.
 
-results.json is one object:
+results.json is one object::
 
     mean          score -> mean over the sequences that have one; {} if none is finished
     mean_refined  the same for refined masks, if all sequences have them

@@ -1,10 +1,13 @@
-"""FBMS-59 (Ochs, Malik & Brox, TPAMI 2014, doi:10.1109/TPAMI.2013.242), its test set, in its official layout:
+"""FBMS-59 (Ochs, Malik & Brox, TPAMI 2014, doi:10.1109/TPAMI.2013.242), its test set, in its official layout::
 
-ROOT/Testset/<sequence>/<sequence>_0001.jpg     or _01.jpg, _001.jpg
-ROOT/Testset/<sequence>/GroundTruth/            masks of some frames, named in one of two ways:
-    <sequence>_0001_gt.ppm                      colours: white is background, each other colour an object
-    <sequence>_0001_gt.pgm, ..._PROB_gt.ppm     beside it: drawings for the official program, passed over here
-    <sequence>_01.pgm                           grey: dark is background, brighter values are objects
+    ROOT/Testset/<sequence>/<sequence>_0001.jpg     or _01.jpg, _001.jpg
+    ROOT/Testset/<sequence>/GroundTruth/            masks of some frames, named in one of two ways:
+        <sequence>_0001_gt.ppm                      colours: white is background, each other colour an object
+        <sequence>_0001_gt.pgm, ..._PROB_gt.ppm     beside it: drawings for the official program, passed over here
+        <sequence>_01.pgm                           grey: dark is background, brighter values are objects
+
+What is darker than a tenth of white is background in the coloured masks too, with other bounds for two sequences: the custom of
+later work, which an object of dark blue alone would not survive.
 
 30 sequences, most with masks of every twentieth frame. All objects together are foreground, and frames with masks are
 scored, by the mean J over sequences, as later work does. The paper has no table of it.

@@ -238,7 +238,10 @@ def main(arguments: list[str] | None = None) -> int:
         UsageError,
         OSError,
         ValueError,
-    ) as error:  # ptlflow's words for a network or a checkpoint that is not there
+        ImportError,
+        RuntimeError,
+    ) as error:  # of ptlflow and PyTorch: no such network,
+        # checkpoint, package, device
         print(f"{type(error).__name__.replace('UsageError', 'flow_with_ptlflow')}: {error}", file=sys.stderr)
         return 2
     return 0

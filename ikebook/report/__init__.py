@@ -201,7 +201,7 @@ def _paper_table(table: int, runs: Sequence[Run]) -> Iterator[Block]:
         if len(run.sequences) < WHOLE.get(run.dataset, 0)
     ]
     if short:
-        yield Block("p", f"{'; '.join(short)}: its means are not those of the whole data set, as the others' are.")
+        yield Block("p", f"{'; '.join(short)}. A mean of some is not that of the whole data set, as the others' are.")
     yield Block(
         "p",
         "labels: human labels went into it at some stage. oracle: ground truth chose among the method's answers; ? where that "

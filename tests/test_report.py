@@ -87,7 +87,7 @@ def test_the_numbers_are_those_of_the_results(finished) -> None:
     assert rows["disc"][:3] == ["disc", "5", f"{100 * disc['J_mean']:.1f}"]
     assert rows["ours: mean"][1] == "15"
     costs = found["Time and memory"]
-    assert costs[0][-1] == "greatest memory, GB"
+    assert costs[0][-1] == "greatest memory of a process, GB"
     spent = sum(sum(one["seconds"].values()) for one in results["sequences"].values()) / 3
     assert float(costs[1][-2]) == pytest.approx(spent, abs=0.06)
 

@@ -154,7 +154,10 @@ def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[
             yield Block("p", "J after each half of a cycle: x of the graph, s of the network. Below, means of J and F.")
             yield Block("table", rows=_half_rows(run))
     yield Block("h2", "Time and memory")
-    yield Block("p", f"Seconds of each stage, mean of the sequences. {' '.join(map(_machines, runs))}")
+    where = " ".join(map(_machines, runs))
+    yield Block(
+        "p", f"Seconds of each stage, mean of the sequences; flow that was kept from before is only read. {where}"
+    )
     yield Block("table", rows=_cost_rows(runs))
     yield Block("h2", "Options and versions")
     for run in runs:
@@ -310,7 +313,7 @@ def _cost_rows(runs: Sequence[Run]) -> list[list[str]]:
     stages = list(
         dict.fromkeys(stage for run in runs for one in run.sequences.values() for stage in one.get("seconds", {}))
     )
-    rows = [["run", "frames a sequence", *stages, "all", "greatest memory, GB"]]
+    rows = [["run", "frames a sequence", *stages, "all", "greatest memory of a process, GB"]]
     for run in runs:
         entries = list(run.sequences.values())
         spent = [float(np.mean([one.get("seconds", {}).get(stage, 0.0) for one in entries])) for stage in stages]

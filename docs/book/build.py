@@ -208,6 +208,7 @@ def main() -> int:
     parser.add_argument("--out", default=str(ROOT / "build" / "book"), metavar="DIR")
     options = parser.parse_args()
     out = Path(options.out).resolve()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the kernels, which run side by side
     pages = prepare(notebooks.sources(options.only), out)
     code = sphinx(
         ["-W", "--keep-going", "-q", "-b", "html", "-d", str(out / "doctrees"), str(pages), str(out / "html")]

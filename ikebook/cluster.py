@@ -10,6 +10,7 @@ Dask's workers take their orders as pickles, which can run any code: use a sched
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -95,6 +96,8 @@ class OnCluster:
     show : called with how far each task is, by its name, whenever that has changed
     threads : of the work on a task; None: what the worker's process has, which Dask sets to 1
     patience : seconds to wait for a scheduler that has gone in the middle; its unfinished tasks are then handed out again
+    at_once : tasks that the scheduler has at a time, best as many as there are workers; None: all, so that a cluster that
+        grows with the work sees how much there is
     """
 
     address: str
@@ -102,6 +105,7 @@ class OnCluster:
     show: Callable[[Mapping[str, str]], None] = lambda _: None
     threads: int | None = None
     patience: float = PATIENCE
+    at_once: int | None = None
 
     def __call__(
         self, work: Callable[[Task, Progress], Result], tasks: Mapping[str, Task]
@@ -146,32 +150,45 @@ class OnCluster:
 
         done: set[str] = set()
         client.subscribe_topic(topic, told)
-        futures = {
-            client.submit(
-                _on_worker,
-                work,
-                task,
-                name,
-                topic,
-                self.threads,
-                key=f"{name}-{topic}",
-                pure=False,
-                resources=dict(self.resources) or None,
-            ): name
-            for name, task in tasks.items()
-        }
+        rest = iter(list(tasks.items()))
+        handed: list[Any] = []
+
+        def hand_out(count: int | None) -> list[Any]:
+            futures = [
+                client.submit(
+                    _on_worker,
+                    work,
+                    task,
+                    name,
+                    topic,
+                    self.threads,
+                    key=(
+                        topic,
+                        name,
+                    ),  # one group of tasks: if they are many, none waits for a worker while another is idle
+                    pure=False,
+                    resources=dict(self.resources) or None,
+                )
+                for name, task in itertools.islice(rest, count)
+            ]
+            handed.extend(futures)
+            return futures
+
         try:
-            for future in as_completed(list(futures), loop=client.loop):
-                name = futures[future]
+            coming = as_completed(hand_out(self.at_once), loop=client.loop)
+            for future in coming:
+                name = future.key[1]
                 if future.status == "cancelled":  # with the scheduler, all that it knew has gone
                     return
+                if self.at_once is not None:
+                    coming.update(hand_out(1))
                 done.add(name)
                 states.pop(name, None)
                 show()
                 yield name, _result(future)
         finally:
             if client.status == "running":
-                client.cancel(list(futures))
+                client.cancel(handed)
                 client.unsubscribe_topic(topic)
 
     @contextmanager
@@ -254,6 +271,7 @@ def workers(
                 address=cluster.scheduler_address,
                 resources=resources,
                 show=show,
+                at_once=count,
                 threads=threads or shares(torch.get_num_threads(), count),
             )
 

@@ -331,6 +331,17 @@ def cycles_table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def _longest_first(dataset: Dataset, names: list[str]) -> list[str]:
+    """Names by the number of frames: several workers then end at about the same time, as the last tasks are short."""
+
+    def frames(name: str) -> int:
+        with suppress(InputError, OSError):  # whoever gets the task says what is wrong
+            return len(dataset.clip(name, (16, 16)))
+        return 0
+
+    return sorted(names, key=frames, reverse=True)
+
+
 def _annotations(dataset: Dataset, name: str, clip: Clip) -> Iterator[np.ndarray | None]:
     w, h = clip.original_size
     for frame, annotation in zip(clip.frame_names, dataset.annotations(name), strict=True):
@@ -375,7 +386,7 @@ def _collect(
                 entry_file(out, name).unlink(missing_ok=True)
         tell = report or (lambda *_: None)
         tasks: dict[str, Task] = {}
-        for name in names:
+        for name in names if isinstance(runner, InTurn) else _longest_first(dataset, names):
             if name in merged.entries:
                 tell(name, merged.entries[name])
                 continue

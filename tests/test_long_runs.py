@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -303,8 +304,9 @@ def test_a_folder_that_may_only_be_read(root, tmp_path) -> None:
         "import os, sys; import ikebook.evaluate; from ikebook.cli import main; os.setgid(65534); os.setuid(65534); "
         "sys.exit(main(sys.argv[1:]))"
     )
-    for place in (tmp_path, *list(tmp_path.parents)[:2], *list(root.parents)[:3]):
-        place.chmod(0o755)
+    for place in {tmp_path, *tmp_path.parents, *root.parents}:
+        if place.is_relative_to(tempfile.gettempdir()) and place != Path(tempfile.gettempdir()):
+            place.chmod(0o755)
     arguments = ["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), "--size", "16x16"]
     found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert found.returncode == 2

@@ -42,6 +42,9 @@ from ikebook.train import TrainOptions
 
 pytest.importorskip("distributed")
 
+# Once, on a busy machine, one of these stood still for minutes, nobody knows which or why; the limit prints where.
+pytestmark = [pytest.mark.timeout(240), pytest.mark.flaky(reruns=1)]
+
 SEQUENCES = ["disc", "occluder", "tracked", "two_objects"]
 OPTIONS = RunOptions(
     size=(16, 16),

@@ -102,6 +102,8 @@ def test_flow_from_files(folder, tmp_path) -> None:
     same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.flaky(reruns=1)  # see tests/test_cluster.py
 def test_on_workers(folder, tmp_path) -> None:
     pytest.importorskip("distributed")
     with workers(2) as runner:

@@ -37,9 +37,9 @@ HIDDEN = {"solution": "hide-cell", "colab": "remove-cell"}
 SAVE = """from ikebook.widgets import write_page
 getattr({name}, "wait", lambda: None)()
 if hasattr({name}, "save_html"):
-    {name}.save_html({page!r}, title={title!r})
+    {name}.save_html({page!r}, title=type({name}).__name__)
 else:
-    write_page({page!r}, {name}, title={title!r})"""
+    write_page({page!r}, {name}, title=type({name}).__name__)"""
 """Writes the static page of a widget; a canvas alone has no page of its own."""
 
 INTERNAL = {"__main__", "arguments", "notebooks"}
@@ -83,7 +83,7 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
             if name is None:
                 continue
             page = f"{source.stem}-{index:03d}.html"
-            client.execute_cell(nbformat.v4.new_code_cell(SAVE.format(name=name, page=page, title=source.stem)), index)
+            client.execute_cell(nbformat.v4.new_code_cell(SAVE.format(name=name, page=page)), index)
             frame = (
                 f'<iframe src="../_static/widgets/{page}" title="{name}" loading="lazy" '
                 'style="width: 100%; height: 640px; border: 1px solid var(--color-background-border)"></iframe>'

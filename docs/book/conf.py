@@ -55,7 +55,9 @@ def inline_formula(translator, node):
 
 
 def formula(translator, node):
-    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    translator.body.append(
+        f'<div class="math" style="margin: 1rem 0; overflow-x: auto">{convert(node.astext(), display="block")}</div>\n'
+    )
     raise nodes.SkipNode
 
 

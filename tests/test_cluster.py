@@ -294,6 +294,12 @@ class TestClusters:
         found = list(OnCluster(address=cluster, resources={"GPU": 1})(resources, dict.fromkeys("abcd", 0)))
         assert [one for _, one in found] == [{"GPU": 1.0}] * 4
 
+    def test_so_many_at_a_time(self, cluster) -> None:
+        tasks = {str(number): number for number in range(7)}
+        one = list(OnCluster(address=cluster, at_once=1)(double, tasks))
+        assert one == [(name, 2 * number) for name, number in tasks.items()]  # each waits for the one before it
+        assert sorted(OnCluster(address=cluster, at_once=3)(double, tasks)) == one
+
     def test_what_always_fails_is_named_and_the_rest_is_finished(self, cluster, root, expected, tmp_path) -> None:
         (root / "JPEGImages" / "480p" / "broken").mkdir()
         (root / "JPEGImages" / "480p" / "broken" / "00000.jpg").write_bytes(b"no picture")

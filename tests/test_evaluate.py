@@ -16,7 +16,7 @@ import ikebook.evaluate
 from ikebook.check import InputError
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016, open_dataset
-from ikebook.evaluate import cycles, cycles_table, evaluate, evaluate_masks, table
+from ikebook.evaluate import _longest_first, cycles, cycles_table, evaluate, evaluate_masks, table
 from ikebook.flow import write_flo
 from ikebook.metrics import davis_scores, summary
 from ikebook.network import NetworkOptions
@@ -514,3 +514,13 @@ def test_the_reference_masks_get_the_official_scores(davis_root, metrics_root, t
         found = {key: results["sequences"][name][key] for key in SCORES}
         official = {f"{measure}_{key}": scores[measure][key] for measure in "JF" for key in ("mean", "recall", "decay")}
         assert found == pytest.approx(official, abs=1e-6)
+
+
+def test_the_longest_are_handed_out_first() -> None:
+    class Lengths:
+        def clip(self, name, size):
+            if name == "broken":
+                raise InputError("no frame can be read.")
+            return range(int(name))
+
+    assert _longest_first(Lengths(), ["2", "broken", "10", "4", "04"]) == ["10", "4", "04", "2", "broken"]

@@ -28,13 +28,14 @@ pytest: .venv/tests
 	$(BIN)/pytest -n logical --maxprocesses 8 --dist loadgroup
 
 NBVAL := $(BIN)/pytest --nbval-lax --nbval-cell-timeout=600 notebooks/solutions
+SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
 
 notebooks: .venv/tests
-	IKEBOOK_DATA= IKEBOOK_CACHE=$(abspath build/cache) OMP_NUM_THREADS=1 $(NBVAL) -n logical --maxprocesses 8 --dist loadfile
+	IKEBOOK_DATA= IKEBOOK_CACHE=$(abspath build/cache) OMP_NUM_THREADS=1 $(NBVAL) $(SIDE_BY_SIDE)
 
 notebooks-real: .venv/tests
-	@mkdir -p build
-	IKEBOOK_DATA=$(abspath $(or $(IKEBOOK_DATA),../shared)) IKEBOOK_COSTS=$(abspath build/costs-real.json) $(NBVAL)
+	@mkdir -p build/costs-real
+	IKEBOOK_DATA=$(abspath $(or $(IKEBOOK_DATA),../shared)) IKEBOOK_COSTS=$(abspath build/costs-real) OMP_NUM_THREADS=1 $(NBVAL) $(SIDE_BY_SIDE)
 
 notebooks-build: .venv/tests
 	IKEBOOK_DATA= $(BIN)/python notebooks/source/build.py --execute

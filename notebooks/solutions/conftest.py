@@ -1,7 +1,7 @@
 """What each notebook costs while nbval runs it: minutes of one core, and peak memory, held against its header.
 
 The minutes are those of the processor, which wait for nobody, and are counted in those of the machine that the headers were
-measured on: a fixed piece of work is timed in the same kernel, before and after. Set IKEBOOK_COSTS to a file to
+measured on: a fixed piece of work is timed in the same kernel, before and after. Set IKEBOOK_COSTS to a folder to
 have the measurements written, as tests/experiments/notebook_costs.py does; then nothing fails.
 """
 
@@ -53,10 +53,9 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return
     spent, peak, work = _ask(kernel)
     measured = {"minutes": spent / 60 * REFERENCE / work, "memory": peak / 1e9, "work": work}
-    target = os.environ.get("IKEBOOK_COSTS")
-    if target:
-        known = json.loads(Path(target).read_text()) if Path(target).is_file() else {}
-        Path(target).write_text(json.dumps(known | {item.path.stem: measured}, indent=1))
+    folder = os.environ.get("IKEBOOK_COSTS")
+    if folder:
+        (Path(folder) / f"{item.path.stem}.json").write_text(json.dumps(measured))
         return
     minutes, memory = costs(nbformat.read(item.path, as_version=4).cells[0].source)
     say = f"{item.path.stem}: the header says {minutes:g} minutes and {memory:g} GB; measured {{:.2f}} minutes and {{:.2f}} GB"

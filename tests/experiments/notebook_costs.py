@@ -27,15 +27,14 @@ def main(numbers: list[str]) -> int:
         if not numbers or path.name[:2] in numbers
     ]
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "costs.json"
         solutions = [f"notebooks/solutions/{path.stem}.ipynb" for path in sources]
         command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-cell-timeout=600", *solutions]
-        settings = {"IKEBOOK_COSTS": str(report), "IKEBOOK_DATA": "", "OMP_NUM_THREADS": "1"}
+        settings = {"IKEBOOK_COSTS": folder, "IKEBOOK_DATA": "", "OMP_NUM_THREADS": "1"}
         settings["IKEBOOK_CACHE"] = str(Path(folder) / "cache")
         code = subprocess.call(command, cwd=ROOT, env=os.environ | settings)
         if code:
             return code
-        measured = json.loads(report.read_text())
+        measured = {path.stem: json.loads((Path(folder) / f"{path.stem}.json").read_text()) for path in sources}
     for path in sources:
         found, text = measured[path.stem], path.read_text(encoding="utf-8")
         minutes, memory = max(0.1, round(found["minutes"], 1)), max(0.1, round(found["memory"], 1))

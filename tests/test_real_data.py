@@ -5,9 +5,12 @@ The test that is not marked `slow` runs with all others; `pytest -m slow tests/t
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
+from ikebook.cluster import workers
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.evaluate import cycles, cycles_table, evaluate, table
@@ -23,7 +26,9 @@ pytestmark = pytest.mark.data
 
 def scores(root, out, sequences=None, name="default") -> dict[str, float]:
     """J of each sequence, in percent. The exact solver's pairs are eigenpairs of A, by a product with it."""
-    results = evaluate(Davis2016(root), out, RunOptions(graph=preset(name), device="cpu"), sequences)
+    with workers(min(8, os.cpu_count() or 1), threads=1) as runner:
+        results = evaluate(Davis2016(root), out, RunOptions(graph=preset(name), device="cpu"), sequences, runner=runner)
+    assert results["failed"] == {}
     entries = results["sequences"]
     print("\n" + table(results))
     if preset(name).solver.method == "exact":

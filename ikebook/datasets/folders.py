@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -55,19 +56,19 @@ def is_folder(parent: Path, name: str) -> bool:
     return name != "" and not name.startswith(".") and Path(name).name == name and (parent / name).is_dir()
 
 
-class FolderDataset:
+class FolderDataset(ABC):
     """Sequences of frames, each in a folder of its own; what a reader has to add are these folders and the masks."""
 
     name: str
     root: Path
 
+    @abstractmethod
     def sequences(self) -> list[str]:
         """Names of the sequences, in the data set's order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frames_folder(self, sequence: str) -> Path:
         """The folder with a sequence's frames, whose name is known to be one of `sequences`."""
-        raise NotImplementedError
 
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
         """The frames of a sequence at a working size, without masks."""

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from ikebook.arguments import parser
 from ikebook.check import explain, require
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
 from ikebook.sources import marks
+from ikebook.terminal import Board, bar, overview, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,9 +75,9 @@ def _segment(options: argparse.Namespace) -> None:
         room = run_options.room(out)
         clip = read_clip(options.input, run_options.size, room=room)
     read = {"read": time.perf_counter() - begin}
-    outcome = run(clip, source, run_options, _bar, room, checkpoints=out / CHECKPOINTS)
+    outcome = run(clip, source, run_options, bar, room, checkpoints=out / CHECKPOINTS)
     outcome = replace(outcome, seconds=read | outcome.seconds)
-    summary = write_results(out, clip, outcome, run_options, _bar)
+    summary = write_results(out, clip, outcome, run_options, bar)
     _show(summary)
     also = "refined/, refined.mp4, " if run_options.refine is not None else ""
     print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
@@ -85,8 +86,8 @@ def _segment(options: argparse.Namespace) -> None:
 def _segment_parts(options: argparse.Namespace, run_options: Any, out: Path) -> None:
     from ikebook.parts import segment_parts
 
-    with _board(options) as board, _runner(options, run_options, board) as (runner, placed):
-        summary = segment_parts(Path(options.input), out, placed, options.parts, runner, _say)
+    with overview(shown=_several(options)) as board, _runner(options, run_options, board) as (runner, placed):
+        summary = segment_parts(Path(options.input), out, placed, options.parts, runner, say)
     for line in marks(summary["options"]["sources"]):
         print(line)
     print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")
@@ -106,12 +107,12 @@ def _demo(options: argparse.Namespace) -> None:
     begin = time.perf_counter()
     clip = demo().clip
     made = {"compose": time.perf_counter() - begin}
-    _say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
+    say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
     run_options = RunOptions(cache=False)
     blind = replace(clip, masks=None)  # what segments the clip does not get to see its masks
-    outcome = run(blind, provider("dis"), run_options, _bar)
+    outcome = run(blind, provider("dis"), run_options, bar)
     outcome = replace(outcome, seconds=made | outcome.seconds)
-    summary = write_results(out, blind, outcome, run_options, _bar)
+    summary = write_results(out, blind, outcome, run_options, bar)
     assert clip.masks is not None
     scores = [region_similarity(mask, truth) for mask, truth in zip(outcome.result.masks, clip.masks, strict=True)]
     print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")
@@ -121,7 +122,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ikebook.datasets import open_dataset
-    from ikebook.evaluate import cycles_table, evaluate, evaluate_masks, table
+    from ikebook.evaluate import evaluate, evaluate_masks
+    from ikebook.tables import cycles_table, table
 
     dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
     _check_out(out)
@@ -135,15 +137,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     run_options = None if options.masks else _run_options(options)
     names = sequences or dataset.sequences()
-    with _board(options, len(names)) as board, _runner(options, run_options, board) as (runner, placed):
+    with (
+        overview(len(names), shown=_several(options)) as board,
+        _runner(options, run_options, board) as (runner, placed),
+    ):
 
         def report(name: str, entry: dict[str, Any]) -> None:
             if "reason" in entry:
-                _say(f"{name}: failed: {entry['reason']}")
+                say(f"{name}: failed: {entry['reason']}")
             elif entry["J_mean"] is None:
-                _say(f"{name}: not scored")
+                say(f"{name}: not scored")
             else:
-                _say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
+                say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
             board.advance()
 
         if placed is None:
@@ -157,39 +162,20 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
     failed = [name for name in names if name in results["failed"]]
     if failed:
-        _say(
+        say(
             f"ikebook: {len(failed)} of {len(names)} sequences failed: {', '.join(failed)}. The reasons stand above and in "
             "results.json; run again to try them again."
         )
     return 3 if failed else 0
 
 
-class _Board:
-    """How far all sequences are, in one line on stderr, where several are worked on at a time."""
-
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
-
-    def advance(self) -> None:
-        if self.bar is not None:
-            self.bar.update()
-
-    def show(self, states: Mapping[str, str]) -> None:
-        if self.bar is not None:
-            self.bar.set_postfix_str(" | ".join(f"{name}: {state}" for name, state in states.items()))
+def _several(options: argparse.Namespace) -> bool:
+    """Whether several sequences, or parts of one, may be worked on at a time."""
+    return bool(options.workers or options.cluster)
 
 
 @contextmanager
-def _board(options: argparse.Namespace, total: int | None = None) -> Iterator[_Board]:
-    if not (options.workers or options.cluster):
-        yield _Board(None)
-        return
-    with tqdm(total=total, desc="workers", file=sys.stderr, leave=False, disable=None, dynamic_ncols=True) as bar:
-        yield _Board(bar)
-
-
-@contextmanager
-def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Iterator[tuple[Any, Any]]:
+def _runner(options: argparse.Namespace, run_options: Any, board: Board) -> Iterator[tuple[Any, Any]]:
     """Where to run, and the run's options as they are there."""
     from ikebook import cluster
 
@@ -221,7 +207,7 @@ def _runner(options: argparse.Namespace, run_options: Any, board: _Board) -> Ite
         with cluster.workers(options.workers, device=device, show=board.show, threads=options.threads) as runner:
             yield runner, run_options
     else:
-        yield cluster.InTurn(progress=_bar, threads=options.threads), run_options
+        yield cluster.InTurn(progress=bar, threads=options.threads), run_options
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -242,13 +228,13 @@ def _bench(options: argparse.Namespace) -> None:
         clip, flow = made.clip, made.flow
     else:
         clip = read_clip(options.input, size).first(count)
-        flow = compute_flow(clip, provider("dis"), cache=FlowCache(), progress=_bar("flow", len(clip) - 1))
-    results = bench.bench(clip, flow, graph, repeat=options.repeat, say=_say)
+        flow = compute_flow(clip, provider("dis"), cache=FlowCache(), progress=bar("flow", len(clip) - 1))
+    results = bench.bench(clip, flow, graph, repeat=options.repeat, say=say)
     bench.write_bench(out, results)
     print(bench.table(results))
     written = "bench.csv, bench.json"
     if options.curves:
-        rows = curves.curves(options.set or (), repeat=options.repeat + 1, say=_say)
+        rows = curves.curves(options.set or (), repeat=options.repeat + 1, say=say)
         curves.write_curves(out, rows)
         for name, exponents in curves.fits(rows).items():
             print(f"{name}: time grows with exponent {exponents['total_s']:.2f}, memory {exponents['added_bytes']:.2f}")
@@ -261,7 +247,7 @@ def _experiment(options: argparse.Namespace) -> None:
 
     out = Path(options.out)
     _check_out(out)
-    print(perform(options.name, options.root, out, options.sequences, options.size, options.cue, _say))
+    print(perform(options.name, options.root, out, options.sequences, options.size, options.cue, say))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -309,11 +295,11 @@ def _data_list(_: argparse.Namespace) -> None:
 
 
 def _data_get(options: argparse.Namespace) -> None:
-    with tqdm(desc=options.name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=None) as bar:
+    with tqdm(desc=options.name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=None) as line:
 
         def show(there: int, total: int) -> None:
-            bar.total = total or None
-            bar.update(there - bar.n)
+            line.total = total or None
+            line.update(there - line.n)
 
         root = fetch(options.name, Path(options.root), url=options.url, checksum=options.checksum, progress=show)
     print(f"{options.name} lies in {root}. Try: ikebook evaluate {options.name} --root {root} --out results")
@@ -385,20 +371,6 @@ def _show(summary: dict[str, Any]) -> None:
     print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))
     for warning in summary["warnings"]:
         print(f"ikebook: note: {warning}", file=sys.stderr)
-
-
-def _say(text: str) -> None:
-    tqdm.write(text, file=sys.stderr)  # above the bars, if there are any
-
-
-def _bar(stage: str, steps: int) -> Iterator[None]:
-    """A progress bar on stderr, if that is a terminal, advanced by taking from it."""
-
-    def advance() -> Iterable[None]:
-        for _ in tqdm(range(steps), desc=stage, file=sys.stderr, leave=False, disable=None, dynamic_ncols=True):
-            yield None
-
-    return iter(advance())
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {

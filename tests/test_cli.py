@@ -651,7 +651,7 @@ class TestCycles:
         whole = out.with_name("whole")
         arguments = [*SIZE, "--cycles", 2, *TINY_NETWORK, "--set", "training.epochs=3"]
         assert cli("segment", frames, "--out", whole, *arguments)[0] == 0
-        known = ikebook.cli._bar
+        known = ikebook.cli.bar
 
         def stopped(stage, steps):
             if not stage.startswith("network"):
@@ -663,7 +663,7 @@ class TestCycles:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr("ikebook.cli._bar", stopped)
+            patch.setattr("ikebook.cli.bar", stopped)
             code, _, error = cli("segment", frames, "--out", out, *arguments)
         assert code == 130
         assert "stopped" in error

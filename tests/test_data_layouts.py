@@ -15,8 +15,9 @@ from ikebook.check import InputError
 from ikebook.datasets import DATASETS, Davis2016, Davis2017, Davsod, Fbms59, SegTrackV2, YouTubeObjects, open_dataset
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
 from ikebook.datasets.folders import number, read_any_object, read_mask
-from ikebook.evaluate import evaluate, evaluate_masks, table
+from ikebook.evaluate import evaluate, evaluate_masks
 from ikebook.run import RunOptions
+from ikebook.tables import table
 from ikebook.toys import toy
 from ikebook.writers import write_mask
 
@@ -56,13 +57,11 @@ def masks_of(dataset, sequence: str) -> list[np.ndarray | None]:
     return list(dataset.annotations(sequence))
 
 
-def same(found, expected) -> None:
-    assert len(found) == len(expected)
-    for one, two in zip(found, expected, strict=True):
-        assert (one is None) == (two is None)
-        if one is not None:
-            assert one.dtype == bool
-            assert np.array_equal(one, two)
+def same(found, expected) -> bool:
+    return len(found) == len(expected) and all(
+        two is None if one is None else one.dtype == bool and np.array_equal(one, two)
+        for one, two in zip(found, expected, strict=True)
+    )
 
 
 class TestMasks:
@@ -110,7 +109,7 @@ class TestDavis2017:
     def test_all_objects_are_one(self, root) -> None:
         data = Davis2017(root)
         assert data.sequences() == ["dogs-jump"]
-        same(masks_of(data, "dogs-jump"), [box(t) | box(t, 14) for t in range(4)])
+        assert same(masks_of(data, "dogs-jump"), [box(t) | box(t, 14) for t in range(4)])
         assert not data.protocol.ends
 
     def test_davis_2016_would_read_less(self, root) -> None:
@@ -159,16 +158,16 @@ class TestSegTrack:
         clip = data.clip(name, None)
         assert (len(clip), clip.name, clip.frame_names[0]) == (5, name, f"{name}_00000")
         assert clip.frames.mean((1, 2, 3)).tolist() == [0, 10, 20, 30, 40]
-        same(masks_of(data, name), [box(t) for t in range(5)])
+        assert same(masks_of(data, name), [box(t) for t in range(5)])
 
     def test_objects_in_folders_are_united(self, root) -> None:
-        same(masks_of(SegTrackV2(root), "penguin"), [box(t) | (box(t, 14) & (t >= 2)) for t in range(5)])
+        assert same(masks_of(SegTrackV2(root), "penguin"), [box(t) | (box(t, 14) & (t >= 2)) for t in range(5)])
 
     def test_masks_numbered_without_the_name_belong_to_their_frames(self, root) -> None:
         truth = root / "SegTrackv2" / "GroundTruth" / "frog"
         for file in list(truth.iterdir()):
             file.rename(truth / f"{int(file.stem[-5:])}.png")
-        same(masks_of(SegTrackV2(root), "frog"), [box(t) for t in range(5)])
+        assert same(masks_of(SegTrackV2(root), "frog"), [box(t) for t in range(5)])
 
     def test_a_frame_without_any_mask_is_not_annotated(self, root) -> None:
         (root / "SegTrackv2" / "GroundTruth" / "girl" / "girl_00003.bmp").unlink()
@@ -212,7 +211,7 @@ class TestYouTubeObjects:
         expected = [
             box(t // 10, 2, W // 2, H // 2).repeat(2, 0).repeat(2, 1) if t % 10 == 1 else None for t in range(1, 22)
         ]
-        same(masks_of(YouTubeObjects(root), "cow_0019_003"), expected)
+        assert same(masks_of(YouTubeObjects(root), "cow_0019_003"), expected)
 
     def test_means_are_by_category_and_only_labelled_frames_count(self, root, tmp_path) -> None:
         data = YouTubeObjects(root)
@@ -256,7 +255,7 @@ class TestDavsod:
         data = Davsod(root)
         assert data.sequences() == Davsod(root / "Easy-35").sequences() == ["select_0002", "select_0010_1"]
         assert data.clip("select_0002", None).frame_names == ("0048", "0049", "0051", "0060")
-        same(masks_of(data, "select_0002"), [box(0), box(1), None, box(3)])
+        assert same(masks_of(data, "select_0002"), [box(0), box(1), None, box(3)])
 
     def test_soft_masks_are_scored(self, root, tmp_path) -> None:
         data = Davsod(root)
@@ -308,11 +307,11 @@ class TestFbms:
         assert data.sequences() == Fbms59(root / "Testset").sequences() == ["camel01", "cars1", "marple2"]
         assert len(data.clip("camel01", None)) == 5
         both = {t: box(t) | box(t, 14) for t in (1, 5)}
-        same(masks_of(data, "camel01"), [both[1], None, None, None, both[5]])
+        assert same(masks_of(data, "camel01"), [both[1], None, None, None, both[5]])
 
     @pytest.mark.parametrize("name", ["cars1", "marple2"])
     def test_dark_is_background_of_grey_masks(self, root, name) -> None:
-        same(masks_of(Fbms59(root), name), [box(1) | box(1, 14), None, None])
+        assert same(masks_of(Fbms59(root), name), [box(1) | box(1, 14), None, None])
 
     def test_errors(self, root, tmp_path) -> None:
         (root / "Testset" / "cars1" / "GroundTruth" / "cars1_01.pgm").rename(

@@ -16,13 +16,14 @@ import ikebook.evaluate
 from ikebook.check import InputError
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016, open_dataset
-from ikebook.evaluate import _longest_first, cycles, cycles_table, evaluate, evaluate_masks, table
+from ikebook.evaluate import _longest_first, evaluate, evaluate_masks
 from ikebook.flow import write_flo
 from ikebook.metrics import davis_scores, summary
 from ikebook.network import NetworkOptions
 from ikebook.presets import GraphOptions, preset
 from ikebook.refine import RefineOptions
 from ikebook.run import RunOptions
+from ikebook.tables import cycles, cycles_table, table
 from ikebook.toys import toy
 from ikebook.train import TrainOptions
 

@@ -12,6 +12,7 @@ import pytest
 from layouts import read_grey, tree, write_frames
 
 import ikebook.parts
+import ikebook.rounds
 from ikebook.check import InputError
 from ikebook.cli import main
 from ikebook.clip import VideoFile, read_clip
@@ -41,7 +42,7 @@ def whole(path, options=OPTIONS):
     return clip, run(clip, provider(options.flow), options)
 
 
-def same(out, path, summary, options=OPTIONS) -> None:
+def assert_same(out, path, summary, options=OPTIONS) -> None:
     clip, outcome = whole(path, options)
     result = outcome.result
     values = [float(value) for value in result.pairs.values]
@@ -63,7 +64,7 @@ def same(out, path, summary, options=OPTIONS) -> None:
 def test_wherever_it_is_cut(folder, every, tmp_path) -> None:
     summary = segment_parts(folder, tmp_path / "out", OPTIONS, every, InTurn())
     assert summary["parts"] == -(-FRAMES // every)
-    same(tmp_path / "out", folder, summary)
+    assert_same(tmp_path / "out", folder, summary)
     assert tree(tmp_path / "out") == {".lock", "summary.json"} | {
         f"{kind}/{index:05d}.png" for kind in ("masks", "soft") for index in range(FRAMES)
     }
@@ -80,7 +81,7 @@ def test_wherever_it_is_cut(folder, every, tmp_path) -> None:
 )
 def test_options(folder, changes, tmp_path) -> None:
     options = replace(OPTIONS, graph=override(GRAPH, *changes))
-    same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
+    assert_same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
 
 
 def test_a_video_file(folder, tmp_path) -> None:
@@ -90,7 +91,7 @@ def test_a_video_file(folder, tmp_path) -> None:
     assert VideoFile(video).count() == FRAMES
     some = [frame.sum() for frame in VideoFile(video).between(5, 9)]
     assert some == [frame.sum() for frame in VideoFile(video)][5:9]
-    same(tmp_path / "out", video, segment_parts(video, tmp_path / "out", OPTIONS, 5, InTurn()))
+    assert_same(tmp_path / "out", video, segment_parts(video, tmp_path / "out", OPTIONS, 5, InTurn()))
 
 
 def test_flow_from_files(folder, tmp_path) -> None:
@@ -99,7 +100,7 @@ def test_flow_from_files(folder, tmp_path) -> None:
         for index, field in enumerate(getattr(flow, direction)):
             write_flo(tmp_path / "flow" / direction / f"{index:05d}.flo", field)
     options = replace(OPTIONS, flow=str(tmp_path / "flow"))
-    same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
+    assert_same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
 
 
 @pytest.mark.timeout(240)
@@ -108,7 +109,7 @@ def test_on_workers(folder, tmp_path) -> None:
     pytest.importorskip("distributed")
     with workers(2) as runner:
         summary = segment_parts(folder, tmp_path / "out", OPTIONS, 4, runner)
-    same(tmp_path / "out", folder, summary)
+    assert_same(tmp_path / "out", folder, summary)
     alone = segment_parts(folder, tmp_path / "alone", OPTIONS, 4, InTurn())
     assert alone == summary
     for file in (tmp_path / "alone").glob("*/*.png"):
@@ -137,9 +138,9 @@ def test_stopped_in_each_round_it_goes_on_there(folder, tmp_path, monkeypatch) -
     for name in rounds:
         monkeypatch.setattr(ikebook.parts, name, stopping(name, getattr(ikebook.parts, name)))
     computed: list[int] = []
-    actual = ikebook.parts._provider
+    actual = ikebook.rounds._provider
     monkeypatch.setattr(
-        ikebook.parts, "_provider", lambda part, frames: computed.append(part.start) or actual(part, frames)
+        ikebook.rounds, "_provider", lambda part, frames: computed.append(part.start) or actual(part, frames)
     )
     for _ in rounds:
         with pytest.raises(StopError):
@@ -191,7 +192,7 @@ def test_results_of_an_earlier_video_do_not_stay_among_these(folder, tmp_path) -
     segment_parts(folder, tmp_path / "out", OPTIONS, 5, InTurn())
     short = write_frames(tmp_path / "short", toy("disc", (48, 36), 3).clip.frames)
     summary = segment_parts(short, tmp_path / "out", OPTIONS, 5, InTurn())
-    same(tmp_path / "out", short, summary)
+    assert_same(tmp_path / "out", short, summary)
     assert len(list((tmp_path / "out" / "soft").iterdir())) == 3
 
 
@@ -204,14 +205,14 @@ def test_flow_that_can_t_be_used_is_refused(folder, tmp_path, monkeypatch) -> No
     with pytest.raises(InputError, match=r"flow of 13 pairs of frames, but .* has 13 frames: expected 12"):
         segment_parts(folder, tmp_path / "out", options, 4, InTurn())
     assert not (tmp_path / "out").exists()
-    actual = ikebook.parts._provider(type("P", (), {"options": OPTIONS}), range(2)).pairs
+    actual = ikebook.rounds._provider(type("P", (), {"options": OPTIONS}), range(2)).pairs
 
     def spoilt(frames):
         for ahead, back in actual(frames):
             back[3, 3] = np.nan
             yield ahead, back
 
-    monkeypatch.setattr(ikebook.parts, "_provider", lambda *_: type("P", (), {"pairs": staticmethod(spoilt)}))
+    monkeypatch.setattr(ikebook.rounds, "_provider", lambda *_: type("P", (), {"pairs": staticmethod(spoilt)}))
     with pytest.raises(InputError, match="the flow between frames 0 and 1 has values that are NaN or infinite"):
         segment_parts(folder, tmp_path / "out", OPTIONS, 4, InTurn())
 

@@ -13,10 +13,11 @@ import pytest
 from ikebook.cluster import workers
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
-from ikebook.evaluate import cycles, cycles_table, evaluate, table
+from ikebook.evaluate import evaluate
 from ikebook.presets import preset
 from ikebook.refine import RefineOptions
 from ikebook.run import RunOptions
+from ikebook.tables import cycles, cycles_table, table
 
 # J of the authors' own program on the same flow, at 0.5, percent (its description is in the docstring of PRESETS).
 AUTHORS = {"blackswan": 45.1, "car-shadow": 64.3, "dog": 52.7}

@@ -15,7 +15,7 @@ from ikebook.cli import main
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.evaluate import evaluate
-from ikebook.report import compose, read_runs, write_report
+from ikebook.report import _shown, compose, read_runs, write_report
 from ikebook.report.pages import Block, write_html, write_markdown
 from ikebook.report.published import DATASETS, PUBLISHED, TABLE_3, TITLES
 from ikebook.run import RunOptions
@@ -196,6 +196,32 @@ def test_frames_are_left_out_with_the_reason(finished, made, tmp_path) -> None:
     change(made, options={"root": str(finished / "DAVIS")})
     text = [block.text for block in compose(read_runs([made]), "2026-11-22")]
     assert any("run 'ikebook evaluate' again" in line for line in text)
+
+
+def test_no_place_of_this_machine_is_told(finished, made, tmp_path) -> None:
+    options = {
+        "root": str(tmp_path / "gone"),
+        "flow": f"raft:{tmp_path / 'weights.pth'}",
+        "feature_flow": str(tmp_path / "flow"),
+        "cues": [str(tmp_path / "cue"), "fcn"],
+    }
+    failed = {"late": {"kind": "input", "reason": f"{tmp_path / 'gone' / 'late'} is empty.", "where": "here"}}
+    change(made, options=options, failed=failed)
+    write_report([made], tmp_path / "out", "2026-11-22")
+    for file in ("report.md", "report.html"):
+        text = (tmp_path / "out" / file).read_text()
+        assert str(tmp_path) not in text
+        assert str(finished) not in text
+        assert "late failed: gone/late is empty." in text
+    text = (tmp_path / "out" / "report.md").read_text()
+    for shown in ('"root": "gone"', '"flow": "raft:weights.pth"', '"feature_flow": "flow"', '"cues": ["cue", "fcn"]'):
+        assert shown in text
+    assert "| raft:weights.pth and flow | cue, fcn |" in text
+
+
+def test_of_paths_of_other_systems_the_name_is_told_too() -> None:
+    paths = {"a": "C:\\data\\davis", "b": ["raft:C:\\w.pth", "raft:C_T", "dis", 3, None], "c": "a/b"}
+    assert _shown(paths) == {"a": "davis", "b": ["raft:w.pth", "raft:C_T", "dis", 3, None], "c": "a/b"}
 
 
 def test_the_worst_and_the_best_frame_are_found(finished, made) -> None:

@@ -16,9 +16,10 @@ import numpy as np
 
 from ikebook.check import InputError
 from ikebook.cycle import CycleOptions
-from ikebook.evaluate import cycles, evaluate
+from ikebook.evaluate import evaluate
 from ikebook.experiments.common import Task, new_figure, percent, text_table, write_figure
 from ikebook.run import RunOptions
+from ikebook.tables import cycles
 from ikebook.writers import plain, write_csv
 
 VARIANTS = {"with network": CycleOptions(), "without network": CycleOptions(network=None)}

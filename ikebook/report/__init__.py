@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
 from ikebook.check import InputError, require
 from ikebook.datasets import open_dataset
-from ikebook.evaluate import cycles
 from ikebook.report.pages import OURS, Block, write_html, write_markdown
 from ikebook.report.pictures import bars, extreme_frames
 from ikebook.report.published import DATASETS, PAPER, PUBLISHED, TABLE_3, TITLES, WHOLE, Published
 from ikebook.results import Results, read_results
 from ikebook.sources import SUPERVISION, Source, label_trained
+from ikebook.tables import cycles
 
 SCORES = {
     "J_mean": "J mean",
@@ -147,7 +147,7 @@ def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[
         yield Block("h2", f"{run.name}: sequence by sequence")
         yield Block("table", rows=_sequence_rows(run))
         for name, failure in run.failed.items():
-            yield Block("p", f"{name} failed: {failure['reason']}")
+            yield Block("p", f"{name} failed: {_impersonal(failure['reason'], run)}")
         yield from _pictures(run, frames=frames)
         if len(cycles(run.results)) > 1:
             yield Block("h2", f"{run.name}: cycle by cycle")
@@ -162,12 +162,12 @@ def compose(runs: Sequence[Run], date: str, *, frames: bool = True) -> Iterator[
     yield Block("h2", "Options and versions")
     for run in runs:
         for what in ("options", "versions"):
-            yield Block("p", f"{run.name}, {what}: `{json.dumps(run.results[what], sort_keys=True)}`")
+            yield Block("p", f"{run.name}, {what}: `{json.dumps(_shown(run.results[what]), sort_keys=True)}`")
 
 
 def _run_row(run: Run) -> list[str]:
     cycle = run.options.get("cycle") or {}
-    flow = [str(run.options[key]) for key in ("flow", "feature_flow") if run.options.get(key)]
+    flow = [str(_shown(run.options[key])) for key in ("flow", "feature_flow") if run.options.get(key)]
     cues = [Path(str(cue)).name for cue in run.options.get("cues") or []]
     whole = WHOLE.get(run.dataset)
     return [
@@ -302,7 +302,7 @@ def _pictures(run: Run, *, frames: bool) -> Iterator[Block]:
         dataset = open_dataset(run.dataset, str(root))
         pictures = extreme_frames(dataset, run.folder / "masks", list(run.sequences))
     except InputError as error:
-        yield Block("p", f"Its best and worst frames are not shown: {error}")
+        yield Block("p", f"Its best and worst frames are not shown: {_impersonal(str(error), run)}")
         return
     for what, data in pictures.items():
         text = f"The {what} frames of {run.name}, one a sequence: masks above, annotations below."
@@ -322,6 +322,32 @@ def _cost_rows(runs: Sequence[Run]) -> list[list[str]]:
         told = [f"{seconds:.1f}" for seconds in (*spent, sum(spent))]
         rows.append([run.name, f"{frames:.0f}", *told, f"{max(peaks) / 1e9:.2f}" if peaks else "-"])
     return rows
+
+
+def _shown(value: Any) -> Any:
+    """Options as others may read them: of a file or folder of this machine only its name."""
+    if isinstance(value, dict):
+        return {key: _shown(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(one) for one in value]
+    if not isinstance(value, str):
+        return value
+    source, colon, weights = value.partition(":")
+    if colon and _is_place(weights) and not _is_place(value):
+        return f"{source}:{PureWindowsPath(weights).name}"
+    return PureWindowsPath(value).name if _is_place(value) else value  # it takes both kinds of slashes
+
+
+def _is_place(text: str) -> bool:
+    return PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+
+
+def _impersonal(text: str, run: Run) -> str:
+    """What went wrong, without the places of the data set and of the results on this machine."""
+    for place in (str(run.options.get("root") or ""), str(run.folder), str(run.folder.resolve())):
+        if place:
+            text = text.replace(place, Path(place).name)
+    return text
 
 
 def _cell(key: str, entry: Results) -> str:

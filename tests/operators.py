@@ -12,7 +12,7 @@ def relative(difference: torch.Tensor, against: torch.Tensor) -> float:
     return float(difference.abs().max() / against.abs().max().clamp_min(1)) if difference.numel() else 0.0
 
 
-def check_operator(
+def assert_operator(
     operator: LinearOperator, *, symmetric: bool, tolerance: float = 1e-10, seeds: int = 3
 ) -> torch.Tensor:
     """Assert that both evaluations of an operator are one linear map; return its matrix."""

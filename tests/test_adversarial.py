@@ -451,7 +451,7 @@ def options_named(name: str) -> GraphOptions:
     return override(preset(name if name in ("paper", "released") else "default"), *OPTIONS[name])
 
 
-def check_residuals(matrix: FeatureMotion) -> float:
+def assert_residuals(matrix: FeatureMotion) -> float:
     """Assert what the exact solver owes, by products with A; return the largest |Ax - lambda x| / lambda_1.
 
     A direction that has a share s of F'F's largest eigenvalue is known to eps / sqrt(s) only, by any method that is
@@ -476,7 +476,7 @@ def check_residuals(matrix: FeatureMotion) -> float:
 def test_residuals_of_the_exact_pairs_on_toys(name, options, dtype) -> None:
     made = toy(name, (18, 16), 5)
     matrix, _ = build(made.clip, made.flow, options_named(options), dtype=dtype)
-    check_residuals(matrix)
+    assert_residuals(matrix)
 
 
 def davis_matrix(root, sequence: str, size, options: str, dtype: torch.dtype, frames: int | None) -> FeatureMotion:
@@ -490,7 +490,7 @@ def davis_matrix(root, sequence: str, size, options: str, dtype: torch.dtype, fr
 @pytest.mark.parametrize("sequence", ["dog", "car-shadow"])
 @pytest.mark.parametrize("options", ["default", "frame"])
 def test_residuals_of_the_exact_pairs_on_real_clips(davis_root, sequence, options, dtype) -> None:
-    check_residuals(davis_matrix(davis_root, sequence, (104, 56), options, dtype, 5))
+    assert_residuals(davis_matrix(davis_root, sequence, (104, 56), options, dtype, 5))
 
 
 @pytest.mark.data

@@ -92,7 +92,7 @@ def lasting(results):
     return cleaned(json.loads(json.dumps(results)))
 
 
-def same(out, results, expected) -> None:
+def assert_same(out, results, expected) -> None:
     """Whether results and masks are those of one process, to the last bit, and no other file is left."""
     assert lasting(results) == lasting(expected[1])
     assert lasting(json.loads((out / "results.json").read_text())) == lasting(expected[1])
@@ -254,7 +254,7 @@ class TestWorkersOfThisMachine:
         shown: list[dict[str, str]] = []
         with workers(2, threads=1, show=lambda states: shown.append(dict(states))) as runner:
             results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=runner)
-        same(tmp_path / "out", results, expected)
+        assert_same(tmp_path / "out", results, expected)
         assert {name for states in shown for name in states} == set(SEQUENCES)
         assert any(state.startswith("network 1 ") for states in shown for state in states.values())
         assert shown[-1] == {}
@@ -280,7 +280,7 @@ def cluster():
 class TestClusters:
     def test_a_data_set(self, cluster, dataset, expected, tmp_path) -> None:
         results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster, threads=1))
-        same(tmp_path / "out", results, expected)
+        assert_same(tmp_path / "out", results, expected)
 
     def test_the_command_and_masks_made_elsewhere(self, cluster, root, expected, tmp_path, capsys) -> None:
         arguments = ["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), "--cluster", cluster]
@@ -371,7 +371,7 @@ class TestDeaths:
             assert 1 <= len(list(out.glob("sequences/*.json"))) < len(SEQUENCES)
             again = subprocess.run(command, env=ENVIRONMENT, cwd=str(HERE), check=False)
             assert again.returncode == 0
-        same(out, json.loads((out / "results.json").read_text()), expected)
+        assert_same(out, json.loads((out / "results.json").read_text()), expected)
 
 
 CLIENT = """
@@ -391,4 +391,4 @@ def test_a_notebook_s_own_cluster(dataset, expected, tmp_path) -> None:
         results = evaluate(
             dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=own.scheduler_address, threads=1)
         )
-    same(tmp_path / "out", results, expected)
+    assert_same(tmp_path / "out", results, expected)

@@ -10,7 +10,7 @@ import scipy.linalg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operators import check_operator, relative
+from operators import assert_operator, relative
 
 from ikebook.chains import ChainOptions, MotionChains
 from ikebook.check import InputError
@@ -69,7 +69,7 @@ def test_motion_matrix(name, chain, motion) -> None:
         with pytest.raises(InputError, match="union"):
             MotionMatrix(chains, MotionOptions(**motion))
         return
-    dense = check_operator(MotionMatrix(chains, MotionOptions(**motion)), symmetric=True, seeds=1)
+    dense = assert_operator(MotionMatrix(chains, MotionOptions(**motion)), symmetric=True, seeds=1)
     assert float(dense.min()) >= 0
     assert torch.all(dense.diagonal() == motion["self_loop"])
 
@@ -79,11 +79,11 @@ def test_motion_matrix(name, chain, motion) -> None:
 def test_features_and_projection(name, features) -> None:
     chains = chains_of(name)
     matrix = FeatureMatrix(chains, FeatureOptions(half_window=2, cue_window=1, **features), [saliency_of(name)])
-    dense = check_operator(matrix, symmetric=False)
+    dense = assert_operator(matrix, symmetric=False)
     assert dense.shape[1] == len(matrix.columns)
     for projection in PROJECTION:
         operator = Projection(matrix, ProjectionOptions(**projection))
-        p = check_operator(operator, symmetric=True, seeds=1, tolerance=1e-9)
+        p = assert_operator(operator, symmetric=True, seeds=1, tolerance=1e-9)
         if operator.is_projector:
             assert relative(p @ p - p, p) < 1e-9
             lost = (p @ dense - dense).norm() / dense.norm().clamp_min(1)  # P F = F, but for dependent directions
@@ -111,10 +111,10 @@ def test_feature_motion_and_reduced_matrices(name, chain) -> None:
             a = p @ m @ p
             x = torch.randn(len(a), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
             assert relative(matrix.matvec(x) - a @ x, a @ x) < 1e-10
-            check_exact(matrix, a)
+            assert_exact(matrix, a)
 
 
-def check_exact(matrix: FeatureMotion, a: torch.Tensor) -> None:
+def assert_exact(matrix: FeatureMotion, a: torch.Tensor) -> None:
     """The exact pairs are those of the dense A."""
     pairs = exact(matrix, SolverOptions(pairs=4))
     if len(pairs.values) == 0:  # nothing moves
@@ -137,7 +137,7 @@ def test_one_matrix_as_a_whole() -> None:
         chains, FeatureOptions(displacements=True, half_window=2, cue_window=2), [saliency_of("two_objects")]
     )
     matrix = FeatureMotion(MotionMatrix(chains), Projection(features, ProjectionOptions(ridge=0.3)))
-    check_exact(matrix, check_operator(matrix, symmetric=True))
+    assert_exact(matrix, assert_operator(matrix, symmetric=True))
 
 
 @settings(max_examples=40)
@@ -165,7 +165,7 @@ def test_any_combination_of_all_options(name, chain, motion, features, projectio
     x = torch.randn(len(dense), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     assert relative(matrix @ x - dense @ x, dense @ x) < 1e-9
     assert relative(dense - dense.T, dense) < 1e-9
-    check_exact(matrix, dense)
+    assert_exact(matrix, dense)
 
 
 @pytest.mark.parametrize("name", [name for name in TOYS if name != "still"])
@@ -197,7 +197,7 @@ def test_a_matrix_with_its_entries_built_is_the_same(features) -> None:
     matrix = FeatureMotion(MotionMatrix(chains), projection)
     built = explicit(matrix)
     for ours, theirs in ((built, matrix), (built.motion, matrix.motion), (built.projection, matrix.projection)):
-        assert relative(check_operator(ours, symmetric=True) - theirs.dense(), theirs.dense()) < 1e-12
+        assert relative(assert_operator(ours, symmetric=True) - theirs.dense(), theirs.dense()) < 1e-12
         x = torch.randn(matrix.shape[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         assert relative(ours.matvec(x) - theirs.matvec(x), x) < 1e-10
     assert built.projection.is_projector == matrix.projection.is_projector

@@ -294,7 +294,7 @@ def test_entries(place, content) -> None:
         merged = Merged(place / "merged", OPTIONS, ["a"], lambda entries: {})
         merged.add("a", found)
         (place / "merged").mkdir(exist_ok=True)
-        merged.write()
+        assert merged.write()["sequences"] == {"a": found}
 
 
 def test_what_is_written_is_read(place) -> None:

@@ -67,7 +67,7 @@ def found(options: GraphOptions, device: str, *, threads: int, dtype: torch.dtyp
     return segment(made.clip, made.flow, options, dtype=dtype, device=device)
 
 
-def check_same(one: GraphResult, other: GraphResult, device: str, bound: float) -> None:
+def assert_same(one: GraphResult, other: GraphResult, device: str, bound: float) -> None:
     """One vector, one spectrum, one saliency; and `other` lies on its device as a whole."""
     kind = torch.device(device).type
     tensors = [other.labels, other.pairs.vectors, *([] if other.saliency is None else [other.saliency])]
@@ -92,7 +92,7 @@ def check_same(one: GraphResult, other: GraphResult, device: str, bound: float) 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_device_finds_the_same(name, device) -> None:
     here = reference(name)
-    check_same(here, found(OPTIONS[name], device, threads=1), device, bound=1e-6)
+    assert_same(here, found(OPTIONS[name], device, threads=1), device, bound=1e-6)
 
 
 @DEVICES
@@ -112,7 +112,7 @@ def test_a_user_who_allows_tf32_gets_the_same(name, device) -> None:
     """TF32 keeps 10 bits of the mantissa: what a network can bear, an eigenvector's residual cannot."""
     here = reference(name)
     torch.backends.cuda.matmul.allow_tf32 = True
-    check_same(here, found(OPTIONS[name], device, threads=1), device, bound=1e-6)
+    assert_same(here, found(OPTIONS[name], device, threads=1), device, bound=1e-6)
     assert torch.backends.cuda.matmul.allow_tf32  # the user's setting is left as it was
 
 

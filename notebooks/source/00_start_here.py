@@ -128,8 +128,9 @@ if clip.masks is not None:
     print(f"J over {len(J)} frames: {np.mean(J):.2f} on average, {min(J):.2f} at least")
 
 # %% [markdown]
-# One clip says little. On twelve real videos the mean is 0.69, and on one of them 0.27. Notebook [10](10_scoring.ipynb)
-# holds that against what the paper reports, and [11](11_your_own_video.ipynb) says what makes a video hard.
+# One clip says little. On twelve real videos the mean is 0.69, and on one of them 0.27 (2026-11-23, two cores of an AMD EPYC,
+# `ikebook evaluate davis2016 --root ../shared/davis2016 --out results`). Notebook [10](10_scoring.ipynb) holds that against what
+# the paper reports, and [11](11_your_own_video.ipynb) says what makes a video hard.
 #
 # ## 3. What the course holds
 #
@@ -148,8 +149,8 @@ if clip.masks is not None:
 # | [11](11_your_own_video.ipynb) | Your own video | go from a phone to masks |
 # | [12](12_claims.ipynb) | What the paper says and what is true | check the paper's claims one by one |
 #
-# Two hours? 01, 02, 04, 05. An afternoon: 01 to 06. A user rather than a student: 11, then 09. Each notebook stands on its own
-# feet; where it needs an idea from before, it says which.
+# Two hours? 02 and 04. An afternoon: 01, 02, 04, 05. A day: 01 to 06. A user rather than a student: 11, then 09. Each notebook
+# stands on its own feet; where it needs an idea from before, it says which.
 #
 # What you should know: vectors, matrices, eigenvalues; loops and arrays in Python. Graph Laplacians and video need not be
 # known.

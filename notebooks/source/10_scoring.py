@@ -197,8 +197,9 @@ for name, value in saliency_scores([np.asarray(soft) for soft in result.soft], t
 # %% [markdown]
 # ## 6. Our numbers beside the paper's
 #
-# J in percent on DAVIS 2016, 480p. The paper's are means of all 20 sequences, ours of 12. Ours were measured on 2026-11-22 on two cores of
-# an AMD EPYC; flow by OpenCV's DIS.
+# J in percent on DAVIS 2016, 480p. The paper's are means of all 20 sequences, ours of 12, measured on 2026-11-22 and 23 on two cores
+# of an AMD EPYC; flow by OpenCV's DIS. They come out of
+# [docs/results/report.md](https://github.com/ikebook/ikebook/blob/main/docs/results/report.md), which `ikebook report` has written.
 #
 # | | J | F | command, with `ikebook evaluate davis2016 --root ../shared/davis2016 --out DIR` before it |
 # |---|---:|---:|---|
@@ -215,7 +216,7 @@ for name, value in saliency_scores([np.asarray(soft) for soft in result.soft], t
 # | | blackswan | camel | car-shadow | dog | scooter-black |
 # |---|---:|---:|---:|---:|---:|
 # | the authors' program | 45.1 | 29.0 | 64.3 | 52.7 | 58.8 |
-# | `--preset released` | 46.2 | 28.7 | 66.3 | 52.7 | 59.5 |
+# | `--preset released` | 46.2 | 28.4 | 66.1 | 52.6 | 59.6 |
 #
 # **Why 27 as printed?** F has raw displacements only, and those follow the camera: most of what moves in a video is the picture
 # itself. The authors' program isn't the method as printed: among other things it has one P for each frame, with a column of ones, and

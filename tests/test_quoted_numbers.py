@@ -1,0 +1,91 @@
+"""Scores that README and notebooks quote are those of docs/results/report.md, which `ikebook report` has written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README, REPORT = ROOT / "README.md", ROOT / "docs" / "results" / "report.md"
+SCORING = ROOT / "notebooks" / "source" / "10_scoring.py"
+
+
+def tables(path: Path) -> list[list[list[str]]]:
+    """All tables of a Markdown text, or of such a text in a script's comments: their rows, without emphasis."""
+    found: list[list[list[str]]] = [[]]
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.removeprefix("# ").strip()
+        if text.startswith("|"):
+            found[-1].append([cell.strip() for cell in text.replace("**", "").strip("|").split("|")])
+        elif found[-1]:
+            found.append([])
+    return [rows for rows in found if rows]
+
+
+def under(heading: str) -> dict[str, list[str]]:
+    """The table of the report that stands under a heading, by the names of its rows."""
+    text = REPORT.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    assert text, f"the report has no {heading!r}"
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return {row[0].strip("*| "): row[1:] for row in rows[2:]}
+
+
+def quoted(path: Path, *columns: str) -> dict[str, list[str]]:
+    """The one table of a text whose head has these columns, by the names of its rows."""
+    fitting = [rows for rows in tables(path) if all(column in rows[0] for column in columns)]
+    assert len(fitting) == 1, f"{len(fitting)} tables of {path.name} have the columns {', '.join(columns)}"
+    return {row[0]: row[1:] for row in fitting[0][2:]}
+
+
+def test_one_graph() -> None:
+    readme, report = quoted(README, "J mean", "J recall"), under("one-graph: sequence by sequence")
+    assert readme.pop("mean") == report.pop("ours: mean")[1:]
+    assert readme == {name: row[1:] for name, row in report.items()}
+    assert len(readme) == 12
+
+
+def test_cycles() -> None:
+    readme, report = quoted(README, "x#1", "s#1"), under("three-cycles: cycle by cycle")
+    assert len(report) == 14
+    for name, row in report.items():
+        assert readme[name.removeprefix("ours: ")][:5] == row, name
+    assert readme["mean J"][5] == under("three-cycles: sequence by sequence")["ours: mean, refined"][1]
+    changes = under("Table 3: Relative change between cycles")["ours: three-cycles"]
+    x2, x3, s1, s2 = changes[:4]
+    assert readme["change of J, %"][1:5] == [s1, x2, s2, x3]
+
+
+def test_without_network() -> None:
+    half = under("without-network: cycle by cycle")["ours: mean J"]
+    assert f"mean J is {half[0]}, {half[1]} and {half[2]}." in README.read_text(encoding="utf-8")
+
+
+def test_as_printed() -> None:
+    mean = under("paper-preset: sequence by sequence")["ours: mean"][1]
+    assert f"a mean J of {mean} on the same 12" in README.read_text(encoding="utf-8")
+    assert quoted(SCORING, "J", "F")["ours: the method as printed"][0] == mean
+
+
+@pytest.mark.parametrize("path", [README, SCORING], ids=["README", "10"])
+def test_released(path) -> None:
+    report = under("released-preset: sequence by sequence")
+    names = [name for name in report if name != "ours: mean"]
+    assert quoted(path, *names)["`--preset released`"] == [report[name][1] for name in names]
+
+
+def test_notebook_10() -> None:
+    rows = quoted(SCORING, "J", "F")
+    graph, cycled = under("one-graph: sequence by sequence"), under("three-cycles: sequence by sequence")
+    assert rows["ours: graph, default"][:2] == [graph["ours: mean"][1], graph["ours: mean"][4]]
+    assert rows["ours: three cycles"][:2] == [cycled["ours: mean"][1], cycled["ours: mean"][4]]
+    assert rows["ours: three cycles, refined"][:2] == [
+        cycled["ours: mean, refined"][1],
+        cycled["ours: mean, refined"][4],
+    ]
+    halves = under("three-cycles: cycle by cycle")
+    text = SCORING.read_text(encoding="utf-8")
+    for name, column in (("first", 0), ("third", 4)):
+        given = re.search(rf"^{name} = np\.array\(\[(.*)\]\)$", text, re.MULTILINE)[1].split(", ")
+        assert given == [row[column] for clip, row in halves.items() if not clip.startswith("ours")]

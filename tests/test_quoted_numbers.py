@@ -89,3 +89,36 @@ def test_notebook_10() -> None:
     for name, column in (("first", 0), ("third", 4)):
         given = re.search(rf"^{name} = np\.array\(\[(.*)\]\)$", text, re.MULTILINE)[1].split(", ")
         assert given == [row[column] for clip, row in halves.items() if not clip.startswith("ours")]
+
+
+def test_notebook_08() -> None:
+    x2, x3, s1, s2 = under("Table 3: Relative change between cycles")["ours: three-cycles"][:4]
+    exchange = ROOT / "notebooks" / "source" / "08_knowledge_exchange.py"
+    assert quoted(exchange, "network 1", "graph 3")["ikebook"] == [s1, x2, s2, x3]
+
+
+def test_notebook_11() -> None:
+    report = under("one-graph: sequence by sequence")
+    own_video = ROOT / "notebooks" / "source" / "11_your_own_video.py"
+    failing = {name: row[0] for name, row in quoted(own_video, "", "J").items()}
+    assert failing == {name: report[name][1] for name in failing}
+    assert sorted(failing) == ["bmx-trees", "drift-chicane", "goat", "kite-surf"]
+
+
+def test_hard_clips() -> None:
+    rows = quoted(ROOT / "docs" / "hard_clips.md", "x#1", "x#3")
+    halves, refined = under("three-cycles: cycle by cycle"), under("three-cycles: sequence by sequence")
+    assert rows.pop("mean of all 12")[:3] == [*halves["ours: mean J"][::4], refined["ours: mean, refined"][1]]
+    assert len(rows) == 4
+    for name, row in rows.items():
+        assert row[:2] == halves[name][::4], name
+
+
+def test_experiments() -> None:
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    for run in ("three-cycles", "without-network"):
+        halves = under(f"{run}: cycle by cycle")
+        lines = zip(*(halves[name] for name in ("ours: mean J", "ours: mean F")), strict=True)
+        graphs = list(lines)[:: 2 if run == "three-cycles" else 1]
+        for cycle, (j, f) in enumerate(graphs, 1):
+            assert re.search(rf"^ +{cycle}  graph +{j} +{f}\b", text, re.MULTILINE), (run, cycle)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -162,10 +163,9 @@ class MotionChains:
         self.device = torch.device(device)
         self.batch = frames_at_once(self.device, self.grid.cells) if batch is None else batch
         check.whole("batch", self.batch, at_least=1)
-        self._fields = {
-            AHEAD: Recent(flow.forward, self._cells, keep),
-            BEHIND: Recent(flow.backward, self._cells, keep),
-        }
+        # The function knows nothing of this object: in a circle of references all that is kept would outlive it.
+        cells = partial(_cells, ends=self.options.border == "end", dtype=dtype, device=self.device)
+        self._fields = {AHEAD: Recent(flow.forward, cells, keep), BEHIND: Recent(flow.backward, cells, keep)}
         rows, columns = self.grid.shape
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         self._x = (x - 1).flatten().to(self.device, dtype)
@@ -280,12 +280,12 @@ class MotionChains:
             motion *= grid.pixel_of(cell) >= 0
         return motion.real, motion.imag
 
-    def _cells(self, field: np.ndarray | Tensor) -> Tensor:
-        """One field (h, w, 2) as cells, complex."""
-        planes = tensor(field).to(self.device, self.dtype).movedim(-1, 0)
-        mode = "constant" if self.options.border == "end" else "replicate"
-        dx, dy = torch.nn.functional.pad(planes, (1, 1, 1, 1), mode=mode).flatten(-2)
-        return torch.complex(dx, dy)
+
+def _cells(field: np.ndarray | Tensor, *, ends: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """One field (h, w, 2) as cells, complex: 0 on the border if chains end there, else as beside it."""
+    planes = tensor(field).to(device, dtype).movedim(-1, 0)
+    dx, dy = torch.nn.functional.pad(planes, (1, 1, 1, 1), mode="constant" if ends else "replicate").flatten(-2)
+    return torch.complex(dx, dy)
 
 
 def gather(values: Tensor, cell: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ class FeatureMatrix(LinearOperator):
             ends = extent(cue.maps)
             require(all(map(math.isfinite, ends)), f"cue {cue.name!r} has values that are NaN or infinite.")
             low, high = _span(*ends) if o.scale == "minmax" else (0.0, 1.0)
-            self._cues.append(Recent(cue.maps, self._cells_of(low, high), keep // (2 * len(cues))))
+            self._cues.append(Recent(cue.maps, partial(_cells, chains, low, high), keep // (2 * len(cues))))
             self._cues[-1].at_least = 2 * o.cue_window + chains.batch
         self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
         scaled = o.displacements and o.scale == "minmax"
@@ -225,15 +226,6 @@ class FeatureMatrix(LinearOperator):
     def _dense(self) -> Tensor:
         grid = self.chains.grid
         return torch.cat([grid.crop(block.mT).flatten(2).mT.flatten(0, 1) for _, block in self.blocks()])
-
-    def _cells_of(self, low: float, high: float) -> Callable[[np.ndarray | Tensor], Tensor]:
-        """How a map (h, w) becomes cells, scaled so that `low` is 0 and `high` 1."""
-
-        def cells(values: np.ndarray | Tensor) -> Tensor:
-            scaled = (tensor(values).to(self.chains.device, self.chains.dtype) - low) / (high - low)
-            return self.chains.grid.pad(scaled)
-
-        return cells
 
     def _names(self, cues: Sequence[str]) -> tuple[str, ...]:
         o = self.options
@@ -378,6 +370,11 @@ def _scaled(ranges: list[tuple[float, float]] | None, dx: Tensor, dy: Tensor) ->
 def _reader(cue: Recent) -> Callable[[Step, int], Tensor]:
     """What reads a cue's values, (b, cells), where chains are at a step."""
     return lambda step, _: gather(cue.batch(step.targets), step.cell)
+
+
+def _cells(chains: MotionChains, low: float, high: float, values: np.ndarray | Tensor) -> Tensor:
+    """A map (h, w) as cells, scaled so that `low` is 0 and `high` 1."""
+    return chains.grid.pad((tensor(values).to(chains.device, chains.dtype) - low) / (high - low))
 
 
 def _span(low: float, high: float) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import cv2
@@ -270,3 +272,21 @@ def test_whoever_watches_is_told_the_losses_of_each_training(made) -> None:
         (cycle, tuple(losses[: count + 1])) for cycle, losses in trainings.items() for count in range(len(losses))
     ]
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("network", [TINY, None])
+def test_earlier_graphs_take_no_memory(made, network) -> None:
+    gc.collect()
+    gc.disable()  # what stands in a circle of references would stay until it runs
+    try:
+        held: list[weakref.ref] = []
+        for state in exchange(made.clip, made.flow, options=replace(QUICK, cycles=3, network=network)):
+            if state.graph is not None:
+                features = state.graph.matrix.projection.features
+                assert [one() for one in held] == [None] * len(held)
+                held += [weakref.ref(one) for one in (state.graph, features, features.chains, state.graph.labels)]
+                del features
+            del state
+        assert len(held) == 12
+    finally:
+        gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -353,3 +355,29 @@ def test_bad_options(options, message) -> None:
 def test_an_unknown_preset() -> None:
     with pytest.raises(InputError, match="'fast'; expected one of 'default', 'paper', 'released'"):
         preset("fast")
+
+
+@pytest.fixture
+def _no_collector():
+    """What stands in a circle of references stays until Python's collector comes, which may be much later."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("second", [False, True])
+def test_the_memory_of_a_result_is_free_as_soon_as_it_is_gone(name, second) -> None:
+    made = toy("disc", (32, 24), 5)
+    cue = Cue(name="truth", maps=made.clip.masks.astype(np.float32))
+    feature_flow = Flow(forward=made.flow.forward.copy(), backward=made.flow.backward.copy()) if second else None
+    result = segment(made.clip, made.flow, preset(name), [cue], feature_flow=feature_flow)
+    kept = [result.labels, result.pairs.vectors, result.matrix, result.matrix.motion, result.matrix.projection]
+    features = result.matrix.projection.features
+    kept += [features, features.chains, features.chains.field(1, 0), *features._kept.values()]
+    held = [weakref.ref(one) for one in kept]
+    assert features._kept
+    del result, kept, features
+    assert [one() for one in held] == [None] * len(held)

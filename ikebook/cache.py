@@ -47,8 +47,7 @@ class ArrayCache:
                 arrays = [stored[name] for name in names]
         except Exception:  # noqa: BLE001  # a damaged archive fails in more ways than can be listed
             return None
-        room.used += sum(array.nbytes for array in arrays)
-        return list(arrays)
+        return [room.hold(array) for array in arrays]
 
     def save_arrays(self, key: str, arrays: Mapping[str, Array]) -> None:
         """Keep arrays under `key`. A place that can't be written to costs the next run time, and is no error."""

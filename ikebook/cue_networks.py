@@ -207,7 +207,6 @@ def _components(
         values = ((frame.astype(np.float64) - mean) @ axis for frame in seen)
         planes = (resize_area(one.astype(np.float32).reshape(h // patch, w // patch), clip.size) for one in values)
         maps.append(room.array(planes, len(clip)))
-    room.release(seen)
     return maps
 
 

@@ -196,7 +196,7 @@ def exchange(
             progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
             on_epoch=partial(on_epoch, cycle),
         )
-        room.release(pseudo)
+        del pseudo
         if training.stopped == "interrupt":
             raise KeyboardInterrupt
         begin = time.perf_counter()

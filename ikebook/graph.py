@@ -306,10 +306,7 @@ def _saliency(
     if len(maps) == 1:
         return maps[0]
     parts = (torch.stack([tensor(one[i : i + 1]) for one in maps]).mean(0) for i in range(len(clip)))
-    mean = room.tensor((part.to(device, dtype) for part in parts), len(clip))
-    for one in maps:
-        room.release(one)
-    return mean
+    return room.tensor((part.to(device, dtype) for part in parts), len(clip))
 
 
 def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:

@@ -110,9 +110,7 @@ def motion_saliency(
         evidence = room.tensor(map(evidence_of, parts), m)  # (m, 2, h, w): distance, P(object)
     distances = (part[:, 0] for part in chunks(evidence))
     scale = max(quantile(distances, m * flow.size[0] * flow.size[1], options.quantile), STILL)
-    saliency = room.tensor(map(map_of, parts), m)
-    room.release(evidence)
-    return saliency
+    return room.tensor(map(map_of, parts), m)
 
 
 def both_directions(flow: Flow, part: slice) -> tuple[np.ndarray, np.ndarray]:

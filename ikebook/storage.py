@@ -8,7 +8,7 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, overload
+from typing import BinaryIO, TypeVar, overload
 
 import numpy as np
 import torch
@@ -103,8 +103,13 @@ Array = np.ndarray | DiskArray
 """What holds a clip's frames, flow or masks: an array in memory, or one on disk."""
 
 
+Held = TypeVar("Held", np.ndarray, Tensor)
+
+
 class Room:
     """Memory that arrays may take together. What does not fit goes to files in a folder, which vanish with the array.
+
+    An array counts as long as it is there: with the last who knows it, or a view of it, its room is free again.
 
     Parameters
     ----------
@@ -143,8 +148,7 @@ class Room:
         for part in parts:
             item = part[0]
             if whole is None and self.fits(count * item.numel() * item.element_size()):
-                whole = torch.empty(count, *item.shape, dtype=item.dtype, device=item.device)
-                self.used += whole.numel() * whole.element_size()
+                whole = self.hold(torch.empty(count, *item.shape, dtype=item.dtype, device=item.device))
             elif whole is None:
                 whole = DiskArray(self.file(), (0, *item.shape), item.cpu().numpy().dtype)
             if isinstance(whole, DiskArray):
@@ -156,10 +160,17 @@ class Room:
         assert whole is not None
         return whole
 
-    def release(self, array: Tensor | Array) -> None:
-        """Count the memory of an array of this room, which nobody needs any more, as free."""
-        if not isinstance(array, DiskArray):
-            self.used -= array.nbytes
+    def hold(self, array: Held) -> Held:
+        """Count the memory of an array as used, for as long as it is there."""
+        self.used += array.nbytes
+        owner = (
+            array.untyped_storage() if isinstance(array, Tensor) else array
+        )  # a tensor's views know its storage only
+        weakref.finalize(owner, self._free, array.nbytes).atexit = False
+        return array
+
+    def _free(self, size: int) -> None:
+        self.used -= size
 
     def file(self) -> BinaryIO:
         """A new file without a name."""
@@ -222,7 +233,8 @@ class Recorder:
         """The array of all items."""
         if self._disk is not None:
             return self._disk
-        return np.stack(self._held) if self._whole is None else self._whole[: self._length]
+        self._room.used -= self._taken
+        return self._room.hold(np.stack(self._held) if self._whole is None else self._whole)[: self._length]
 
 
 def chunks(array: Array | Tensor) -> Iterator[Tensor]:

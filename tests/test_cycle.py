@@ -280,13 +280,16 @@ def test_earlier_graphs_take_no_memory(made, network) -> None:
     gc.disable()  # what stands in a circle of references would stay until it runs
     try:
         held: list[weakref.ref] = []
-        for state in exchange(made.clip, made.flow, options=replace(QUICK, cycles=3, network=network)):
+        room, used = Room(), []
+        for state in exchange(made.clip, made.flow, options=replace(QUICK, cycles=4, network=network), room=room):
             if state.graph is not None:
+                used.append(room.used)
                 features = state.graph.matrix.projection.features
                 assert [one() for one in held] == [None] * len(held)
                 held += [weakref.ref(one) for one in (state.graph, features, features.chains, state.graph.labels)]
                 del features
             del state
-        assert len(held) == 12
+        assert len(held) == 16
+        assert 0 < used[1] == used[2] == used[3]
     finally:
         gc.enable()

@@ -86,12 +86,30 @@ def test_a_file_that_was_cut_short_is_no_garbage() -> None:
 def test_arrays_share_a_room(tmp_path) -> None:
     array = values()
     room = Room(2 * array.nbytes + 10, tmp_path)
-    assert [type(room.array(array, count)) for count in (37, None, 37)] == [np.ndarray, np.ndarray, DiskArray]
+    kept = [room.array(array, count) for count in (37, None, 37)]
+    assert [type(one) for one in kept] == [np.ndarray, np.ndarray, DiskArray]
     assert room.share(1000) == 2
-    room.release(array)
+    del kept[0]
     assert room.share(1000) == (array.nbytes + 10) // 4
     assert isinstance(room.array(array), np.ndarray)
     assert Room().share(1000) == 1000
+
+
+@pytest.mark.parametrize("count", [37, 40, None])
+def test_memory_counts_as_long_as_anyone_knows_it(count) -> None:
+    array = values()
+    room = Room()
+    kept = room.array(array, count)
+    taken = (count or 37) * array[0].nbytes
+    tensor = room.tensor(torch.from_numpy(array).split(5), 37)
+    assert room.used == taken + array.nbytes
+    views = [kept[3:5][::2], tensor[1:].numpy()[:2]]
+    del kept, tensor
+    assert room.used == taken + array.nbytes
+    views.pop(0)
+    assert room.used == array.nbytes
+    views.clear()
+    assert room.used == 0
 
 
 def test_fewer_items_than_were_expected(tmp_path) -> None:

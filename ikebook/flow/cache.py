@@ -18,13 +18,10 @@ class FlowCache(ArrayCache):
 
     def load(self, key: str, room: Room | None = None) -> Flow | None:
         """The flow kept under `key`, left on disk if `room` has none for it; None where no file can be read."""
-        room = room or Room()
-        arrays, used = None, room.used
         try:
             arrays = self.load_arrays(key, ("forward", "backward"), room)
             return None if arrays is None else Flow(forward=arrays[0], backward=arrays[1])
         except InputError:  # arrays, but no flow
-            room.used = used
             return None
 
     def save(self, key: str, flow: Flow) -> None:

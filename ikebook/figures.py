@@ -53,7 +53,15 @@ class Picture:
             self.figure.savefig(temporary, format="png", dpi=150)
 
 
-def row(images: Mapping[str, Any], *, signed: bool = False, bar: bool = False, shared: bool = False) -> Picture:
+def row(
+    images: Mapping[str, Any],
+    *,
+    signed: bool = False,
+    bar: bool = False,
+    shared: bool = False,
+    limits: tuple[float, float] | None = None,
+    columns: int | None = None,
+) -> Picture:
     """Pictures side by side, by their titles.
 
     Parameters
@@ -62,15 +70,22 @@ def row(images: Mapping[str, Any], *, signed: bool = False, bar: bool = False, s
     signed : maps have values of both signs: red above 0, blue below
     bar : with a colour bar each
     shared : one range of colours for all maps
+    limits : the least and the greatest value that colours stand for, as (0, 1) for probabilities; else each map's own
+    columns : pictures in a line; all if None
     """
     arrays = {title: np.asarray(image) for title, image in images.items()}
     require(len(arrays) > 0, "images is empty; give one picture at least.")
     h, w = next(iter(arrays.values())).shape[:2]
-    height = WIDTH / len(arrays) * h / w * (0.85 if bar else 1.0) + 0.45
-    figure = Figure(figsize=(WIDTH, min(height, 5.5)), layout="constrained")
+    columns = min(columns or len(arrays), len(arrays))
+    lines = -(-len(arrays) // columns)
+    height = WIDTH / columns * h / w * (0.85 if bar else 1.0) + 0.45
+    figure = Figure(figsize=(WIDTH, lines * min(height, 5.5)), layout="constrained")
     maps = [array for array in arrays.values() if array.ndim == 2]
-    low, high = (min(map(np.min, maps)), max(map(np.max, maps))) if shared and maps else (None, None)
-    for axis, (title, image) in zip(_axes(figure, len(arrays)), arrays.items(), strict=True):
+    low, high = limits or ((min(map(np.min, maps)), max(map(np.max, maps))) if shared and maps else (None, None))
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes[len(arrays) :]:
+        axis.set_axis_off()
+    for axis, (title, image) in zip(axes, arrays.items(), strict=False):
         if signed and image.ndim == 2:
             reach = np.abs(maps).max() if shared else np.abs(image).max()
             shown = axis.imshow(image, cmap=SIGNED, norm=CenteredNorm(halfrange=float(reach) or 1.0))
@@ -115,6 +130,8 @@ def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) 
         else:
             axis.set(xticks=[], yticks=[])
         axis.set_title(f"{title}  ({len(values)} x {values.shape[1]})", fontsize="medium")
+    if zoom != 1:
+        figure.supxlabel(f"colours are full at 1/{zoom:g} of the largest entry of each", fontsize="small")
     return Picture(figure, f"as pictures, red above 0 and blue below: {', '.join(entries)}")
 
 

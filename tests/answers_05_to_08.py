@@ -50,6 +50,11 @@ def built(a, b, k, x):
     return (C + C.T) @ x
 
 
+def sparse(a, b, k, x):
+    C = torch.sparse_coo_tensor(torch.stack([a, b]), k, (len(x), len(x))).coalesce()
+    return C @ x + C.T @ x
+
+
 def built_with_numpy(a, b, k, x):
     C = np.zeros((len(x), len(x)))
     C[a, b] = k
@@ -123,6 +128,8 @@ CASES = {
             (lambda A, x: residual_of(A, x, lambda t, r, x: r**2), "the square"),
             (lambda A, x: residual_of(A, x, lambda t, r, x: 5 * r), r"r is .* is 0\."),
             (lambda A, x: 1.0, "two numbers"),
+            (lambda A, x: quality(A, x)[0], "two numbers"),
+            (lambda A, x: residual_of(A, x, lambda t, r, x: r * t.abs() / t), "divide by .theta."),
         ],
     ),
     "05.4": (
@@ -130,7 +137,8 @@ CASES = {
         [
             (VECTORS[:, -1], "at once"),
             (VECTORS[:, -1] + VECTORS[:, -2], "grows from there"),
-            (torch.ones(len(A)), "grows from there"),
+            (torch.ones(len(A)), "P M x_never is not"),
+            (VECTORS[:, 600], "does not lie in the span"),
             (torch.zeros(len(A)), "x_never is 0"),
             (VECTORS[:, :2].sum(1)[:5], "shape"),
         ],
@@ -147,7 +155,7 @@ CASES = {
         ],
     ),
     "06.2": (
-        [propagate, lambda a, b, k, x: propagate(a, b, k, x).numpy()],
+        [propagate, lambda a, b, k, x: propagate(a, b, k, x).numpy(), sparse],
         [
             (careless, "loses votes: .*index_add_"),
             (lambda a, b, k, x: torch.zeros_like(x).index_add_(0, a, k * x[b]), "is C x; the votes"),
@@ -168,7 +176,9 @@ CASES = {
             (lambda F, x: F @ (F.T @ x), r"\^-1 is missing"),
             (lambda F, x: F @ (F.T @ F @ (F.T @ x)), "solve a system"),
             (lambda F, x: x - project(F, x), "can't say"),
-            (lambda F, x: 2 * x, "orthogonal to all columns"),
+            (lambda F, x: x, "as it came"),
+            (lambda F, x: 2 * x, "no combination of F's columns"),
+            (lambda F, x: 2 * project(F, x), "orthogonal to all columns"),
         ],
     ),
     "06.4": (
@@ -182,16 +192,23 @@ CASES = {
             (lambda G, B: (principal(G, B)[0], scipy.linalg.eigh(B, G)[1][-1]), "a .row."),
             (lambda G, B: (principal(G, B)[0], principal(G, B, 0)[1]), "not its vector"),
             (lambda G, B: principal(G, B)[0], "a pair"),
+            (lambda G, B: principal(G, B)[::-1], "w first"),
+            (lambda G, B: principal(B, G), "B first, then G"),
         ],
     ),
     "07.1": (
-        [cross_entropy, lambda s, x: float(cross_entropy(s, x))],
         [
+            cross_entropy,
+            lambda s, x: float(cross_entropy(s, x)),
+            lambda s, x: torch.nn.functional.binary_cross_entropy(s, (x >= 0.5).float()),
+        ],
+        [
+            (lambda s, x: torch.nn.functional.binary_cross_entropy(s, x.round()), "as background"),
             (lambda s, x: -cross_entropy(s, x), "wrong sign"),
             (lambda s, x: cross_entropy(s, x) * 96, "sum over all pixels"),
             (lambda s, x: cross_entropy(s, x) * 2, "summed over frames"),
             (lambda s, x: -(x * s.log() + (1 - x) * (1 - s).log()).mean(), "takes x as it is"),
-            (lambda s, x: cross_entropy(s, x, 0.500001), "cuts with >"),
+            (lambda s, x: cross_entropy(s, x, 0.500001), "as background"),
             (lambda s, x: -((x >= 0.5) * s.log()).mean(), "object's half only"),
             (lambda s, x: -((x < 0.5) * (1 - s).log()).mean(), "background's half only"),
             (lambda s, x: cross_entropy(1 - s, x), "opposite mask"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from ikebook.graph import segment
 from ikebook.toys import toy
@@ -20,17 +21,23 @@ def overlap(mask, truth):
     return (mask & truth).sum() / (mask | truth).sum()
 
 
+def by_torch(mask, truth):
+    """J in float32, as a tensor."""
+    both, either = (torch.from_numpy(x).float().sum() for x in (mask & truth, mask | truth))
+    return both / either if either else torch.tensor(1.0)
+
+
 WORDS = ["segment", "holiday.mp4", "--out", "found", "--size", "320x192", "--cycles", "3", "--budget", "30s"]
 
 CASES = {
     "00.1": (
-        [12 * 208 * 112, np.int64(279552)],
+        [24 * 416 * 224, np.int64(2236416)],
         [
-            (208 * 112, "one frame"),
-            (3 * 12 * 208 * 112, "one node"),
-            (12 + 208 + 112, "product"),
-            ((12 * 208 * 112) ** 2, "entries of A"),
-            (7, "12 x 208 x 112"),
+            (416 * 224, "one frame"),
+            (3 * 24 * 416 * 224, "one node"),
+            (24 + 416 + 224, "product"),
+            ((24 * 416 * 224) ** 2, "entries of A"),
+            (7, "24 x 416 x 224"),
         ],
     ),
     "00.2": (
@@ -61,6 +68,8 @@ CASES = {
             ((0.176, 0.106), "a share"),
             ((-17.6, 10.6), "wrong sign"),
             ((17.6, 50), "not 100"),
+            ((10.6, 17.6), "the other of the two"),
+            ((18, 11), "rounded too far"),
         ],
     ),
     "09.3": (
@@ -70,6 +79,7 @@ CASES = {
             (lambda votes: np.nanmean(votes, axis=0), "the mean"),
             (lambda votes: np.median(np.nan_to_num(votes), axis=0), "a vote of 0"),
             (lambda votes: np.nanmedian(votes, axis=1), "5 numbers"),
+            (lambda votes: torch.nanmedian(torch.from_numpy(votes), dim=0).values, "lower middle"),
             (lambda votes: votes[1] * 0, "60 pixels are not the median"),
         ],
     ),
@@ -86,6 +96,7 @@ CASES = {
         [np.array([[1, 0], [1, 1], [0, 1], [0, 0]]), np.random.default_rng(0).random((4, 2))],
         [
             ([[1, 0], [1, 0], [0, 1], [0, 1]], "never share a row"),
+            ([[1, 1], [1, 1], [1, 0], [1, 0]], "lie within those of the other"),
             ([[1, 0], [-1, 1], [0, 1], [0, 0]], "1 negative"),
             (np.ones((4, 2)), "multiples"),
             (np.ones((2, 4)), "shape"),
@@ -111,7 +122,11 @@ CASES = {
         ],
     ),
     "10.1": (
-        [lambda a, b: overlap(a, b) if (a | b).any() else 1, lambda a, b: 1.0 if not (a | b).any() else overlap(a, b)],
+        [
+            lambda a, b: overlap(a, b) if (a | b).any() else 1,
+            lambda a, b: 1.0 if not (a | b).any() else overlap(a, b),
+            by_torch,
+        ],
         [
             (overlap, "both masks are empty, my_j gives nan; DAVIS gives 1"),
             (lambda a, b: (a == b).mean(), "background counts too"),
@@ -123,8 +138,9 @@ CASES = {
         ],
     ),
     "10.2": (
-        [lambda p, r: 2 * p * r / (p + r) if p + r else 0.0],
+        [lambda p, r: 2 * p * r / (p + r) if p + r else 0.0, lambda p, r: 2 * p * r / (p + r + 1e-8)],
         [
+            (min, "smaller of the two"),
             (lambda p, r: (p + r) / 2, "ordinary mean"),
             (lambda p, r: p * r / (p + r), "factor 2"),
             (lambda p, r: 2 * p * r / (p + r), "stops with ZeroDivisionError"),
@@ -139,6 +155,7 @@ CASES = {
             ((CHANGES.mean(), CHANGES.std(ddof=1)), "root of 12"),
             ((CHANGES.mean(), CHANGES.std() / np.sqrt(12)), "ddof=1"),
             ((CHANGES.mean(), CHANGES.std(ddof=1) / 12), "not by its root"),
+            ((CHANGES.mean(), 0.9), "rounded too far"),
             ((CHANGES.mean(), np.sqrt((FIRST.var(ddof=1) + THIRD.var(ddof=1)) / 12)), "two separate groups"),
         ],
     ),
@@ -153,6 +170,9 @@ CASES = {
             ([*WORDS, "--cycle", "many"], "the program would say: .*invalid"),
             (["segment", "holiday.mp4", "--out", "found", *WORDS[6:]], "size is 416x224 there; it should be 320x192"),
             ([*WORDS[:-1], "soon"], "the program would say: .*budget"),
+            ([*WORDS, "--network", "none"], "network is left out"),
+            (["segment", "--help"], "show its help"),
+            (["segment", "holiday.mp4", "--out found", *WORDS[4:]], "is one entry"),
             (["demo", "--out", "found"], "should be .segment"),
         ],
     ),

@@ -46,15 +46,21 @@ def follow(forward, x, y, start, steps, *, rounded=False, first=None):
     return positions
 
 
+def tall(forward, x, y, start, steps):
+    """With width and height exchanged."""
+    w, h = forward.shape[1:3]
+    return [place for place in follow(forward, x, y, start, steps) if place[0] < w and place[1] < h]
+
+
 def never_ending(forward, x, y, start, steps):
     positions = follow(forward, x, y, start, steps)
     return positions + [positions[-1]] * (steps + 1 - len(positions))
 
 
-def trip(forward, backward, x, y, *, sign=1, there=True, power=1):
+def trip(forward, backward, x, y, *, sign=1, there=True, power=1, way=np.hypot, nearest=round):
     dx, dy = forward[y, x]
-    back = backward[round(y + dy), round(x + dx)] if there else backward[y, x]
-    return np.hypot(dx + sign * back[0], dy + sign * back[1]) ** power
+    back = backward[nearest(y + dy), nearest(x + dx)] if there else backward[y, x]
+    return way(dx + sign * back[0], dy + sign * back[1]) ** power
 
 
 DEFORMING = MotionChains(toy("deforming", (16, 16), 5).flow, dtype=torch.float64)
@@ -64,6 +70,7 @@ Y = torch.from_numpy(noisy_labels(toy("deforming", (16, 16), 5).clip.masks))
 GRAM = F.T @ F
 BEST = torch.linalg.solve(GRAM, F.T @ Y)
 EYE = torch.eye(8, dtype=torch.float64)
+CENTRED = (FRAMED - FRAMED.mean(1, keepdim=True)).flatten(0, 1)
 
 
 DISC = toy("disc", (16, 16), 5)
@@ -76,18 +83,19 @@ SHUFFLED = np.random.default_rng(0).permutation(1280)
 
 def davis_kahan(a, b, *, factor=2.0, norm="spectral", over="gap"):
     values, change = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
-    size = change.abs().max() if norm == "spectral" else change.norm()
+    size = {"spectral": change.abs().max(), "frobenius": change.norm(), "first": change[0].abs()}[norm]
     return factor * size / (values[-1] - values[-2] if over == "gap" else values[-1])
 
 
 # exercise, right answers, wrong ones with what they are told
 CASES = {
     "01.1": (
-        [(22, 23)],
+        [(24, 14)],
         [
-            ((23, 22), "x and y exchanged"),
-            ((24, 22), "the pixel itself"),
-            ((26, 21), "by the backward flow"),
+            ((14, 24), "x and y exchanged"),
+            ((26, 13), "the pixel itself"),
+            ((28, 12), "by the backward flow"),
+            ((27, 13), "how the background moves"),
             ((40, 40), "px from where"),
             ((1.5, 2), "whole number"),
         ],
@@ -96,6 +104,9 @@ CASES = {
         [follow],
         [
             (lambda *a: follow(*a)[1:], "begin with the pixel's own"),
+            (lambda *a: follow(*a)[:-1], "one step is missing"),
+            (lambda f, x, y, start, steps: follow(np.roll(f, start, 0), x, y, start, steps), "after step . you are"),
+            (tall, "positions instead of|is empty|shape"),
             (never_ending, "leaves the frame after"),
             (lambda *a: follow(*a, rounded=True), "whole pixels"),
             (lambda *a: [(y, x) for x, y in follow(*a)], "exchanged"),
@@ -111,6 +122,8 @@ CASES = {
         [
             (lambda *a: trip(*a, there=False), "at the start"),
             (lambda *a: trip(*a, power=2), "take its root"),
+            (lambda *a: trip(*a, way=lambda x, y: abs(x) + abs(y)), "adds the sizes"),
+            (lambda *a: trip(*a, nearest=int), "cut"),
             (lambda *a: trip(*a, sign=-1), "added"),
             (lambda *a: 77.0, "is 77.000 px; the pixel comes back"),
             (lambda *a: ..., "no answer yet"),
@@ -170,8 +183,9 @@ CASES = {
         ],
     ),
     "03.1": (
-        [BEST, BEST[:, None].numpy()],
+        [BEST, BEST[:, None].numpy(), (torch.linalg.lstsq(F, Y[:, None]),), BEST.float()],
         [
+            ((np.linalg.lstsq(F.numpy(), Y.numpy()),), "all that lstsq returns"),
             (F @ BEST, "has 1280 entries, one a node"),
             (F.T @ Y, "the first half"),
             (BEST + 0.1, r"and \d+\.\d\d with the best"),
@@ -180,7 +194,11 @@ CASES = {
     ),
     "03.2": ([4, 4.0 + 1e-9], [(8, "number of F's columns"), (1280, "number of nodes"), (5, "their sum, the trace")]),
     "03.3": (
-        [FRAMED - FRAMED.mean(1, keepdim=True), (FRAMED - FRAMED.mean(1, keepdim=True)).flatten(0, 1).numpy()],
+        [
+            CENTRED.float(),
+            FRAMED - FRAMED.mean(1, keepdim=True),
+            (FRAMED - FRAMED.mean(1, keepdim=True)).flatten(0, 1).numpy(),
+        ],
         [
             (F - F.mean(0), "the clip's mean"),
             (F - F.mean(1, keepdim=True), "each node's mean"),
@@ -196,10 +214,11 @@ CASES = {
             (F @ torch.linalg.inv(GRAM + 10) @ F.T, "every"),
             (F @ torch.linalg.inv(GRAM + 10 * EYE), "last F' is missing"),
             (F @ torch.linalg.inv(GRAM + EYE) @ F.T, "has the trace"),
+            (CENTRED @ torch.linalg.inv(CENTRED.T @ CENTRED + 10 * EYE) @ CENTRED.T, "of the centred features"),
         ],
     ),
     "04.1": (
-        [P @ M @ P],
+        [P @ M @ P, P.float() @ M.float() @ P.float()],
         [
             (P * M * P, "entry by entry"),
             (P @ M, "not symmetric"),
@@ -229,6 +248,8 @@ CASES = {
             (lambda a, b: davis_kahan(a, b, over="value"), "instead of the gap"),
             (lambda a, b: 8 * (b - a).norm() / a.norm(), "knows no gap"),
             (lambda a, b: 99, "is 99.000; 2"),
+            (lambda a, b: min(1, davis_kahan(a, b)), "2 .E. / gap is"),
+            (lambda a, b: davis_kahan(a, b, norm="first"), "E's largest eigenvalue by size"),
             (lambda a, b: None, "no answer yet"),
         ],
     ),

@@ -58,8 +58,13 @@ def changes(answer: Any, other: Any) -> str:
             -known: "of the wrong sign: v2 is the newer one",
         }
         told = next((text for value, text in named.items() if abs(given - value) < 0.06 * min(1.0, abs(value))), None)
+        if given == round(known):
+            told = "rounded too far; give one decimal or more"
+        other_one = GRAPH if before == NETWORK else NETWORK
+        if abs(given - 100 * (TOGETHER - other_one) / other_one) < 0.06:
+            told = "the other of the two changes that were asked for"
         raise WrongAnswer(f"{name}: {given:.4g} is {told or f'not 100 (v2 - v1) / v1 with v1 = {before}'}.")
-    return "Seven points of the twelve are left when the graph's own part is taken off: still a lot."
+    return "11.7 points above the network alone, 7.5 above the graph alone: still a lot."
 
 
 def vote(answer: Any) -> str:
@@ -82,6 +87,10 @@ def vote(answer: Any) -> str:
         raise WrongAnswer("vote returns the mean: one wild value moves it, and would not move the median.")
     if close(values, np.median(np.nan_to_num(votes), axis=0)):
         raise WrongAnswer("an ended chain counts as a vote of 0; it should have none.")
+    if close(values, torch.nanmedian(torch.from_numpy(votes), dim=0).values.numpy()):
+        raise WrongAnswer(
+            "of an even number of votes the lower middle one is taken, as torch does; the median is the mean of both."
+        )
     wrong = int((abs(values - known) > 1e-9).sum())
     raise WrongAnswer(f"{wrong} of 60 pixels are not the median of their votes.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,18 @@ from ikebook.flow import Flow
 from ikebook.motion import MotionMatrix, MotionOptions
 from ikebook.toys import toy
 
-SIZE, FRAMES = (48, 48), 8
-START = (24, 22)
+SIZE, WIDE, FRAMES = (48, 48), (48, 32), 8
+START = (26, 13)
 """The pixel (x, y) of frame 1 that 01.1 asks about."""
 
 
-def _flow(name: str) -> Flow:
-    return toy(name, SIZE, FRAMES).flow
+CLOSE = 1e-3
+"""Pixels: what float32 may make of a chain."""
+
+
+@cache
+def _flow(name: str, size: tuple[int, int] = SIZE) -> Flow:
+    return toy(name, size, FRAMES).flow
 
 
 def _chain(flow: Flow, x: int, y: int, start: int, steps: int) -> np.ndarray:
@@ -54,7 +60,10 @@ def target(x_answer: Any, y_answer: Any) -> str:
             "that is where the pixel came from, by the backward flow; `flow.forward[1]` leads to frame 2."
         )
     if given == pixel(np.array([x, y]) + flow.forward[1][x, y]):
-        raise WrongAnswer(f"you read the field at [x, y]; rows come first: flow.forward[1, {y}, {x}].")
+        raise WrongAnswer(
+            f"that is how the background moves, and the pixel lies on the disc: read flow.forward[1, {y}, {x}], the field of frame 1, "
+            "rows first."
+        )
     if given == (x, y):
         raise WrongAnswer("that is the pixel itself; add the displacement of `flow.forward[1]` there.")
     raise WrongAnswer(
@@ -64,8 +73,14 @@ def target(x_answer: Any, y_answer: Any) -> str:
 
 def follow(answer: Any) -> str:
     """01.2: a function that follows a chain."""
-    for name, x, y, start in (("deforming", 22, 24, 0), ("disc", 24, 22, 1), ("disc", 45, 30, 0)):
-        flow = _flow(name)
+    for name, size, x, y, start in (
+        ("deforming", SIZE, 22, 24, 0),
+        ("disc", SIZE, 24, 22, 1),
+        ("disc", SIZE, 45, 30, 0),
+        ("deforming", SIZE, 22, 24, 2),
+        ("disc", WIDE, 38, 20, 0),
+    ):
+        flow = _flow(name, size)
         known = _chain(flow, x, y, start, FRAMES - 1 - start)
         steps = FRAMES - 1 - start
         case = f"follow(forward, {x}, {y}, {start}, {steps}) on the toy {name!r}"
@@ -77,17 +92,20 @@ def follow(answer: Any) -> str:
                 f"{case} gives a {type(came).__name__}; it should be a list of positions (x, y)."
             ) from None
         if length == len(known) - 1:
-            raise WrongAnswer(f"{case} gives {length} positions instead of {length + 1}: begin with the pixel's own.")
+            whose = np.asarray(came[0], float) if length else np.array([])
+            own = whose.shape == (2,) and bool(np.abs(whose - known[0]).max() < CLOSE)
+            told = "one step is missing; k steps make k + 1 positions" if own else "begin with the pixel's own"
+            raise WrongAnswer(f"{case} gives {length} positions instead of {length + 1}: {told}.")
         if length > len(known):
             raise WrongAnswer(
                 f"{case} gives {length} positions, but the chain leaves the frame after {len(known)}: stop when the nearest "
                 "pixel lies outside, and leave that position out."
             )
         given = array(case, came, (len(known), 2))
-        if np.abs(given - known).max() < 1e-6:
+        if np.abs(given - known).max() < CLOSE:
             continue
-        first = int(np.flatnonzero(np.abs(given - known).max(1) > 1e-6)[0])
-        if np.abs(given[:, ::-1] - known).max() < 1e-6:
+        first = int(np.flatnonzero(np.abs(given - known).max(1) > CLOSE)[0])
+        if np.abs(given[:, ::-1] - known).max() < CLOSE:
             raise WrongAnswer(f"{case}: x and y are exchanged.")
         if first > 0 and (given[first:] == np.round(given[first:])).all():
             raise WrongAnswer(
@@ -95,7 +113,7 @@ def follow(answer: Any) -> str:
                 "the position itself keeps its fraction, or errors of half a pixel add up."
             )
         straight = known[0] + np.arange(len(known))[:, None] * (known[1] - known[0])
-        if np.abs(given - straight).max() < 1e-6:
+        if np.abs(given - straight).max() < CLOSE:
             raise WrongAnswer(
                 f"{case}: you repeat the first displacement; look it up again at each new position and frame."
             )
@@ -107,9 +125,10 @@ def follow(answer: Any) -> str:
 
 def round_trip(answer: Any) -> str:
     """01.3: how far from its start a pixel comes back, there by the forward and back by the backward flow."""
-    flow = _flow("occluder")
     w, h = SIZE
-    for x, y in itertools.product(range(4, w - 4, 3), range(4, h - 4, 5)):
+    places = list(itertools.product(range(4, w - 4, 3), range(4, h - 4, 5)))
+    for (x, y), name in itertools.product(places, ("occluder", "deforming")):
+        flow = _flow(name)
         forward, backward = flow.forward[3], flow.backward[3]
         there = np.array([x, y]) + forward[y, x]
         column, row = (int(np.floor(value + 0.5)) for value in there)
@@ -118,17 +137,30 @@ def round_trip(answer: Any) -> str:
         known = float(np.hypot(*(forward[y, x] + backward[row, column])))
         case = f"round_trip(forward, backward, {x}, {y})"
         given = number(case, called("round_trip", answer, forward, backward, x, y))
-        if abs(given - known) < 1e-6:
+        if abs(given - known) < 1e-4:
             continue
         here = float(np.hypot(*(forward[y, x] + backward[y, x])))
-        if abs(given - here) < 1e-6:
+        down = np.floor(there).astype(int)
+        cut = float(np.hypot(*(forward[y, x] + backward[down[1], down[0]])))
+        if abs(given - cut) < 1e-4 and abs(given - here) < 1e-4:
+            raise WrongAnswer(
+                f"{case}: you read the backward flow at the start, or cut fractions off, as int() does; read it at the pixel nearest "
+                "to where the forward step has led."
+            )
+        if abs(given - cut) < 1e-4:
+            raise WrongAnswer(f"{case}: int() cuts the fraction off; the nearest pixel is asked for, by round().")
+        if abs(given - here) < 1e-4:
             raise WrongAnswer(
                 f"{case}: you read the backward flow at the start; read it where the forward step has led."
             )
-        if abs(given - known**2) < 1e-6:
+        if abs(given - known**2) < 1e-4:
             raise WrongAnswer(f"{case} is the squared distance; take its root.")
-        if abs(given - float(np.hypot(*(forward[y, x] - backward[row, column])))) < 1e-6:
+        if abs(given - float(np.hypot(*(forward[y, x] - backward[row, column])))) < 1e-4:
             raise WrongAnswer(f"{case}: the way back is *added* to the way there; in a perfect world they cancel.")
+        if abs(given - float(np.abs(forward[y, x] + backward[row, column]).sum())) < 1e-4:
+            raise WrongAnswer(
+                f"{case} adds the sizes of dx and dy; the distance is the root of the sum of their squares."
+            )
         raise WrongAnswer(f"{case} is {given:.3f} px; the pixel comes back {known:.3f} px from where it began.")
     return "Where it is large the flow has met an edge of something hidden: `ChainOptions(consistent=True)` ends chains there."
 

@@ -44,8 +44,13 @@ def negative(answer: Any) -> str:
         raise WrongAnswer("the columns of F_small are multiples of each other: F'F has no inverse. Make them differ.")
     least = float((f @ np.linalg.solve(f.T @ f, f.T)).min())
     if least >= -1e-9:
+        if ((f > 0).sum(axis=1) < 2).all():
+            raise WrongAnswer(
+                "P has no negative entry: the columns of F_small never share a row (P is then made of two blocks). Let them overlap."
+            )
         raise WrongAnswer(
-            "P has no negative entry: its columns never share a row (P is then made of two blocks). Let them overlap."
+            "P has no negative entry: the rows of one column lie within those of the other. Let each have one of its own, beside "
+            "the one that they share."
         )
     return f"P has an entry of {least:.3f}: to predict one pixel, another with overlapping features is subtracted."
 

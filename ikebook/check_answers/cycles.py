@@ -37,7 +37,7 @@ def columns(*answer: Any) -> str:
         if given in mistakes:
             raise WrongAnswer(f"{name} is {given}: {mistakes[given]}.")
         raise WrongAnswer(f"{name} is {given}; count the cues that come back, and the steps that each is taken from.")
-    return "So A has six eigenvectors at most in the second cycle. Few features, but each of them knows a lot."
+    return "So A has six eigenvalues other than 0, at most, in the second cycle. Few features, but each knows a lot."
 
 
 def relative_change(answer: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -45,7 +46,8 @@ class _Largest(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         for value in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(value, Tensor):
-                self.entries = max(self.entries, value.numel())
+                stored = value.numel() if value.layout == torch.strided else 3 * value._nnz()  # noqa: SLF001  # torch has no other name for it
+                self.entries = max(self.entries, stored)
         return result
 
 
@@ -53,7 +55,8 @@ def _frugal(name: str, answer: Any, n: int, *arguments: Any) -> Any:
     """What a function returns that must not build anything of n x n entries, with torch or with NumPy."""
     tracemalloc.start()
     try:
-        with _Largest() as largest:
+        with warnings.catch_warnings(), _Largest() as largest:
+            warnings.simplefilter("ignore")  # torch says of sparse tensors that they are new
             value = called(name, answer, *arguments)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -153,6 +156,11 @@ def project(answer: Any) -> str:
         raise WrongAnswer(f"{name} multiplies by F'F where it should multiply by its inverse: solve a system.")
     if close(given, (x - features @ weights).numpy(), 1e-8):
         raise WrongAnswer(f"{name} is x - P x, what the features can't say; P x is what they can.")
+    if close(given, x.numpy(), 1e-8):
+        raise WrongAnswer(f"{name} is x as it came; P x is the part of it that the features can say.")
+    inside = features @ torch.linalg.solve(gram, features.T @ torch.from_numpy(given))
+    if not close(inside.numpy(), given, 1e-6):
+        raise WrongAnswer(f"{name} is no combination of F's columns; P x is F times some weights.")
     left = float(np.abs(features.T.numpy() @ (x.numpy() - given)).max())
     raise WrongAnswer(
         f"{name} is not P x: what is left, x - P x, should be orthogonal to all columns of F (off by {left:.2g})."
@@ -165,9 +173,18 @@ def principal(answer: Any) -> str:
     reduced = reduce(matrix.motion, matrix.features)
     gram, motion = reduced.gram.numpy(), reduced.motion.numpy()
     values, weights = scipy.linalg.eigh(motion, gram)
-    came = called("principal", answer, reduced.gram.clone(), reduced.motion.clone())
+    try:
+        came = called("principal", answer, reduced.gram.clone(), reduced.motion.clone())
+    except WrongAnswer as wrong:
+        if "leading minor" not in str(wrong) and "positive" not in str(wrong):
+            raise
+        raise WrongAnswer(
+            "principal stops, as the matrix that eigh gets second has to be positive definite, and B is not: B first, then G."
+        ) from None
     if not isinstance(came, (tuple, list)) or len(came) != 2:
         raise WrongAnswer("principal(G, B) should return a pair: the largest lambda, and its w.")
+    if np.size(came[0]) == len(gram) and np.size(came[1]) == 1:
+        raise WrongAnswer("principal(G, B) returns w first; lambda was asked for first, then w.")
     value = number("lambda", came[0])
     if not math.isclose(value, values[-1], rel_tol=1e-6):
         if math.isclose(value, values[0], rel_tol=1e-6):

@@ -73,13 +73,13 @@ def array(name: str, answer: Any, shape: Sequence[int]) -> np.ndarray:
     return values
 
 
-def close(value: Any, known: Any, tolerance: float = 1e-6) -> bool:
+def close(value: Any, known: Any, tolerance: float = 2e-5) -> bool:
     """Whether all of `value` is `known` to a share `tolerance` of the largest of it."""
     value, known = np.asarray(value, float), np.asarray(known, float)
     return bool(np.abs(value - known).max(initial=0.0) <= tolerance * max(float(np.abs(known).max(initial=0.0)), 1e-12))
 
 
-def differing(value: np.ndarray, known: np.ndarray, tolerance: float = 1e-6) -> int:
+def differing(value: np.ndarray, known: np.ndarray, tolerance: float = 2e-5) -> int:
     """How many entries differ, by more than a share `tolerance` of the largest."""
     return int((np.abs(value - known) > tolerance * max(float(np.abs(known).max(initial=0.0)), 1e-12)).sum())
 

@@ -29,7 +29,14 @@ def command(answer: Any) -> str:
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             given = vars(parser().parse_args(list(answer)))
-    except SystemExit:
+    except SystemExit as end:
+        if not end.code:
+            raise WrongAnswer("the program would show its help, and end.") from None
+        joined = next((word for word in answer if word.startswith("-") and " " in word), None)
+        if joined:
+            raise WrongAnswer(
+                f'"{joined}" is one entry; each word needs its own, as a shell splits at blanks.'
+            ) from None
         last = said.getvalue().strip().splitlines()[-1:] or ["nothing"]
         raise WrongAnswer(f"the program would say: {last[0]}") from None
     if given.get("command") != "segment":
@@ -43,6 +50,8 @@ def command(answer: Any) -> str:
         }
     except InputError as error:
         raise WrongAnswer(f"the program would say: {error}") from None
+    if read["network"] == "none":
+        raise WrongAnswer("the network is left out there; cycles of graph and network were asked for.")
     for name, wanted in WANTED.items():
         if read[name] != wanted:
             raise WrongAnswer(f"{name} is {_shown(read[name])} there; it should be {_shown(wanted)}.")

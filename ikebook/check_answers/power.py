@@ -99,13 +99,13 @@ def iterations_needed(answer: Any) -> str:
         if given == math.ceil(1 / exactly):
             raise WrongAnswer(f"{case} is {given}: your quotient of logarithms is upside down.")
         raise WrongAnswer(f"{case} is {given}; ratio^t falls to factor at t = {exactly:.2f}.")
-    return "At a ratio of 0.95, which real videos reach, three digits take 135 iterations; the paper's figures show 20."
+    return "At a ratio of 0.95, which real videos reach with displacements, three digits take 135 iterations; the paper's figures show 20."
 
 
 def quality(answer: Any) -> str:
     """05.3: Rayleigh quotient and relative residual."""
-    _, p, a = _matrices()
-    for scale in (3.0, 1.0):
+    _, p, plus = _matrices()
+    for scale, a in ((3.0, plus), (1.0, plus), (2.0, -plus)):  # of the last, theta is below 0
         x = p @ _noise(2, len(a))
         x = scale * x / x.norm()
         ax = a @ x
@@ -113,7 +113,11 @@ def quality(answer: Any) -> str:
         left = float((ax - theta * x).norm())
         residual = left / (abs(theta) * scale)
         came = called("quality", answer, a, x.clone())
-        if not isinstance(came, (tuple, list, np.ndarray, Tensor)) or len(came) != 2:
+        if (
+            not isinstance(came, (tuple, list, np.ndarray, Tensor))
+            or np.shape(came)[:1] not in ((2,), ())
+            or np.ndim(came) == 0
+        ):
             raise WrongAnswer("quality(A, x) should return two numbers, theta and r, in this order.")
         first, second = number("theta", came[0]), number("r", came[1])
         for_x = f"for an x of length {scale:g}"
@@ -133,6 +137,8 @@ def quality(answer: Any) -> str:
             raise WrongAnswer(f"theta is {first:.4g} {for_x}; x'Ax / x'x is {theta:.4g}.")
         if math.isclose(second, residual, rel_tol=1e-5):
             continue
+        if math.isclose(second, -residual, rel_tol=1e-5):
+            raise WrongAnswer(f"r is {second:.4g}, below 0, where theta is: divide by |theta|.")
         if math.isclose(second, left, rel_tol=1e-5):
             raise WrongAnswer(
                 f"r is {second:.4g} {for_x}, which is |Ax - theta x|: divide it by |theta| |x|, to make it relative."
@@ -158,11 +164,18 @@ def never(answer: Any) -> str:
         raise WrongAnswer("after one iteration nothing is left of x_never; find one from which the iteration goes on.")
     leading = torch.linalg.eigh(a).eigenvectors[:, -1]
     cosine = abs(float(first @ leading) / float(first.norm()))
+    part = abs(float(x @ leading) / float(x.norm()))
+    if cosine < 1e-8 and part > 1e-8:
+        return "Its part along v1 is lost in the first P M x, and lambda_1 times 0 is 0 for ever."
     if cosine < 1e-8:
         return "In exact numbers the part along v1 is 0 at the start, and lambda_1 times 0 is 0 for ever."
     if cosine > 1 - 1e-8:
         raise WrongAnswer(
             "x_never leads to v1 at once: the principal eigenvector is the last column, not one of the others."
+        )
+    if part < 1e-8:
+        raise WrongAnswer(
+            f"x_never is orthogonal to v1, but P M x_never is not (|cos| {cosine:.2g}), as x_never does not lie in the span of the features."
         )
     raise WrongAnswer(
         f"after one iteration |cos| to v1 is {cosine:.2g}, and it grows from there; x_never must have nothing of v1."

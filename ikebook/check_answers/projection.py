@@ -16,6 +16,9 @@ from ikebook.toys import noisy_labels, toy
 FRAMES = 5
 RIDGE = 10.0
 
+CLOSE = 1e-5
+"""Share of the largest number that float32 may be wrong by."""
+
 
 def _features(name: str = "deforming", center: str = "none") -> FeatureMatrix:
     chains = MotionChains(toy(name, (16, 16), FRAMES).flow, dtype=torch.float64)
@@ -28,13 +31,17 @@ def weights(answer: Any) -> str:
     assert masks is not None
     y = noisy_labels(masks)
     d = features.shape[1]
-    if np.shape(answer) in ((len(y),), (len(y), 1)):
+    if not isinstance(answer, tuple) and np.shape(answer) in ((len(y),), (len(y), 1)):
         raise WrongAnswer(
             f"your answer has {len(y)} entries, one a node: that is F w; w has one for each column of F, {d}."
         )
+    answer = getattr(answer, "solution", answer)  # of torch's lstsq
+    if isinstance(answer, tuple):
+        raise WrongAnswer("your answer is all that lstsq returns; the weights are the first of it.")
     given = array("w", np.reshape(array("w", answer, np.shape(answer)), -1), (d,))
     known = np.linalg.lstsq(features, y)[0]
-    if close(given, known):
+    left, least = (float(np.linalg.norm(y - features @ w)) for w in (given, known))
+    if left < least * (1 + 1e-7):
         return (
             f"No other weights come nearer: what is left, y - F w, has nothing in common with any of the {d} columns."
         )
@@ -42,7 +49,6 @@ def weights(answer: Any) -> str:
         raise WrongAnswer(
             "your w is F'y: the first half. The columns of F are not orthonormal; (F'F)^-1 F'y takes that back."
         )
-    left, least = (float(np.linalg.norm(y - features @ w)) for w in (given, known))
     raise WrongAnswer(f"|y - F w| is {left:.2f} with your w, and {least:.2f} with the best one.")
 
 
@@ -55,12 +61,12 @@ def rank(answer: Any) -> str:
         return f"So of the {d} columns only {known:.0f} are new; the others are combinations of them."
     if given == d:
         raise WrongAnswer(
-            f"{d} is the number of F's columns; P has only as many dimensions as there are independent ones."
+            f"{d} is the number of F's columns, or the trace of the other toy's P; P_disc has only as many dimensions as there are independent columns."
         )
     if given == n:
         raise WrongAnswer(f"{n} is the number of nodes; P's rank is at most the number of F's columns, {d}.")
     raise WrongAnswer(
-        f"{given:g} is not P's rank. Each of its eigenvalues is 0 or 1: what, then, is their sum, the trace?"
+        f"{given:g} is not the rank of P_disc. Each of its eigenvalues is 0 or 1: what, then, is their sum, the trace?"
     )
 
 
@@ -71,20 +77,20 @@ def centred(answer: Any) -> str:
     if np.shape(answer) == (FRAMES, n // FRAMES, d):
         answer = np.reshape(array("F", answer, np.shape(answer)), (n, d))
     given = array("F", answer, (n, d))
-    if close(given, known, 1e-9):
+    if close(given, known, CLOSE):
         return "Every column now sums to 0 in each frame, so no constant can be made of them."
-    if close(given, plain - plain.mean(0), 1e-9):
+    if close(given, plain - plain.mean(0), CLOSE):
         raise WrongAnswer(
             "you subtract the clip's mean; each *frame's* mean has to go, as frames differ in their motion."
         )
-    if close(given, plain - plain.mean(1, keepdims=True), 1e-9):
+    if close(given, plain - plain.mean(1, keepdims=True), CLOSE):
         raise WrongAnswer(
             "you subtract each node's mean over its features; the mean over the nodes of a frame was asked for."
         )
-    if close(given, plain, 1e-9):
+    if close(given, plain, CLOSE):
         raise WrongAnswer("your F is what it was before.")
     means = abs(given.reshape(FRAMES, -1, d).mean(1))
-    if means.max() < 1e-9:
+    if means.max() < CLOSE * abs(plain).max():
         raise WrongAnswer(
             f"the means are 0, but {differing(given, known)} entries differ: nothing else may change (no scaling)."
         )
@@ -111,6 +117,8 @@ def ridge(answer: Any) -> str:
         raise WrongAnswer(
             "`F'F + rho` adds rho to *every* entry; the ridge goes on the diagonal, rho times the identity."
         )
+    if close(given, Projection(_features(center="frame"), ProjectionOptions(ridge=RIDGE)).dense().numpy()):
+        raise WrongAnswer("that is P of the centred features; F as it was, not centred, is asked for here.")
     raise WrongAnswer(
         f"your P has the trace {np.trace(given):.3f}; it should be {np.trace(known):.3f} (and {d} without a ridge)."
     )

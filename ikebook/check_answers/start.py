@@ -11,7 +11,7 @@ from ikebook.check_answers.judge import WrongAnswer, array, whole
 from ikebook.graph import segment
 from ikebook.toys import toy
 
-CLIP = (12, 208, 112)
+CLIP = (24, 416, 224)
 """Frames, width and height."""
 
 
@@ -22,7 +22,7 @@ def nodes(answer: Any) -> str:
     if given == known:
         return "Rows and columns of A: each of these nodes has one of both."
     named = {
-        w * h: "the pixels of one frame; each of the 12 frames has as many",
+        w * h: "the pixels of one frame; each of the 24 frames has as many",
         3 * known: "three times too many: red, green and blue of a pixel are one node",
         known * known: "the number of entries of A; its rows are asked for",
         m + w + h: "the sum; the pixels of all frames are a product",

@@ -99,8 +99,8 @@ figures.matrices({"A": A, "A, the object first": A[first][:, first]}, zoom=3)
 
 # %% [markdown]
 # **Look:** in the corner top left there is a red square, and it is not large: pixels of the object, each of which goes with all
-# the others. The blue bands say that they do *not* go with the rest. What else is red are pixels at the disc's rim: their chains
-# run into it.
+# the others. The blue bands say that they do *not* go with the rest. What else is red are pixels that the disc covers in another frame:
+# their chains run into it.
 #
 # **Four: find the strongest cluster.** The eigenvector that belongs to the largest eigenvalue of A is large on such a square. That
 # vector is the answer. For your clip, where A has so many rows that no computer could hold it, here it is, red above zero:
@@ -110,7 +110,7 @@ figures.row({f"eigenvector 1, frame {i}": result.labels[i] for i in shown}, sign
 
 # %%
 nodes = int(np.prod(result.labels.shape))
-print(f"A has {nodes:,} rows; as a table it would take {8 * nodes**2 / 1e12:.1f} TB.")
+print(f"A has {nodes:,} rows; as a table, 8 bytes a number, it would take {8 * nodes**2 / 1e12:.1f} TB.")
 print(f"its largest eigenvalues: {', '.join(f'{float(value):.2f}' for value in result.pairs.values[:3])}")
 
 # %% [markdown]
@@ -160,8 +160,8 @@ if clip.masks is not None:
 # A grey block like the next one holds a task. Put your answer in the place of `...` in the cell below it, run that cell, then the
 # check. The check says what is wrong, and never costs you anything; try as often as you like.
 #
-# > **Exercise 00.1** In the graph, every pixel of every frame is a *node*. How many nodes has a clip of 12 frames, each 208 pixels
-# > wide and 112 pixels high?
+# > **Exercise 00.1** In the graph, every pixel of every frame is a *node*. How many nodes has a clip of 24 frames, each 416 pixels
+# > wide and 224 pixels high?
 # >
 # > *Hint: colours don't count: a pixel is one node.*
 
@@ -169,7 +169,7 @@ if clip.masks is not None:
 node_count = ...
 
 # %% tags=["solution"]
-node_count = 12 * 208 * 112
+node_count = 24 * 416 * 224
 
 # %% tags=["check"]
 check_answers("00.1", node_count)
@@ -179,7 +179,7 @@ check_answers("00.1", node_count)
 
 # %%
 try:
-    check_answers("00.1", 208 * 112)
+    check_answers("00.1", 416 * 224)
 except WrongAnswer as wrong:
     print(wrong)
 

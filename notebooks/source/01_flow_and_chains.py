@@ -77,7 +77,8 @@ after = np.abs(warp(clip.frames[4], flow.forward[3]).astype(float) - clip.frames
 figures.row({"frame 4 less frame 3": before, "warped frame 4 less frame 3": after}, shared=True, bar=True)
 
 # %% [markdown]
-# What is still bright on the right is noise, a change of light, or a place that is hidden in one of the two frames.
+# What is still bright on the right is noise, a change of light, or a place that can be seen in one of the two frames only: hidden
+# in the other, or beyond its border.
 #
 # From here on a toy, whose flow is *known*: a disc of 48 x 48 pixels, 8 frames.
 
@@ -86,7 +87,7 @@ toy = ikebook.toy("disc", size="48x48", frames=8)
 figures.flow(toy.flow.forward[1], toy.clip.frames[1], step=4, title="frame 1 to 2")
 
 # %% [markdown]
-# > **Exercise 01.1** The pixel x = 24, y = 22 of frame 1: which pixel of frame 2 is it nearest to? Give `x_next` and `y_next`.
+# > **Exercise 01.1** The pixel x = 26, y = 13 of frame 1: which pixel of frame 2 is it nearest to? Give `x_next` and `y_next`.
 # >
 # > *Hint: arrays of pictures are indexed row first: `[y, x]`. Round to the nearest whole numbers.*
 
@@ -94,8 +95,8 @@ figures.flow(toy.flow.forward[1], toy.clip.frames[1], step=4, title="frame 1 to 
 x_next, y_next = ..., ...
 
 # %% tags=["solution"]
-dx, dy = toy.flow.forward[1, 22, 24]
-x_next, y_next = round(24 + dx), round(22 + dy)
+dx, dy = toy.flow.forward[1, 13, 26]
+x_next, y_next = round(26 + dx), round(13 + dy)
 
 # %% tags=["check"]
 check_answers("01.1", x_next, y_next)
@@ -154,7 +155,7 @@ explorer = ChainExplorer(clip, flow, frame=6)
 explorer
 
 # %% [markdown]
-# What the mouse does, a cell can do. The chain of the middle pixel reaches as far as the radius lets it.
+# What the mouse does, a cell can do. The chain of the middle pixel reaches as far as the radius, or the clip, lets it.
 
 # %% tags=["widget"]
 explorer.frame, explorer.pixel = 6, (clip.size[0] // 2, clip.size[1] // 2)
@@ -172,7 +173,7 @@ explorer.chain.frames
 # %%
 hidden = ikebook.toy("occluder", size="48x48", frames=8)
 caught = Neighbourhood(MotionChains(hidden.flow), frame=0, radius=7)
-some = [caught.chain((x, y)) for y in range(16, 36, 4) for x in range(8, 28, 4)]
+some = [caught.chain((12, y)) for y in range(16, 36, 4)]
 figures.paths(hidden.clip.frames[0], [(c.x, c.y) for c in some], title="chains from frame 0: some run into the post")
 
 # %% [markdown]
@@ -180,7 +181,7 @@ figures.paths(hidden.clip.frames[0], [(c.x, c.y) for c in some], title="chains f
 # reached*. Who does not come home has met a different thing.
 #
 # > **Exercise 01.3** Write `round_trip`: for one pixel and the fields `forward`, `backward` (h, w, 2) of one pair of frames, the
-# > distance in pixels between the start and the place where the round trip ends.
+# > distance in pixels between the start and the place where the round trip ends. (You will only be asked for trips within the frame.)
 # >
 # > *Hint: the way there is `forward[y, x]`. Add the backward field at the nearest pixel to (x + dx, y + dy); then the length.*
 

@@ -75,7 +75,7 @@ check_answers("02.1", node)
 #
 # $$k(a, b) = \exp\left(-\frac{(t_a - t_b)^2}{2\sigma^2}\right), \qquad \sigma = 4 \text{ frames},$$
 #
-# and after p = 15 steps we stop. Write the weight into row a and column b of an n x n table: that is **C**, the matrix of
+# and after p = 15 steps we stop. (The paper gives no numbers; these are those of its authors' program.) Write the weight into row a and column b of an n x n table: that is **C**, the matrix of
 # *outgoing* chains.
 
 # %%
@@ -213,8 +213,9 @@ figures.row({f"M x, frame {i}": frame for i, frame in enumerate(spread)}, shared
 
 # %% [markdown]
 # **Look:** the mask has travelled to every *other* frame, and to its right place there, for the chains know where the disc went.
-# Frame 2 itself is empty now: nothing joins a pixel with its own frame. The pale rim comes from pixels of the background
-# that the disc is about to cover: their chains can't see through it, and run into the disc.
+# Frame 2 itself is empty now: nothing joins a pixel with its own frame. The rim comes from pixels of the background
+# that the disc covers, or uncovers, in between: their chains can't see through it, and run into the disc. Bright bars are pixels that
+# several such chains meet, and a hole is one that none does.
 #
 # ## 7. The spectrum, and a claim
 #

@@ -46,7 +46,7 @@ figures.video(toy.clip.frames)
 
 # %% [markdown]
 # The paper's first features are the optical flow itself. Follow a pixel's chain q steps forward and q steps backward, and write down
-# the displacement (dx, dy) of each step. With q = 2 that makes 2 x 2q = 8 numbers for each pixel: a row of **F**.
+# the displacement (dx, dy) of each step. With q = 2 that makes 2 x 2q = 8 numbers for each pixel: a row of **F**, which has d = 8 columns.
 
 # %%
 chains = MotionChains(toy.flow, dtype=torch.float64)
@@ -102,7 +102,7 @@ figures.video(y.reshape(m, h, w), "y,", signed=True)
 #
 # > **Exercise 03.1** Compute these weights `w_best`, one for each column of F.
 # >
-# > *Hint: either solve the d x d system on the right with `torch.linalg.solve`, or let `torch.linalg.lstsq(F, y[:, None])` do it all.*
+# > *Hint: either solve the d x d system on the right with `torch.linalg.solve`, or let `torch.linalg.lstsq(F, y[:, None]).solution` do it all.*
 
 # %% tags=["exercise"]
 w_best = ...
@@ -255,7 +255,7 @@ check_answers("03.4", P_ridge)
 # %%
 rhos = [0, 0.1, 1, 10, 100]
 shrunk = {f"rho = {rho:g}": theory.shrinkage(Projection(raw, ProjectionOptions(ridge=rho))) for rho in rhos}
-figures.curves(shrunk, labels=("direction, from the strongest down", "eigenvalue of P"))
+figures.curves(shrunk, labels=("direction, from the strongest down", "eigenvalue of P with ridge"))
 
 # %% [markdown]
 # ## 7. One projection, or one for each frame
@@ -269,7 +269,8 @@ print({scope: f"rank {float(each.trace()):.0f}" for scope, each in scopes.items(
 figures.matrices({f'scope="{scope}"': each for scope, each in scopes.items()}, frames=m, zoom=8)
 
 # %% [markdown]
-# With more freedom more noise gets through: one regression a frame makes the rank three times as large here.
+# With more freedom more noise gets through: one regression a frame makes the rank three times as large here. (Not five times 8: near
+# the clip's ends chains are short, and columns repeat each other.)
 #
 # ## 8. A real video
 #

@@ -111,7 +111,8 @@ figures.matrices({"A, as counted": A, "A, the object first": A[order][:, order]}
 
 # %% [markdown]
 # **Look:** a red square appears at the top left. That is the cluster that the method looks for: the object's nodes vote for each
-# other. It is blue beside it and below: object and background vote against each other. How large a part of the whole is it?
+# other. It is blue beside it and below: object and background vote against each other. (The red stripes in there are pixels that the disc covers
+# in another frame.) How large a part of the whole is it?
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -144,7 +145,8 @@ for frame, x, y in explorer.joined:
 # %%
 values, vectors = torch.linalg.eigh(A)
 values, vectors = values.flip(0), vectors.flip(1)
-figures.spectrum({"the first six eigenvalues of A": values[:6]}, bars=True)
+by_size = values[values.abs().argsort(descending=True)]
+figures.spectrum({"the six largest eigenvalues of A, by size": by_size[:6]}, bars=True)
 
 # %% [markdown]
 # One stands out, and its eigenvector is the object. An eigenvector has no sign of its own; we choose the one with which it is positive
@@ -234,7 +236,7 @@ changes = [ikebook.build(toy.clip, noisy(toy.flow, s), dtype=torch.float64)[0] f
 shaken = [theory.perturbation(matrix, changed, frobenius=True) for changed in changes]
 lines = {"sine, measured": "sine", "Davis-Kahan": "davis_kahan", "the paper's 8 |E| / |A|": "printed"}
 curves = {name: [getattr(each, key) for each in shaken] for name, key in lines.items()}
-figures.curves(curves, x=levels, labels=("noise on the flow, px", ""), log=True)
+figures.curves(curves, x=levels, labels=("noise on the flow, px", "sine of the angle"), log=True)
 
 # %%
 assert all(each.sine <= each.davis_kahan for each in shaken)
@@ -285,8 +287,8 @@ for name, pairs in solved.items():
     print(f"{name:25} second / first = {float(ratio):.2f}   cosine of the first to the true mask = {float(cosine):.2f}")
 
 # %% [markdown]
-# **Look:** with displacements the two largest eigenvalues are nearly the same: a little noise may exchange them, and the bound is of
-# no use. The paper says that the gap is large in all its setups (with other flow and other cues). Here, the good cue does
+# **Look**, with car-roundabout (the embedded clip differs in its numbers): with displacements the two largest eigenvalues are nearly the
+# same: a little noise may exchange them, and the bound is of no use. The paper says that the gap is large in all its setups (with other flow and other cues). Here, the good cue does
 # *not* open the gap. What it does is turn the first eigenvector towards the object, and the square appears at the top left.
 # The saliency does both. That better features help the graph is why the network's output goes back into it
 # ([08](08_knowledge_exchange.ipynb)).

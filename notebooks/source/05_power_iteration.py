@@ -77,7 +77,7 @@ stages = {"x(0), noise": x0, "1  M x": propagated, "2  P M x": projected, "3  le
 figures.row({name: x.reshape(5, 16, 16)[2] for name, x in stages.items()}, signed=True, bar=True)
 
 # %% [markdown]
-# **Look** at frame 2. The noise has become smoother by propagation, as each pixel took a mean over its chains. But nothing of
+# **Look** at frame 2. The noise has become smoother by propagation, as each pixel took a weighted sum along its chains. But nothing of
 # the disc is to be seen yet: M doesn't know it. The *projection* brings it out, because the features do. Step 3 changes the numbers
 # at the bar, and not the picture.
 #
@@ -151,7 +151,7 @@ figures.curves({name: run.tangents for name, run in runs.items()}, labels=("iter
 # %%
 # NBVAL_CHECK_OUTPUT
 for name, run in runs.items():
-    print(f"{name}: falls by {run.rate:.2f} in each iteration; |lambda_2| / lambda_1 = {run.expected:.2f}")
+    print(f"{name}: times {run.rate:.2f} in each iteration; |lambda_2| / lambda_1 = {run.expected:.2f}")
 
 # %% [markdown]
 # **Look:** straight lines on a logarithmic scale, and their slopes are what the two eigenvalues foretell. So the *eigengap* decides what
@@ -342,9 +342,10 @@ print(f"|P 1| = {float((P @ ones).norm()):.1f}, but |P M 1| = {float((P @ (M @ o
 # %% [markdown]
 # Algorithm 2 propagates *before* it projects, and M 1 is not constant: pixels at the border of things have fewer chains. Saved by the order of two steps.
 #
-# > **Exercise 05.4** Find a start `x_never` for the toy from which Algorithm 2, computed without rounding, never comes to $v_1$, and yet always goes on.
+# > **Exercise 05.4** Find a start `x_never` for the toy from which Algorithm 2, computed without rounding, never comes to $v_1$, and never becomes 0 either.
 # >
-# > *Hint: `vectors[:, -1]` is $v_1$. What do you know about the other columns?*
+# > *Hint: `vectors[:, -1]` is $v_1$, and the other columns are orthogonal to it. But the first step is PM, not A: what it makes of x has to be orthogonal to $v_1$ as well.
+# > It is so for eigenvectors in the span of the features, those whose eigenvalue is not 0.*
 
 # %% tags=["exercise"]
 x_never = ...
@@ -365,7 +366,7 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 
 # %% [markdown]
 # **Look:** a hundred-millionth of a hundred-millionth of $v_1$ comes in by rounding, and grows by $\lambda_1 / |\lambda_2|$ with each iteration until it is
-# everything. An error helps us, for once. It also shows what a residual can't tell: for a hundred iterations it was next to 0, as $v_2$ *is* an
+# everything. An error helps us, for once. It also shows what a residual can't tell: for some eighty iterations it was next to 0, as $v_2$ *is* an
 # eigenvector. Power iteration rests at the wrong one only if it has been put there.
 #
 # What about step 3? The paper notes that the division by |x| does not change the solution. True: it scales all labels alike. The authors' *program*, however, scales each
@@ -375,7 +376,7 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 # ## What to take along
 #
 # - Propagate, project, normalise: Algorithm 2 is power iteration on A, and finds the same object from any start.
-# - Its error falls by $|\lambda_2| / \lambda_1$ in each iteration; the residual says when to stop.
+# - Its error is multiplied by $|\lambda_2| / \lambda_1$ in each iteration; the residual says when to stop.
 # - The answer belongs to the video's matrix, not to the start, and not to the annotation either.
 #
 # We multiplied with matrices of 280,000 rows as if that were nothing. How? [06 Never build the matrix](06_never_build_the_matrix.ipynb).

@@ -135,7 +135,7 @@ arriving = torch.bincount(b, minlength=len(C)).reshape(8, 16, 16)
 figures.row({f"links that arrive in frame {i}": arriving[i] for i in (0, 3, 7)}, shared=True, bar=True)
 
 # %% [markdown]
-# **Look:** most pixels are met by one chain from each other frame, seven in all. Where the disc covers or uncovers the background, some are met by many and others by none.
+# **Look:** most pixels are met by one chain from each other frame, seven in all. Along some sides of the frame fewer arrive, as chains have left it before. Where the disc covers or uncovers the background, some are met by many and others by none.
 #
 # ikebook does not even keep the lists. It follows the chains again in each product, a few frames at a time, and forgets them. So it needs memory for
 # some p frames, however long the video is.
@@ -204,7 +204,7 @@ for d in (7, 27, 100):
     print(f"d = {d:3}: M takes {4 * 15}, P {d * d + 2 * d}, and P with F'F from before {2 * d}")
 
 # %% [markdown]
-# $F^\top F$ does not change from iteration to iteration. Computed once, as the paper recommends and as everybody does, the projection costs 2d, and only large d make it
+# $F^\top F$ does not change from iteration to iteration. Computed once, as everybody does, the projection costs 2d, and only large d make it
 # the dearer of the two. And multiplications are cheap; what a product waits for is memory, where a gather jumps about. So trust the clock above more than any formula.
 #
 # ## 5. The whole spectrum from a d x d table
@@ -262,7 +262,7 @@ figures.row(
 print(f"1 - cosine below 1e-9: {1 - cosine < 1e-9}")
 
 # %% [markdown]
-# (Length and sign of an eigenvector are free; the picture shows both with their largest label positive.) It is the same answer, from *one* product with M instead of one for each iteration. On the real clip:
+# (Length and sign of an eigenvector are free; the picture shows both with their largest label positive.) It is the same answer, from *one* pass of M over the d columns of F instead of one over x in each iteration. On the real clip:
 
 # %%
 begin = time.perf_counter()
@@ -271,7 +271,7 @@ middle = time.perf_counter()
 iterated = power_iteration(A, start_labels("uniform", len(clip), clip.size))
 end = time.perf_counter()
 for found, seconds in ((pairs, middle - begin), (iterated, end - middle)):
-    print(f"{found.method}: {len(found.values)} eigenpairs, {found.products} products with M, {seconds:.2f} s")
+    print(f"{found.method}: {len(found.values)} eigenpairs, M applied {found.products} times, {seconds:.2f} s")
 assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.9999
 
 # %% [markdown]
@@ -281,7 +281,7 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 # ## 6. The spectrum of a real video
 #
 # In Fig. 8 the paper shows six eigenvalues, of a clip shrunk to 16 x 16 pixels and 5 frames, as the matrix had to be built. We need not shrink anything. To have more to look at,
-# displacements join the features: d = 27.
+# displacements join the features: 2 numbers for each of 5 steps ahead and 5 behind. So d = 7 + 20.
 
 # %%
 rich = override(GraphOptions(), "features.displacements=true")
@@ -296,8 +296,8 @@ middle = len(clip) // 2
 figures.row({f"eigenvector {i + 1}": everything.volumes[i][middle] for i in range(4)}, signed=True)
 
 # %% [markdown]
-# **Look:** on the left one eigenvalue stands out. On the right others come near it: displacements bring in more that stays the same along the chains, such as moving water, shades of motion around the object, and slow
-# changes across the frame, which are the camera's. The eigengap closes, and with it go the safety against noise and the speed of power iteration.
+# **Look:** on the left one eigenvalue stands out. On the right others come nearer to it: displacements bring in more that stays the same along the chains, such as moving water (of *blackswan*), shades of motion around the object, and slow
+# changes across the frame, which are the camera's. (Red and blue may be exchanged: an eigenvector has no sign.) The eigengap closes, and with it go the safety against noise and the speed of power iteration.
 #
 # Choose eigenvectors, or mix them with the sliders.
 

@@ -63,7 +63,7 @@ figures.row({f"x, the graph's mask {i}": x[i] for i in some}, shared=True)
 #
 # > **Exercise 07.1** Write `my_cross_entropy(s, x)` for tensors of probabilities s (between 0 and 1) and soft masks x, of one shape. It returns one number.
 # >
-# > *Hint: cut x first. log is the natural one.*
+# > *Hint: cut x first, and make numbers of it (`.to(s.dtype)`): with true and false one can't calculate. log is the natural one.*
 
 
 # %% tags=["exercise"]
@@ -86,7 +86,7 @@ check_answers("07.1", my_cross_entropy)
 #
 # $$D(s, x) = \frac{2 \sum_i s_i x_i + 1}{\sum_i s_i + \sum_i x_i + 1}, \qquad L_{DL} = 1 - \tfrac12 \Big( D(s, x) + D(1-s,\, 1-x) \Big),$$
 #
-# for the object and for the background. (The ones above and below make two empty sets equal, and not 0 / 0.)
+# for the object and for the background. The sums go over all pixels of all frames that s holds. (The ones above and below make two empty sets equal, and not 0 / 0.)
 #
 # > **Exercise 07.2** Write `my_dice_loss(s, x)`, for the same tensors.
 # >
@@ -200,7 +200,7 @@ for step in range(73):
     losses.append(loss.item())
 
 # %%
-figures.row({**snapshots, "x, from the graph": x[5]})
+figures.row({**snapshots, "x, from the graph": x[5]}, limits=(0, 1))
 
 # %%
 assert losses[-1] < losses[0] / 2
@@ -208,7 +208,7 @@ figures.curves({"loss": losses}, labels=("step", "loss (Eq. 2)"))
 
 # %% [markdown]
 # **Look:** at first the network knows nothing; after six steps it suspects something; then it finds what tells the object from the rest, a colour, a texture. Its edges are coarse, as what it knows comes in cells of
-# 4 x 4 pixels.
+# 4 x 4 pixels. The dots and stripes are no error of yours: each of the 16 pixels of a cell has a filter of its own, which after so few steps do not agree yet (*checkerboard artefacts*).
 #
 # Now live: a new network, from scratch. Let the video run while it learns.
 
@@ -256,10 +256,10 @@ holes = x.copy()
 holes[4:7] = 0
 pupil = train(clip.frames, holes, tiny, TrainOptions(epochs=9, batch=1)).network
 filled = np.stack(list(predict(pupil, clip.frames)))
-figures.row({f"taught, frame {i}": holes[i] for i in (3, 4, 5, 6)}, shared=True)
+figures.row({f"taught, frame {i}": holes[i] for i in (3, 4, 5, 6)}, limits=(0, 1))
 
 # %%
-figures.row({f"answered, frame {i}": filled[i] for i in (3, 4, 5, 6)}, shared=True)
+figures.row({f"answered, frame {i}": filled[i] for i in (3, 4, 5, 6)}, limits=(0, 1))
 
 # %%
 found = filled[4:7][x[4:7] >= 0.9].mean()
@@ -279,7 +279,8 @@ stranger = ikebook.toy("disc", size="208x112", frames=2).clip.frames[0]
 swapped = clip.frames[5][..., ::-1].copy()
 answers = list(predict(network, np.stack([stranger, swapped])))
 figures.row(
-    {"a stranger": stranger, "its answer": answers[0], "swapped colours": swapped, "its answer to them": answers[1]}
+    {"a stranger": stranger, "its answer": answers[0], "swapped colours": swapped, "its answer to them": answers[1]},
+    limits=(0, 1),
 )
 
 # %% [markdown]
@@ -296,7 +297,7 @@ figures.row(
 # %%
 edges = EdgeOptions()
 drawn = snap(np.asarray(clip.frames[5]), logistic(s[5], 0.5, edges), edges)
-figures.row({"frame 5": clip.frames[5], "s": s[5], "s, drawn to the edges": drawn})
+figures.row({"frame 5": clip.frames[5], "s": s[5], "s, drawn to the edges": drawn}, limits=(0, 1))
 
 # %% [markdown]
 # ## What to take along

@@ -90,6 +90,8 @@ for name in ("threshold", "object_share", "eigenvalue_ratio", "warnings", "secon
 # - `eigenvalue_ratio`: the next eigenvalue over the object's. Near 1, two things compete for being the object.
 # - `warnings`: read them.
 #
+# None of these numbers knows the truth. A mask may hold a shadow, or lack half of the object, while all of them look well. So:
+#
 # ## 4. Look at it
 #
 # Read the results back, and play them beside the video.
@@ -223,7 +225,8 @@ film = {each: np.concatenate([getattr(scene, each) for scene in scenes]) for eac
 cut_film = ikebook.Clip(name="with a cut", **film)
 parts = [ikebook.segment(c, ikebook.compute_flow(c, ikebook.provider("dis"))) for c in (cut_film, *scenes)]
 figures.row(
-    {f"frame {i}": cut_film.frames[i] for i in (6, 7, 8, 9)} | {f"soft, {i}": parts[0].soft[i] for i in (6, 7, 8, 9)}
+    {f"frame {i}": cut_film.frames[i] for i in (6, 7, 8, 9)} | {f"soft, {i}": parts[0].soft[i] for i in (6, 7, 8, 9)},
+    columns=4,
 )
 
 # %%

@@ -82,7 +82,7 @@ class System:
 
     @property
     def ratio(self) -> float:
-        """|lambda_2| / lambda_1, lambda_2 the second by size: what power iteration's error falls by in each step."""
+        """|lambda_2| / lambda_1, lambda_2 the second by size: what each step of power iteration multiplies the error by."""
         sizes = self.values.abs().sort(descending=True).values
         return float(sizes[1] / sizes[0]) if len(sizes) > 1 else 0.0
 

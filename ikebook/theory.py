@@ -239,7 +239,7 @@ class Convergence:
 
 
 def convergence(matrix: FeatureMotion, start: Tensor, iterations: int = 60) -> Convergence:
-    """Claim: Algorithm 2 is the power method, so that its error falls by |lambda_2| / lambda_1 in each iteration.
+    """Claim: Algorithm 2 is the power method, so that each iteration multiplies its error by |lambda_2| / lambda_1.
 
     Any clip. The fit leaves out what rounding holds up.
     """

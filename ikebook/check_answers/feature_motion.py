@@ -92,7 +92,7 @@ def iterations(answer: Any) -> str:
                 else "; 0.001 or less was asked for."
             )
         )
-    raise WrongAnswer(f"{given} can't be: the error falls by {rate:.3f} in each iteration.")
+    raise WrongAnswer(f"{given} can't be: each iteration multiplies the error by {rate:.3f}.")
 
 
 def bound(answer: Any) -> str:

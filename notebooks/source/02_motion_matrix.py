@@ -11,7 +11,7 @@
 # - say from two numbers that M is *not* positive semi-definite, against what the paper says;
 # - explain why power iteration never settles when chains are one frame long.
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
+# **Takes** 0.3 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
 #
 # **Read** Section 4.1 and Fig. 2 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [01 Flow and chains](01_flow_and_chains.ipynb). After: [03 Features and projection](03_features_and_projection.ipynb).

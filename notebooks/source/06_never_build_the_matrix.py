@@ -11,7 +11,7 @@
 # - multiply by P by putting the brackets in the right place;
 # - bring an n x n eigenproblem down to d x d, without any approximation.
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
+# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
 #
 # **Read** Sections 4.3, 4.4 and 4.5 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [05 Power iteration](05_power_iteration.ipynb). After: [07 The Network Module](07_network_module.ipynb).

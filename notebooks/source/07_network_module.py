@@ -11,7 +11,7 @@
 # - train a network in eight lines, and watch its masks come;
 # - say what a student can do that its teacher can't, and what it copies.
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
+# **Takes** 0.2 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
 # **Read** Section 5 and Fig. 4 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [06 Never build the matrix](06_never_build_the_matrix.ipynb). After: [08 Knowledge exchange](08_knowledge_exchange.ipynb).

@@ -11,7 +11,7 @@
 # - read Fig. 9 and Table 3 with their unit, the relative change;
 # - say when to stop, and what no cycle can mend.
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
+# **Takes** 0.4 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
 #
 # **Read** Sections 3 and 8.1, Algorithm 1, Fig. 9 and Table 3 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [07 The Network Module](07_network_module.ipynb). After: [09 Borrowed knowledge](09_borrowed_knowledge.ipynb).

@@ -11,7 +11,7 @@
 # - score the masks of any program by the rules of DAVIS 2016;
 # - say whether a difference between two methods is more than chance.
 #
-# **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
+# **Takes** 0.1 minutes of computing on one core, and 0.4 GB of memory. About 60 minutes for you.
 #
 # **Read** Section 6 and Tables 1 to 7 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)), and
 # of Perazzi et al., CVPR 2016 ([doi:10.1109/CVPR.2016.85](https://doi.org/10.1109/CVPR.2016.85)), Section 5.

@@ -11,7 +11,7 @@
 # - recognise four kinds of failure, and say what to do about each;
 # - put a result on a page that opens in any browser, without Python.
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 40 minutes for you.
+# **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 40 minutes for you.
 #
 # **Read** Section 4.1 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)), on chains.
 # Before: [00 Start here](00_start_here.ipynb) is enough; [10 Scoring](10_scoring.ipynb). After: [12 What the paper says](12_claims.ipynb).

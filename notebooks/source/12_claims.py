@@ -11,7 +11,7 @@
 # - tell apart a theorem that is wrong, a proof that is wrong, and a wording that is loose;
 # - say which of the paper's slips matter for its method. (Few do.)
 #
-# **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
+# **Takes** 0.3 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
 # **Read** Sections 4.1 to 4.4, 7.1 and 7.4 of the paper ([doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # Before: [02](02_motion_matrix.ipynb) to [05](05_power_iteration.ipynb), and [11 Your own video](11_your_own_video.ipynb).

@@ -163,9 +163,8 @@ class Room:
     def hold(self, array: Held) -> Held:
         """Count the memory of an array as used, for as long as it is there."""
         self.used += array.nbytes
-        owner = (
-            array.untyped_storage() if isinstance(array, Tensor) else array
-        )  # a tensor's views know its storage only
+        # Views keep an array itself alive, but of a tensor only its storage.
+        owner = array.untyped_storage() if isinstance(array, Tensor) else array
         weakref.finalize(owner, self._free, array.nbytes).atexit = False
         return array
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,12 +17,8 @@ def say(text: str) -> None:
 
 def bar(stage: str, steps: int) -> Iterator[None]:
     """A progress bar on stderr, if that is a terminal, advanced by taking from it."""
-
-    def advance() -> Iterable[None]:
-        for _ in tqdm(range(steps), desc=stage, file=sys.stderr, leave=False, disable=None, dynamic_ncols=True):
-            yield None
-
-    return iter(advance())
+    for _ in tqdm(range(steps), desc=stage, file=sys.stderr, leave=False, disable=None, dynamic_ncols=True):
+        yield None
 
 
 class Board:

@@ -51,8 +51,8 @@ def load_tensors(
         raise
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}). {mend}") from None
-    # What zipfile raises for a damaged archive, a compression that it does not know, and an encrypted one.
-    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError, EOFError):
+    # What zipfile raises for a damaged archive, and, as kinds of RuntimeError, for an unknown compression and an encrypted one.
+    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError):
         raise InputError(damaged) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

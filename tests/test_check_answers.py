@@ -106,7 +106,7 @@ CASES = {
             (lambda *a: follow(*a)[1:], "begin with the pixel's own"),
             (lambda *a: follow(*a)[:-1], "one step is missing"),
             (lambda f, x, y, start, steps: follow(np.roll(f, start, 0), x, y, start, steps), "after step . you are"),
-            (tall, "positions instead of|is empty|shape"),
+            (tall, "x compared with the width"),
             (never_ending, "leaves the frame after"),
             (lambda *a: follow(*a, rounded=True), "whole pixels"),
             (lambda *a: [(y, x) for x, y in follow(*a)], "exchanged"),

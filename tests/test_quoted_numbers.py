@@ -50,7 +50,7 @@ def test_one_graph() -> None:
 def test_refined() -> None:
     refined = under("one-graph: sequence by sequence")["ours: mean, refined"]
     text = " ".join(README.read_text(encoding="utf-8").split())
-    assert f"the first graph, refined, has a mean J of {refined[1]} and F of {refined[4]} as well" in text
+    assert f"the first graph, refined, has a mean J of {refined[1]} as well, and an F of {refined[4]}." in text
     assert quoted(SCORING, "J", "F")["ours: graph, refined"][:2] == [refined[1], refined[4]]
 
 

@@ -205,18 +205,27 @@ def test_no_place_of_this_machine_is_told(finished, made, tmp_path) -> None:
         "feature_flow": str(tmp_path / "flow"),
         "cues": [str(tmp_path / "cue"), "fcn"],
     }
-    failed = {"late": {"kind": "input", "reason": f"{tmp_path / 'gone' / 'late'} is empty.", "where": "here"}}
+    reason = f"{tmp_path / 'gone' / 'late'} is empty, {tmp_path / 'flow' / 'late'} too."
+    failed = {"late": {"kind": "input", "reason": reason, "where": "here"}}
     change(made, options=options, failed=failed)
     write_report([made], tmp_path / "out", "2026-11-22")
     for file in ("report.md", "report.html"):
         text = (tmp_path / "out" / file).read_text()
         assert str(tmp_path) not in text
         assert str(finished) not in text
-        assert "late failed: gone/late is empty." in text
+        assert "late failed: gone/late is empty, flow/late too." in text
     text = (tmp_path / "out" / "report.md").read_text()
     for shown in ('"root": "gone"', '"flow": "raft:weights.pth"', '"feature_flow": "flow"', '"cues": ["cue", "fcn"]'):
         assert shown in text
     assert "| raft:weights.pth and flow | cue, fcn |" in text
+
+
+def test_what_went_wrong_is_told_whole_from_any_folder(made, monkeypatch) -> None:
+    failed = {"late": {"kind": "input", "reason": "a/b.png is no picture. Remove it.", "where": "here"}}
+    change(made, options={"root": "/"}, failed=failed)
+    monkeypatch.chdir(made)
+    text = [block.text for block in compose(read_runs([Path()]), "2026-11-22", frames=False)]
+    assert "late failed: a/b.png is no picture. Remove it." in text
 
 
 def test_of_paths_of_other_systems_the_name_is_told_too() -> None:

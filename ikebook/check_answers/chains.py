@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,10 @@ SIZE, WIDE, FRAMES = (48, 48), (48, 32), 8
 START = (26, 13)
 """The pixel (x, y) of frame 1 that 01.1 asks about."""
 
-
 CLOSE = 1e-3
 """Pixels: what float32 may make of a chain."""
 
 
-@cache
 def _flow(name: str, size: tuple[int, int] = SIZE) -> Flow:
     return toy(name, size, FRAMES).flow
 
@@ -84,7 +81,7 @@ def follow(answer: Any) -> str:
         known = _chain(flow, x, y, start, FRAMES - 1 - start)
         steps = FRAMES - 1 - start
         case = f"follow(forward, {x}, {y}, {start}, {steps}) on the toy {name!r}"
-        came = called("follow", answer, flow.forward, x, y, start, steps)
+        came = called("follow", answer, np.array(flow.forward), x, y, start, steps)
         try:
             length = len(came)
         except TypeError:
@@ -96,6 +93,11 @@ def follow(answer: Any) -> str:
             own = whose.shape == (2,) and bool(np.abs(whose - known[0]).max() < CLOSE)
             told = "one step is missing; k steps make k + 1 positions" if own else "begin with the pixel's own"
             raise WrongAnswer(f"{case} gives {length} positions instead of {length + 1}: {told}.")
+        if length < len(known):
+            raise WrongAnswer(
+                f"{case} gives {length} positions, but the chain has {len(known)} within the frame. Is x compared with the width, and y "
+                "with the height?"
+            )
         if length > len(known):
             raise WrongAnswer(
                 f"{case} gives {length} positions, but the chain leaves the frame after {len(known)}: stop when the nearest "
@@ -126,9 +128,8 @@ def follow(answer: Any) -> str:
 def round_trip(answer: Any) -> str:
     """01.3: how far from its start a pixel comes back, there by the forward and back by the backward flow."""
     w, h = SIZE
-    places = list(itertools.product(range(4, w - 4, 3), range(4, h - 4, 5)))
-    for (x, y), name in itertools.product(places, ("occluder", "deforming")):
-        flow = _flow(name)
+    flows = [_flow(name) for name in ("occluder", "deforming")]
+    for x, y, flow in itertools.product(range(4, w - 4, 3), range(4, h - 4, 5), flows):
         forward, backward = flow.forward[3], flow.backward[3]
         there = np.array([x, y]) + forward[y, x]
         column, row = (int(np.floor(value + 0.5)) for value in there)
@@ -136,7 +137,7 @@ def round_trip(answer: Any) -> str:
             continue
         known = float(np.hypot(*(forward[y, x] + backward[row, column])))
         case = f"round_trip(forward, backward, {x}, {y})"
-        given = number(case, called("round_trip", answer, forward, backward, x, y))
+        given = number(case, called("round_trip", answer, forward.copy(), backward.copy(), x, y))
         if abs(given - known) < 1e-4:
             continue
         here = float(np.hypot(*(forward[y, x] + backward[y, x])))

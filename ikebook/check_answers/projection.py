@@ -31,13 +31,13 @@ def weights(answer: Any) -> str:
     assert masks is not None
     y = noisy_labels(masks)
     d = features.shape[1]
-    if not isinstance(answer, tuple) and np.shape(answer) in ((len(y),), (len(y), 1)):
-        raise WrongAnswer(
-            f"your answer has {len(y)} entries, one a node: that is F w; w has one for each column of F, {d}."
-        )
     answer = getattr(answer, "solution", answer)  # of torch's lstsq
     if isinstance(answer, tuple):
         raise WrongAnswer("your answer is all that lstsq returns; the weights are the first of it.")
+    if np.shape(answer) in ((len(y),), (len(y), 1)):
+        raise WrongAnswer(
+            f"your answer has {len(y)} entries, one a node: that is F w; w has one for each column of F, {d}."
+        )
     given = array("w", np.reshape(array("w", answer, np.shape(answer)), -1), (d,))
     known = np.linalg.lstsq(features, y)[0]
     left, least = (float(np.linalg.norm(y - features @ w)) for w in (given, known))

@@ -343,10 +343,11 @@ def _is_place(text: str) -> bool:
 
 
 def _impersonal(text: str, run: Run) -> str:
-    """What went wrong, without the places of the data set and of the results on this machine."""
-    for place in (str(run.options.get("root") or ""), str(run.folder), str(run.folder.resolve())):
-        if place:
-            text = text.replace(place, Path(place).name)
+    """What went wrong, without the places on this machine of what went in and of the results."""
+    given = [run.options.get(key) for key in ("root", "flow", "feature_flow", "masks")] + run.options.get("cues", [])
+    for place in (*map(str, given), str(run.folder.resolve())):
+        if _is_place(place) and (name := PureWindowsPath(place).name):
+            text = text.replace(place, name)
     return text
 
 

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ikebook.check import InputError
-from ikebook.course import SEQUENCES
+from ikebook.base.check import InputError
+from ikebook.course.lab import SEQUENCES
 from ikebook.datasets import Davis2016
 from ikebook.datasets.download import fetch
 

@@ -2,17 +2,16 @@
 
 >>> import ikebook
 >>> clip = ikebook.read_clip("my_video.mp4")  # doctest: +SKIP
->>> flow = ikebook.compute_flow(clip, ikebook.provider("dis"))  # doctest: +SKIP
->>> ikebook.segment(clip, flow).masks  # doctest: +SKIP
+>>> ikebook.segment(clip).masks  # doctest: +SKIP
 
 E. Haller, A. M. Florea and M. Leordeanu, IEEE TPAMI 2022, doi:10.1109/TPAMI.2021.3120228.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import Any
+
+from ikebook.base.lazy import attach
 
 __version__ = "0.1.0"
 
@@ -20,35 +19,26 @@ __version__ = "0.1.0"
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(16384**2))
 
 _HOMES = {
-    "Clip": "clip",
-    "Cue": "features",
+    "Clip": "video.clip",
+    "Compute": "base.compute",
+    "Cue": "matrix.features",
     "CycleOptions": "cycle",
     "CycleState": "cycle",
-    "Flow": "flow",
-    "GraphOptions": "presets",
-    "GraphResult": "graph",
-    "PRESETS": "presets",
-    "build": "graph",
-    "compute_flow": "flow",
-    "demo": "toys",
+    "Flow": "flow.fields",
+    "GraphOptions": "graph.presets",
+    "GraphResult": "graph.result",
+    "PRESETS": "graph.presets",
+    "build": "graph.graph_module",
+    "compute_flow": "flow.compute",
+    "demo": "datasets.toys",
     "exchange": "cycle",
-    "override": "presets",
-    "preset": "presets",
-    "provider": "flow",
-    "read_clip": "clip",
-    "segment": "graph",
-    "toy": "toys",
+    "override": "graph.presets",
+    "preset": "graph.presets",
+    "provider": "flow.providers",
+    "read_clip": "video.clip",
+    "segment": "graph.graph_module",
+    "toy": "datasets.toys",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    """Public names, found when first used: torch and OpenCV take seconds to import, `import ikebook` should not."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)
+__all__ += ["__version__"]

@@ -10,52 +10,94 @@ Without a network (Table 3, 'w/o Network') the graph's own masks come back.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from ikebook import check
-from ikebook.bilateral import EdgeOptions, logistic, snap
-from ikebook.clip import Clip
-from ikebook.features import Cue
-from ikebook.flow.fields import Flow
-from ikebook.graph import GraphResult, segment
-from ikebook.metrics import region_similarity
-from ikebook.network import NetworkOptions, predict
-from ikebook.presets import GraphOptions
-from ikebook.storage import Array, Room, chunks
-from ikebook.train import Training, TrainOptions, fingerprint, planned_steps, train
-
-Progress = Callable[[str, int], Iterable[None]]
-"""Given a stage's name and its number of steps, an iterator that is advanced once a step."""
+from ikebook.base import check
+from ikebook.base.arrays import Array, chunks
+from ikebook.base.compute import Compute
+from ikebook.base.progress import Progress, silent
+from ikebook.flow import Flow, known_flow
+from ikebook.graph.graph_module import segment
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.result import GraphResult
+from ikebook.matrix.features import Cue, checked_cues
+from ikebook.networks.training import Training, TrainOptions, fingerprint, planned_steps, train
+from ikebook.networks.unet import NetworkOptions, predict
+from ikebook.video.clip import Clip, as_clip
+from ikebook.video.edges import EdgeOptions, logistic, snap
+from ikebook.video.metrics import region_similarity
 
 
 @dataclass(frozen=True, kw_only=True)
 class CycleOptions:
-    cycles: int = 3  # graphs, at most; between them the network is trained
-    network: NetworkOptions | None = field(default_factory=NetworkOptions)  # None: the graph's own masks come back
+    """Everything that knowledge exchange can be told.
+
+    Parameters
+    ----------
+    cycles : int, default 3
+        Graphs, at most; between them a network is trained.
+    graph : GraphOptions, default `GraphOptions()`
+        Of the first cycle's graph. Later ones differ in what `keep_saliency` and `cue_window` say.
+    network : NetworkOptions or None, default `NetworkOptions()`
+        None: there is no network, and the graph's own masks come back (Table 3, "w/o Network").
+    training : TrainOptions, default `TrainOptions()`
+        How the network is trained.
+    graph_cue : bool, default True
+        The graph's own masks come back beside the network's predictions (Sec. 8.1).
+    keep_saliency : bool, default False
+        The motion saliency stays among the features after the first cycle, whose masks hold it.
+    cue_window : int, default 1
+        Features of later cycles are taken from so many steps of the chain, each way: masks are surer than motion.
+    edges : EdgeOptions or None, default `EdgeOptions()`
+        How predictions are drawn to the frames' edges; ours, not the paper's. None: they are not.
+    tolerance : float, default 0.02
+        Change of x, or of s, below which there is no further cycle.
+
+    Examples
+    --------
+    >>> CycleOptions(cycles=2, network=None).cycles
+    2
+    """
+
+    cycles: int = 3
+    graph: GraphOptions = field(default_factory=GraphOptions)
+    network: NetworkOptions | None = field(default_factory=NetworkOptions)
     training: TrainOptions = field(default_factory=TrainOptions)
-    own: bool = True  # the graph's own masks come back beside the network's predictions (Sec. 8.1)
-    saliency: bool = False  # the motion saliency stays among the features after the first cycle, whose masks hold it
-    window: int = (
-        1  # features of later cycles are taken from so many steps of the chain, each way: masks are surer than motion
-    )
-    edges: EdgeOptions | None = field(
-        default_factory=EdgeOptions
-    )  # predictions are drawn to the frames' edges; None: not
-    tolerance: float = 0.02  # change of x, or of s, below which there is no further cycle
+    graph_cue: bool = True
+    keep_saliency: bool = False
+    cue_window: int = 1
+    edges: EdgeOptions | None = field(default_factory=EdgeOptions)
+    tolerance: float = 0.02
 
     def __post_init__(self) -> None:
         check.whole("CycleOptions.cycles", self.cycles, at_least=1)
-        check.flag("CycleOptions.own", self.own)
-        check.flag("CycleOptions.saliency", self.saliency)
-        check.whole("CycleOptions.window", self.window, at_most=100)
+        for name, kind, may_be_none in (
+            ("graph", GraphOptions, False),
+            ("network", NetworkOptions, True),
+            ("training", TrainOptions, False),
+            ("edges", EdgeOptions, True),
+        ):
+            value = getattr(self, name)
+            if not (may_be_none and value is None):
+                check.instance(f"CycleOptions.{name}", value, kind)
+        check.flag("CycleOptions.graph_cue", self.graph_cue)
+        check.flag("CycleOptions.keep_saliency", self.keep_saliency)
+        check.whole("CycleOptions.cue_window", self.cue_window, at_most=100)
         check.number("CycleOptions.tolerance", self.tolerance, at_least=0)
+
+    def later_graph(self) -> GraphOptions:
+        """The options of the graphs after the first."""
+        return replace(
+            self.graph,
+            saliency=self.graph.saliency if self.keep_saliency else None,
+            features=replace(self.graph.features, cue_window=self.cue_window),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """All options as plain values, for a summary."""
@@ -109,32 +151,38 @@ class CycleState:
 
 def exchange(
     clip: Clip,
-    flow: Flow | None,
-    graph: GraphOptions | None = None,
-    options: CycleOptions | None = None,
-    cues: Sequence[Cue] = (),
+    flow: Flow | str | None = None,
     *,
-    feature_flow: Flow | None = None,
-    device: torch.device | str = "cpu",
-    room: Room | None = None,
+    cues: Sequence[Cue] = (),
+    feature_flow: Flow | str | None = None,
+    options: CycleOptions | None = None,
+    compute: Compute | None = None,
     checkpoints: Path | None = None,
-    progress: Progress = lambda stage, steps: (),
+    progress: Progress = silent,
     on_epoch: Callable[[int, Sequence[float]], None] = lambda cycle, losses: None,
 ) -> Iterator[CycleState]:
-    """Algorithm 1, half a cycle at a time; the last state is the result, and it is a graph's.
+    """Algorithm 1, half a cycle at a time; the last state is the result, and it is a graph's (Secs. 5 and 8).
 
     Parameters
     ----------
-    clip, flow : of one video, at the working size
-    graph : options of the Graph Module
-    options : of the cycles, the network and its training
-    cues : node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them
-    feature_flow : a second flow, that node features come from too; see `ikebook.graph.build`
-    device : of everything
-    room : memory that arrays may take
-    checkpoints : folder for trainings that have begun, which a second run with the same input goes on from
-    progress : shows how far a training is; it may wait, or raise to end everything (see `train`)
-    on_epoch : is told the cycle and the mean losses of its training so far, after each epoch
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two. Its masks, if it has any, are for the states' scores only.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it. By default OpenCV's DIS.
+    cues : sequence of Cue
+        Node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them.
+    feature_flow : Flow or str, optional
+        A second flow, that node features come from too; see `ikebook.build`.
+    options : CycleOptions, optional
+        Of the cycles; those of the graph are within them.
+    compute : Compute, optional
+        Device, dtype of the graph, and memory. By default the CPU, float32, and as much memory as there is.
+    checkpoints : Path, optional
+        Folder for trainings that have begun, which a second run with the same input goes on from.
+    progress : Progress, optional
+        Shows how far a training is; it may wait, or raise to end everything (see `ikebook.networks.training`).
+    on_epoch : callable, optional
+        Is told the cycle and the mean losses of its training so far, after each epoch.
 
     Yields
     ------
@@ -143,23 +191,54 @@ def exchange(
 
     Raises
     ------
+    InputError
+        At once, if an argument is of another kind or does not fit the others; one line says how to mend it.
     KeyboardInterrupt
         If a training is interrupted. Its checkpoint is there, if `checkpoints` is given.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> halves = ikebook.exchange(made.clip, made.flow, options=CycleOptions(cycles=2, network=None, tolerance=0))
+    >>> [(state.cycle, state.module) for state in halves]
+    [(1, 'graph'), (2, 'graph')]
     """
-    o, room, graph = options or CycleOptions(), room or Room(), graph or GraphOptions()
+    clip, cues = as_clip(clip), checked_cues(cues)
+    o = check.or_default("options", options, CycleOptions, "such as CycleOptions(graph=...) with options of the graph")
+    compute = check.or_default("compute", compute, Compute)
+    flow = known_flow(clip, flow, memory=compute.memory)
+    second = None if feature_flow is None else known_flow(clip, feature_flow, "feature_flow", memory=compute.memory)
+    return _exchange(clip, flow, second, cues, o, compute, partial(_train, checkpoints, progress, on_epoch))
+
+
+def _exchange(
+    clip: Clip,
+    flow: Flow,
+    feature_flow: Flow | None,
+    cues: list[Cue],
+    o: CycleOptions,
+    compute: Compute,
+    teach: Callable[[Clip, Array, int, CycleOptions, Compute], Training],
+) -> Iterator[CycleState]:
     x: Array | None = None
     s: Array | None = None
-    back: list[Cue] = list(cues)
     settled = False
     for cycle in range(1, o.cycles + 1):
         # From the second cycle on, what was learned says which eigenvector is the object: where it rests, nothing moves.
-        known = s if s is not None else x
-        result = segment(clip, flow, graph, back, reference=known, feature_flow=feature_flow, device=device, room=room)
+        result = segment(
+            clip,
+            flow,
+            cues=cues,
+            feature_flow=feature_flow,
+            reference=s if s is not None else x,
+            options=o.graph if cycle == 1 else o.later_graph(),
+            compute=compute,
+        )
         change = difference(x, result.soft)
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold
-        nothing = len(result.pairs.values) == 0 or not any((np.asarray(frame) > threshold).any() for frame in x)
-        last = cycle == o.cycles or settled or nothing
+        reason = _reason_to_end(result, cycle, o, settled)
         yield CycleState(
             cycle=cycle,
             soft=x,
@@ -168,39 +247,22 @@ def exchange(
             score=score(clip, x, threshold),
             seconds=result.seconds,
             graph=result,
-            last=last,
-            reason="" if not last else "nothing" if nothing else "change" if settled else "cycles",
+            last=bool(reason),
+            reason=reason,
         )
-        if last:
+        if reason:
             return
         del result
-        back = [Cue(name="graph", maps=x)] if o.own or o.network is None else []
-        graph = replace(
-            graph,
-            saliency=graph.saliency if o.saliency else None,
-            features=replace(graph.features, cue_window=o.window),
-        )
+        cues = [Cue(name="graph", maps=x)] if o.graph_cue or o.network is None else []
         if o.network is None:
             continue
-        pseudo = room.array((halved(np.asarray(frame), threshold) for frame in x), len(x))
-        file = None
-        if checkpoints is not None:
-            file = checkpoints / f"{fingerprint(clip.frames, pseudo, o.network, o.training)[:32]}.pt"
-        training = train(
-            clip.frames,
-            pseudo,
-            o.network,
-            o.training,
-            device=device,
-            checkpoint=file,
-            progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
-            on_epoch=partial(on_epoch, cycle),
+        training = teach(
+            clip, compute.memory.array((halved(np.asarray(f), threshold) for f in x), len(x)), cycle, o, compute
         )
-        del pseudo
-        if training.stopped == "interrupt":
-            raise KeyboardInterrupt
         begin = time.perf_counter()
-        predictions = room.array(_drawn(clip.frames, predict(training.network, clip.frames), o.edges), len(clip))
+        predictions = compute.memory.array(
+            _drawn(clip.frames, predict(training.network, clip.frames), o.edges), len(clip)
+        )
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
         s = predictions
@@ -214,7 +276,47 @@ def exchange(
             training=training,
         )
         del training
-        back.insert(0, Cue(name="network", maps=s))
+        cues.insert(0, Cue(name="network", maps=s))
+
+
+def _reason_to_end(result: GraphResult, cycle: int, options: CycleOptions, settled: bool) -> str:
+    """Why nothing comes after this graph, as `CycleState.reason` says; "" if something does."""
+    nothing = len(result.pairs.values) == 0 or not any(
+        (np.asarray(frame) > result.threshold).any() for frame in result.soft
+    )
+    if nothing:
+        return "nothing"
+    return "change" if settled else "cycles" if cycle == options.cycles else ""
+
+
+def _train(
+    checkpoints: Path | None,
+    progress: Progress,
+    on_epoch: Callable[[int, Sequence[float]], None],
+    clip: Clip,
+    pseudo: Array,
+    cycle: int,
+    o: CycleOptions,
+    compute: Compute,
+) -> Training:
+    """A network trained from scratch on soft masks (m, h, w) (Eq. 3)."""
+    assert o.network is not None
+    file = None
+    if checkpoints is not None:
+        file = checkpoints / f"{fingerprint(clip.frames, pseudo, o.network, o.training)[:32]}.pt"
+    training = train(
+        clip.frames,
+        pseudo,
+        o.network,
+        o.training,
+        device=compute.device,
+        checkpoint=file,
+        progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
+        on_epoch=partial(on_epoch, cycle),
+    )
+    if training.stopped == "interrupt":
+        raise KeyboardInterrupt
+    return training
 
 
 def _drawn(frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions | None) -> Iterator[np.ndarray]:

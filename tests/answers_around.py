@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ikebook.graph import segment
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.graph.graph_module import segment
 
 SMALL = toy("disc", (48, 32), 6)
 FOUND = segment(SMALL.clip, SMALL.flow)

@@ -52,9 +52,9 @@ def environment(task, progress):
 
 def evaluated(root, out, options, ready, dies_at):
     """Evaluate a data set, and die at the so-manieth thing that is written, with half of it on the disk; None: live."""
-    from ikebook.cluster import InTurn
     from ikebook.datasets import Davis2016
-    from ikebook.evaluate import evaluate
+    from ikebook.runs.cluster import InTurn
+    from ikebook.runs.evaluate import evaluate
 
     left = dies_at
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
 
 
 def write_image(path, image) -> None:

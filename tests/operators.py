@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ikebook.operator import LinearOperator
+from ikebook.matrix.operator import LinearOperator
 
 
 def relative(difference: torch.Tensor, against: torch.Tensor) -> float:

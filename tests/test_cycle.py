@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 
 from ikebook import cycle as module
-from ikebook.bilateral import EdgeOptions
-from ikebook.check import InputError
+from ikebook.base.arrays import DiskArray, Memory
+from ikebook.base.check import InputError
+from ikebook.base.compute import Compute
 from ikebook.cycle import CycleOptions, difference, exchange, halved
-from ikebook.features import Cue
-from ikebook.graph import segment
-from ikebook.metrics import region_similarity
-from ikebook.network import NetworkOptions
-from ikebook.presets import GraphOptions, override, preset
-from ikebook.storage import DiskArray, Room
-from ikebook.toys import toy
-from ikebook.train import TrainOptions
+from ikebook.datasets.toys import toy
+from ikebook.graph.graph_module import segment
+from ikebook.graph.presets import GraphOptions, override, preset
+from ikebook.matrix.features import Cue
+from ikebook.networks.training import TrainOptions
+from ikebook.networks.unet import NetworkOptions
+from ikebook.video.edges import EdgeOptions
+from ikebook.video.metrics import region_similarity
 
 TINY = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
 QUICK = CycleOptions(network=TINY, training=TrainOptions(epochs=2, rate=1e-2, batch=2), tolerance=0.0)
@@ -63,14 +64,14 @@ def test_the_first_half_is_the_graph_module_alone(made) -> None:
 def test_what_comes_back(made, own, expected, monkeypatch) -> None:
     given = []
 
-    def spy(clip, flow, graph, cues, **more):
+    def spy(clip, flow, *, options, cues, **more):
         given.append(list(cues))
-        assert (graph.saliency is None) == (len(given) > 1)  # from then on it is in what was learned from it
-        return segment(clip, flow, graph, cues, **more)
+        assert (options.saliency is None) == (len(given) > 1)  # from then on it is in what was learned from it
+        return segment(clip, flow, options=options, cues=cues, **more)
 
     monkeypatch.setattr(module, "segment", spy)
     outside = Cue(name="outside", maps=made.clip.masks.astype(np.float32))
-    states = list(exchange(made.clip, made.flow, options=replace(QUICK, own=own), cues=[outside]))
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, graph_cue=own), cues=[outside]))
     assert [[cue.name for cue in cues] for cues in given] == [["outside"], expected, expected]
     assert np.array_equal(given[1][0].maps, states[1].soft)
     assert np.array_equal(given[2][0].maps, states[3].soft)
@@ -95,12 +96,12 @@ def test_predictions_are_drawn_to_the_frame_s_edges(made, seed, monkeypatch) -> 
 def test_the_saliency_stays_if_asked(made, monkeypatch) -> None:
     kept = []
 
-    def spy(clip, flow, graph, cues, **more):
-        kept.append(graph.saliency is not None)
-        return segment(clip, flow, graph, cues, **more)
+    def spy(clip, flow, *, options, cues, **more):
+        kept.append(options.saliency is not None)
+        return segment(clip, flow, options=options, cues=cues, **more)
 
     monkeypatch.setattr(module, "segment", spy)
-    list(exchange(made.clip, made.flow, options=replace(QUICK, saliency=True)))
+    list(exchange(made.clip, made.flow, options=replace(QUICK, keep_saliency=True)))
     assert kept == [True, True, True]
 
 
@@ -109,7 +110,7 @@ def test_without_a_network_the_graph_s_own_masks_come_back(made) -> None:
     assert [state.module for state in states] == ["graph"] * 3
     x = states[0].soft
     alone = override(GraphOptions(), "saliency=none", "features.cue_window=1")
-    again = segment(made.clip, made.flow, alone, [Cue(name="graph", maps=x)], reference=x)
+    again = segment(made.clip, made.flow, options=alone, cues=[Cue(name="graph", maps=x)], reference=x)
     assert np.array_equal(states[1].soft, again.soft)
     assert states[1].change == pytest.approx(difference(states[0].soft, states[1].soft))
 
@@ -196,7 +197,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(made, tmp_path) -> None:
 def test_a_clip_without_room_has_the_same_cycles(made, tmp_path) -> None:
     known = list(exchange(made.clip, made.flow, options=QUICK))
     for found, expected in zip(
-        exchange(made.clip, made.flow, options=QUICK, room=Room(0, tmp_path)), known, strict=True
+        exchange(made.clip, made.flow, options=QUICK, compute=Compute(memory=Memory(0, tmp_path))), known, strict=True
     ):
         assert isinstance(found.soft, DiskArray)
         assert np.array_equal(np.asarray(found.soft), expected.soft)
@@ -208,7 +209,7 @@ def test_a_clip_without_room_has_the_same_cycles(made, tmp_path) -> None:
 def test_where_nothing_moves_no_network_makes_up_an_object(name, network) -> None:
     still = toy("still", (32, 24), 4)
     options = replace(QUICK, network=network)
-    states = list(exchange(still.clip, still.flow, preset(name), options))
+    states = list(exchange(still.clip, still.flow, options=replace(options, graph=preset(name))))
     assert [(state.module, state.last, state.reason) for state in states] == [("graph", True, "nothing")]
     assert not (np.asarray(states[0].soft) > states[0].threshold).any()
 
@@ -240,12 +241,12 @@ def test_change_is_relative(made) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": -1}, "window is -1"),
-        ({"window": 101}, "expected 100 or less"),
-        ({"saliency": 1}, "saliency is 1"),
+        ({"cue_window": -1}, "cue_window is -1"),
+        ({"cue_window": 101}, "expected 100 or less"),
+        ({"keep_saliency": 1}, "keep_saliency is 1"),
         ({"cycles": 0}, "cycles is 0"),
         ({"tolerance": -1}, "tolerance is -1"),
-        ({"own": "yes"}, "own is 'yes'"),
+        ({"graph_cue": "yes"}, "graph_cue is 'yes'"),
     ],
 )
 def test_options_that_make_no_cycle(options, message) -> None:
@@ -280,10 +281,12 @@ def test_earlier_graphs_take_no_memory(made, network) -> None:
     gc.disable()  # what stands in a circle of references would stay until it runs
     try:
         held: list[weakref.ref] = []
-        room, used = Room(), []
-        for state in exchange(made.clip, made.flow, options=replace(QUICK, cycles=4, network=network), room=room):
+        memory, used = Memory(), []
+        for state in exchange(
+            made.clip, made.flow, options=replace(QUICK, cycles=4, network=network), compute=Compute(memory=memory)
+        ):
             if state.graph is not None:
-                used.append(room.used)
+                used.append(memory.used)
                 features = state.graph.matrix.projection.features
                 assert [one() for one in held] == [None] * len(held)
                 held += [weakref.ref(one) for one in (state.graph, features, features.chains, state.graph.labels)]

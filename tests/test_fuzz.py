@@ -26,15 +26,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import tree
 
-from ikebook.check import InputError
-from ikebook.clip import Clip, read_image
-from ikebook.cues import read_cue
+from ikebook.base.check import InputError
+from ikebook.base.files import write_json
+from ikebook.base.machine import peak_memory, resident_memory
 from ikebook.datasets.download import unpack
 from ikebook.flow import Flow, FlowCache, read_flo, write_flo
-from ikebook.machine import peak_memory, resident_memory
-from ikebook.report import compose, read_runs
-from ikebook.results import earlier_failures, entry_file, finish, finished, is_held
-from ikebook.writers import write_json
+from ikebook.networks.cues import read_cue
+from ikebook.runs.report import compose, read_runs
+from ikebook.runs.results import earlier_failures, entry_file, finish, finished, is_held
+from ikebook.video.clip import Clip, read_image
 
 EXAMPLES = 150
 MOST = 600e6
@@ -289,7 +289,7 @@ def test_entries(place, content) -> None:
     entry_file(place, "a").write_bytes(content)
     found = attempt("sequences/*.json", lambda: finished(place, "a", "k"))
     if found is not None:  # then it can be merged
-        from ikebook.results import Merged
+        from ikebook.runs.results import Merged
 
         merged = Merged(place / "merged", OPTIONS, ["a"], lambda entries: {})
         merged.add("a", found)
@@ -327,9 +327,9 @@ KINDS = [
 @settings(max_examples=EXAMPLES)
 @given(members=st.lists(st.tuples(NAMES, st.sampled_from(KINDS), st.binary(max_size=20)), max_size=4), data=st.data())
 def test_archives(place, members, data) -> None:
-    room = place / "room"
-    shutil.rmtree(room, ignore_errors=True)
-    (room / "target").mkdir(parents=True)
+    memory = place / "memory"
+    shutil.rmtree(memory, ignore_errors=True)
+    (memory / "target").mkdir(parents=True)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, kind, content in {name: (name, kind, content) for name, kind, content in members}.values():
@@ -337,13 +337,13 @@ def test_archives(place, members, data) -> None:
             info.external_attr = kind << 16
             archive.writestr(info, content)
     content = data.draw(st.one_of(st.just(stream.getvalue()), damaged(stream.getvalue())))
-    (room / "a.zip").write_bytes(content)
-    done = attempt("archive", lambda: unpack(room / "a.zip", room / "target") or True)
-    outside = {path for path in tree(room) if not path.startswith("target/")}
+    (memory / "a.zip").write_bytes(content)
+    done = attempt("archive", lambda: unpack(memory / "a.zip", memory / "target") or True)
+    outside = {path for path in tree(memory) if not path.startswith("target/")}
     assert outside == {"a.zip"}
-    assert not any(path.is_symlink() for path in room.rglob("*"))
+    assert not any(path.is_symlink() for path in memory.rglob("*"))
     if done is None:
-        assert tree(room / "target") == set()
+        assert tree(memory / "target") == set()
     assert not Path("/etc/out").exists()
 
 

@@ -12,13 +12,15 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
+from ikebook.base.compute import Compute
 from ikebook.cycle import CycleOptions, exchange
-from ikebook.eigen import residual_norms
-from ikebook.graph import GraphResult, segment
-from ikebook.network import NetworkOptions
-from ikebook.presets import GraphOptions, override, preset
-from ikebook.toys import toy
-from ikebook.train import TrainOptions
+from ikebook.datasets.toys import toy
+from ikebook.graph.graph_module import segment
+from ikebook.graph.presets import GraphOptions, override, preset
+from ikebook.graph.result import GraphResult
+from ikebook.networks.training import TrainOptions
+from ikebook.networks.unet import NetworkOptions
+from ikebook.solvers.pairs import residual_norms
 
 HAS_CUDA = torch.cuda.is_available()
 DEVICES = pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def reference(name: str, dtype: torch.dtype = torch.float32) -> GraphResult:
 def found(options: GraphOptions, device: str, *, threads: int, dtype: torch.dtype = torch.float32) -> GraphResult:
     torch.set_num_threads(threads)
     made = toy("deforming", (40, 32), 6)
-    return segment(made.clip, made.flow, options, dtype=dtype, device=device)
+    return segment(made.clip, made.flow, options=options, compute=Compute(device=device, dtype=dtype))
 
 
 def assert_same(one: GraphResult, other: GraphResult, device: str, bound: float) -> None:
@@ -170,7 +172,7 @@ def test_the_exchange_learns_there(device) -> None:
         training=TrainOptions(steps=80, rate=1e-2),
         tolerance=0.0,
     )
-    first, network, second = exchange(made.clip, made.flow, options=options, device=device)
+    first, network, second = exchange(made.clip, made.flow, options=options, compute=Compute(device=device))
     assert network.training is not None
     assert network.training.network.head.weight.device.type == device
     assert network.training.losses[-1] < 0.5 * network.training.losses[0]

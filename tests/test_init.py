@@ -49,8 +49,8 @@ def test_every_public_name_leads_somewhere(name) -> None:
 
 
 def test_the_public_names_are_those_of_their_modules() -> None:
-    from ikebook.clip import Clip
-    from ikebook.graph import segment
+    from ikebook.graph.graph_module import segment
+    from ikebook.video.clip import Clip
 
     assert ikebook.Clip is Clip
     assert ikebook.segment is segment

@@ -14,7 +14,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from ikebook.check import InputError
+from ikebook.base.check import InputError
 from ikebook.check_answers.judge import WrongAnswer, given
 
 __all__ = ["WrongAnswer", "check_answers", "exercises"]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ikebook.chains import MotionChains
 from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
-from ikebook.features import Cue, FeatureMatrix, FeatureOptions
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
 
 NETWORK, TOGETHER, GRAPH = 66.5, 78.2, 70.7
 """J of FCN, of FCN in the graph (Table 2), and of the graph alone (Table 1), with RAFT's flow."""

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ikebook.chains import ChainOptions, MotionChains
+from ikebook.base.compute import Compute
 from ikebook.check_answers.judge import WrongAnswer, array, called, number, whole
+from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
-from ikebook.motion import MotionMatrix, MotionOptions
-from ikebook.toys import toy
+from ikebook.matrix.chains import ChainOptions, MotionChains
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
 
 SIZE, WIDE, FRAMES = (48, 48), (48, 32), 8
 START = (26, 13)
@@ -29,7 +30,7 @@ def _flow(name: str, size: tuple[int, int] = SIZE) -> Flow:
 
 def _chain(flow: Flow, x: int, y: int, start: int, steps: int) -> np.ndarray:
     """Positions (k, 2) of the chain ahead of a pixel, its own among them, as long as they lie within the frame."""
-    chains = MotionChains(flow, ChainOptions(sampling="nearest"), dtype=torch.float64)
+    chains = MotionChains(flow, ChainOptions(sampling="nearest"), compute=Compute(dtype=torch.float64))
     cell = (y + 1) * (chains.grid.w + 2) + x + 1
     found = [(float(x), float(y))]
     for step in chains.trace(start, steps).ahead:

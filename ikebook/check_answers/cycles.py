@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.chains import MotionChains
 from ikebook.check_answers.judge import WrongAnswer, called, number, whole
 from ikebook.cycle import CycleOptions, difference
-from ikebook.features import Cue, FeatureMatrix, FeatureOptions
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
 
 
 def columns(*answer: Any) -> str:
     """08.1: columns of F in the second cycle, with the network and without it."""
     if len(answer) != 2:
         raise WrongAnswer(f"{len(answer)} numbers came; two are asked for, with and without the network.")
-    made, window = toy("disc", (16, 16), 3), CycleOptions().window
+    made, window = toy("disc", (16, 16), 3), CycleOptions().cue_window
     chains = MotionChains(made.flow)
     maps = np.asarray(made.clip.frames)[..., 0].astype(np.float32)
     for name, value, cues in (("d_with", answer[0], 2), ("d_without", answer[1], 1)):

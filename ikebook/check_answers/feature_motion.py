@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from ikebook.base.compute import Compute
 from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
-from ikebook.eigen import SolverOptions, exact
-from ikebook.feature_motion import FeatureMotion
+from ikebook.datasets.toys import toy
 from ikebook.flow.fields import noisy
-from ikebook.graph import build
-from ikebook.matrices import node_order
-from ikebook.theory import perturbation
-from ikebook.toys import toy
+from ikebook.graph.graph_module import build
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.matrix.orders import node_order
+from ikebook.solvers.exact import exact
+from ikebook.solvers.pairs import SolverOptions
+from ikebook.solvers.theory import perturbation
 
 FACTOR = 1000.0
 
@@ -26,7 +28,7 @@ REAL = (0.26, 0.62)
 
 def _matrix(noise: float = 0.0) -> FeatureMotion:
     made = toy("disc", (16, 16), 5)
-    return build(made.clip, noisy(made.flow, noise) if noise else made.flow, dtype=torch.float64)[0]
+    return build(made.clip, noisy(made.flow, noise) if noise else made.flow, compute=Compute(dtype=torch.float64))
 
 
 def product(answer: Any) -> str:

@@ -15,18 +15,19 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ikebook.base.compute import Compute
 from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
-from ikebook.feature_motion import FeatureMotion
-from ikebook.graph import build
-from ikebook.reduced import reduce
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.graph.graph_module import build
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.solvers.exact import reduce
 
 
 @cache
 def _graph() -> FeatureMotion:
     """A of the notebook's toy, float64; with 8 frames F has full rank."""
     made = toy("disc", (16, 16), 8)
-    return build(made.clip, made.flow, dtype=torch.float64)[0]
+    return build(made.clip, made.flow, compute=Compute(dtype=torch.float64))
 
 
 @cache

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import Identity, ModuleList
 
 from ikebook.check_answers.judge import WrongAnswer, called, number, whole
-from ikebook.losses import cross_entropy, soft_dice
-from ikebook.network import GROUPS, ResidualBlock
+from ikebook.networks.losses import cross_entropy, soft_dice
+from ikebook.networks.unet import GROUPS, ResidualBlock
 
 near = partial(math.isclose, rel_tol=2e-5, abs_tol=1e-6)  # answers are computed in float32
 

@@ -7,17 +7,18 @@ from typing import Any
 
 import torch
 
-from ikebook.chains import MotionChains
+from ikebook.base.compute import Compute
 from ikebook.check_answers.judge import WrongAnswer, array, called, differing, whole
-from ikebook.motion import MotionMatrix, MotionOptions
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
 
 SIZE, FRAMES = (16, 16), 5
 
 
 def _motion(name: str = "disc", frames: int = FRAMES, size: tuple[int, int] = SIZE, **options: Any) -> MotionMatrix:
     made = toy(name, size, frames)
-    return MotionMatrix(MotionChains(made.flow, dtype=torch.float64), MotionOptions(**options))
+    return MotionMatrix(MotionChains(made.flow, compute=Compute(dtype=torch.float64)), MotionOptions(**options))
 
 
 def node(answer: Any) -> str:

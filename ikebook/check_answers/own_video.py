@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.arguments import parser
-from ikebook.check import size as size_of
+from ikebook.base.check import size as size_of
 from ikebook.check_answers.judge import WrongAnswer, called, whole
-from ikebook.toys import demo, toy
+from ikebook.cli import parser
+from ikebook.datasets.toys import demo, toy
 
 WANTED = {"input": "holiday.mp4", "out": "found", "size": (320, 192), "cycles": 3, "budget": 30.0}
 
@@ -41,7 +41,7 @@ def command(answer: Any) -> str:
         raise WrongAnswer(f"the program would say: {last[0]}") from None
     if given.get("command") != "segment":
         raise WrongAnswer(f'the first word is "{answer[0] if answer else ""}"; it should be "segment".')
-    from ikebook.check import InputError, seconds
+    from ikebook.base.check import InputError, seconds
 
     try:
         read = given | {

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ikebook.base.compute import Compute
 from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
-from ikebook.graph import build
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.graph.graph_module import build
 
 
 @cache
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     """M, P and A = PMP of the notebook's toy."""
     made = toy("disc", (16, 16), 5)
-    matrix, _ = build(made.clip, made.flow, dtype=torch.float64)
+    matrix = build(made.clip, made.flow, compute=Compute(dtype=torch.float64))
     m, p = matrix.motion.dense(), matrix.projection.dense()
     return m, p, p @ m @ p
 

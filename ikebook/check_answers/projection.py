@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ikebook.chains import MotionChains
+from ikebook.base.compute import Compute
 from ikebook.check_answers.judge import WrongAnswer, array, close, differing, number
-from ikebook.features import FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
-from ikebook.toys import noisy_labels, toy
+from ikebook.datasets.toys import noisy_labels, toy
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.features import FeatureMatrix, FeatureOptions
+from ikebook.matrix.projection import Projection, ProjectionOptions
 
 FRAMES = 5
 RIDGE = 10.0
@@ -21,7 +23,7 @@ CLOSE = 1e-5
 
 
 def _features(name: str = "deforming", center: str = "none") -> FeatureMatrix:
-    chains = MotionChains(toy(name, (16, 16), FRAMES).flow, dtype=torch.float64)
+    chains = MotionChains(toy(name, (16, 16), FRAMES).flow, compute=Compute(dtype=torch.float64))
     return FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, center=center))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ikebook.check_answers.judge import WrongAnswer, called, number
-from ikebook.metrics import region_similarity
+from ikebook.video.metrics import region_similarity
 
 FIRST = (84.7, 53.2, 64.8, 79.8, 83.6, 76.0, 86.1, 79.5, 54.5, 59.3, 27.1, 77.7)
 THIRD = (88.7, 51.3, 64.3, 81.0, 86.4, 84.7, 86.7, 82.1, 53.5, 64.5, 26.5, 77.1)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ikebook.check_answers.judge import WrongAnswer, array, whole
-from ikebook.graph import segment
-from ikebook.toys import toy
+from ikebook.datasets.toys import toy
+from ikebook.graph.graph_module import segment
 
 CLIP = (24, 416, 224)
 """Frames, width and height."""

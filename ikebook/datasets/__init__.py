@@ -8,15 +8,15 @@ from typing import Protocol
 
 import numpy as np
 
-from ikebook import check
-from ikebook.clip import Clip
+from ikebook.base import check
 from ikebook.datasets.davis2016 import Davis2016
 from ikebook.datasets.davis2017 import Davis2017
 from ikebook.datasets.davsod import Davsod
 from ikebook.datasets.fbms59 import Fbms59
+from ikebook.datasets.protocol import Protocol as Scoring
 from ikebook.datasets.segtrackv2 import SegTrackV2
 from ikebook.datasets.youtube_objects import YouTubeObjects
-from ikebook.protocol import Protocol as Scoring
+from ikebook.video.clip import Clip
 
 __all__ = [
     "DATASETS",

@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ikebook.check import InputError, require
-from ikebook.clip import Clip, image_files, read_clip, read_image
+from ikebook.base.check import InputError, require
 from ikebook.datasets.folders import folders, is_folder
-from ikebook.protocol import DAVIS
+from ikebook.datasets.protocol import DAVIS
+from ikebook.video.clip import Clip, image_files, read_clip, read_image
 
 
 class Davis2016:

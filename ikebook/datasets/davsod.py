@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook.check import require
-from ikebook.clip import image_files
+from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, folders, read_mask
-from ikebook.protocol import Protocol
+from ikebook.datasets.protocol import Protocol
+from ikebook.video.clip import image_files
 
 SPLIT = "Easy-35"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ikebook import check
-from ikebook.check import InputError, require
-from ikebook.download import download
+from ikebook.base import check
+from ikebook.base.check import InputError, require
+from ikebook.base.download import download
 
 LARGEST = 50 << 30
 """Archives that would unpack to more bytes than this are refused."""

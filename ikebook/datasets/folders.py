@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ikebook.check import InputError, require
-from ikebook.clip import Clip, read_clip, read_image
+from ikebook.base.check import InputError, require
+from ikebook.video.clip import Clip, read_clip, read_image
 
 
 def read_mask(file: Path) -> np.ndarray:

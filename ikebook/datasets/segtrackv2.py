@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook.check import require
-from ikebook.clip import image_files
+from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, by_number, folders, is_folder, number, read_mask
-from ikebook.protocol import Protocol
+from ikebook.datasets.protocol import Protocol
+from ikebook.video.clip import image_files
 
 
 class SegTrackV2(FolderDataset):

@@ -17,10 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ikebook.check import require
-from ikebook.clip import image_files, read_image
+from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, by_number, folders, number, read_mask
-from ikebook.protocol import Protocol
+from ikebook.datasets.protocol import Protocol
+from ikebook.video.clip import image_files, read_image
 
 CATEGORIES = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
 

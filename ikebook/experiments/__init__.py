@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ikebook import check
-from ikebook.check import require
+from ikebook.base import check
+from ikebook.base.check import require
 from ikebook.datasets import open_dataset
 from ikebook.experiments import cycles, initialisation, spectrum, window
 from ikebook.experiments.common import Report, Task

@@ -12,13 +12,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ikebook.check import require
-from ikebook.clip import Clip, resize_area
+from ikebook.base.arrays import Array
+from ikebook.base.check import require
+from ikebook.base.files import atomic
 from ikebook.datasets import Dataset
 from ikebook.flow import Flow, FlowCache, compute_flow, provider
-from ikebook.metrics import region_similarity
-from ikebook.storage import Array
-from ikebook.writers import atomic
+from ikebook.video.clip import Clip, resize_area
+from ikebook.video.metrics import region_similarity
 
 Report = Callable[[str], None]
 

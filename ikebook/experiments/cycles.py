@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.check import InputError
+from ikebook.base.check import InputError
+from ikebook.base.files import plain, write_csv
 from ikebook.cycle import CycleOptions
-from ikebook.evaluate import evaluate
 from ikebook.experiments.common import Task, new_figure, percent, text_table, write_figure
-from ikebook.run import RunOptions
-from ikebook.tables import cycles
-from ikebook.writers import plain, write_csv
+from ikebook.runs.evaluate import evaluate
+from ikebook.runs.run import RunOptions
+from ikebook.runs.tables import cycles
 
 VARIANTS = {"with network": CycleOptions(), "without network": CycleOptions(network=None)}
 """What is compared."""

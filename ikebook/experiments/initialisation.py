@@ -5,7 +5,7 @@ In place of the paper's flow, FlowNet2.0 and RAFT, stand Farneback's and DIS, wh
 MATNet's masks, the annotations eroded and blurred. A is that of the preset `paper`, of displacements, and that of the
 default preset.
 
-One pass over the clip serves all starts, and the iterations after it cost nothing (`ikebook.subspace`).
+One pass over the clip serves all starts, and the iterations after it cost nothing (`ikebook.solvers.starts`).
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ikebook.check import InputError
+from ikebook.base.arrays import tensor
+from ikebook.base.check import InputError
+from ikebook.base.files import plain, write_csv
 from ikebook.experiments.common import Subject, Task, mean_j, new_figure, percent, read, text_table, write_figure
-from ikebook.feature_motion import FeatureMotion
 from ikebook.flow import Flow
-from ikebook.graph import build, where_salient
-from ikebook.masks import MaskOptions, soft_masks, stable_threshold
-from ikebook.power import start_labels
-from ikebook.presets import PRESETS
-from ikebook.storage import Room, tensor
-from ikebook.subspace import ITERATIONS, System, iterate
-from ikebook.writers import plain, write_csv
+from ikebook.graph.choice import reference_maps
+from ikebook.graph.graph_module import build
+from ikebook.graph.masks import MaskOptions, soft_masks, stable_threshold
+from ikebook.graph.presets import PRESETS
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.solvers.power import start_labels
+from ikebook.solvers.starts import ITERATIONS, System, iterate
 
 FLOWS = {"dis": ("RAFT", 0.707), "farneback": ("FlowNet2.0", 0.681)}
 """The two flow methods, and for which of the paper's each stands, with J there (Table 1, trained flow, 20 sequences)."""
@@ -75,7 +76,8 @@ def _follow(subject: Subject, preset: str, provider: str) -> Iterator[dict[str, 
     """The rows of one A."""
     options = PRESETS[preset]
     flow = subject.flow(provider)
-    matrix, saliency = build(subject.clip, flow, options)
+    matrix = build(subject.clip, flow, options=options)
+    saliency = matrix.saliency
     salient = _centred_saliency(subject, flow, matrix, saliency)
     truth = torch.from_numpy(subject.truth)
     names, known = zip(*_known(subject), strict=True)
@@ -136,7 +138,7 @@ def _known(subject: Subject) -> list[tuple[str, Tensor]]:
 
 def _centred_saliency(subject: Subject, flow: Flow, matrix: FeatureMotion, saliency: Any) -> Tensor:
     """The motion saliency less each frame's mean: it settles the sign of labels, as in `graph.choose`."""
-    maps = where_salient(subject.clip, [flow], saliency, (), matrix.dtype, matrix.device, Room())
+    maps = reference_maps(subject.clip, [flow], saliency, (), matrix.motion.chains.compute)
     values = tensor(maps[:])
     return values - values.mean(dim=(1, 2), keepdim=True)
 

@@ -19,13 +19,14 @@ import scipy.linalg
 import torch
 from matplotlib.figure import SubFigure
 
-from ikebook.check import require
-from ikebook.cues import read_cue
+from ikebook.base.check import require
+from ikebook.base.compute import Compute
+from ikebook.base.files import plain, write_csv
 from ikebook.experiments.common import Subject, Task, new_figure, percent, read, text_table, write_figure
-from ikebook.features import Cue
-from ikebook.graph import build
-from ikebook.presets import PRESETS
-from ikebook.writers import plain, write_csv
+from ikebook.graph.graph_module import build
+from ikebook.graph.presets import PRESETS
+from ikebook.matrix.features import Cue
+from ikebook.networks.cues import read_cue
 
 FRAMES = 5
 
@@ -124,7 +125,9 @@ def good_cue(shares: np.ndarray, seed: int = 0) -> Cue:
 
 
 def _spectrum(subject: Subject, preset: str, flow: str, cues: list[Cue]) -> Spectrum:
-    matrix, _ = build(subject.clip, subject.flow(flow), PRESETS[preset], cues, dtype=torch.float64)
+    matrix = build(
+        subject.clip, subject.flow(flow), options=PRESETS[preset], cues=cues, compute=Compute(dtype=torch.float64)
+    )
     labels = subject.truth.reshape(-1)
     order = np.argsort(~labels, kind="stable")  # the object first; both in the order of the frames
     dense = matrix.dense().numpy()[np.ix_(order, order)]

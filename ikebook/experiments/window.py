@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ikebook.base.files import plain, write_csv
 from ikebook.experiments.common import Task, mean_j, new_figure, percent, read, text_table, write_figure
-from ikebook.graph import segment
-from ikebook.presets import GraphOptions, override, preset
-from ikebook.writers import plain, write_csv
+from ikebook.graph.graph_module import segment
+from ikebook.graph.presets import GraphOptions, override, preset
 
 PAPER = {3: "best on DAVIS", 13: "best on YouTube-Objects and SegTrack"}
 """What the paper says of chain sizes, for displacements (its text has no more numbers of Fig. 7)."""
@@ -62,7 +62,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
         flow = subject.flow("dis")
         for (variant, size), found in scores.items():
             chosen = VARIANTS[variant]
-            result = segment(subject.clip, flow, override(chosen.options, f"{chosen.window}={size // 2}"))
+            result = segment(subject.clip, flow, options=override(chosen.options, f"{chosen.window}={size // 2}"))
             found.append(mean_j(result.soft, result.threshold, subject.truth))
         task.say(f"{name}: done")
     return [

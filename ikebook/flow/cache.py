@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ikebook.cache import ArrayCache
-from ikebook.check import InputError
+from ikebook.base.arrays import Memory
+from ikebook.base.cache import ArrayCache
+from ikebook.base.check import InputError
 from ikebook.flow.fields import Flow
-from ikebook.storage import Room
 
 
 class FlowCache(ArrayCache):
@@ -16,10 +16,10 @@ class FlowCache(ArrayCache):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__("flow", folder)
 
-    def load(self, key: str, room: Room | None = None) -> Flow | None:
-        """The flow kept under `key`, left on disk if `room` has none for it; None where no file can be read."""
+    def load(self, key: str, memory: Memory | None = None) -> Flow | None:
+        """The flow kept under `key`, left on disk if `memory` has none for it; None where no file can be read."""
         try:
-            arrays = self.load_arrays(key, ("forward", "backward"), room)
+            arrays = self.load_arrays(key, ("forward", "backward"), memory)
             return None if arrays is None else Flow(forward=arrays[0], backward=arrays[1])
         except InputError:  # arrays, but no flow
             return None

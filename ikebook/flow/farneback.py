@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from ikebook import check
+from ikebook.base import check
 from ikebook.flow.pairwise import PairwiseFlow
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import resize_area
-from ikebook.storage import Array
+from ikebook.base import check
+from ikebook.base.arrays import Array
+from ikebook.base.check import require
+from ikebook.video.clip import resize_area
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

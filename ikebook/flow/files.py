@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook import check
-from ikebook.check import InputError, require
-from ikebook.clip import files_fingerprint, natural_key
-from ikebook.writers import atomic
+from ikebook.base import check
+from ikebook.base.check import InputError, require
+from ikebook.base.files import atomic
+from ikebook.video.clip import files_fingerprint, natural_key
 
 MAGIC = b"PIEH"
 LARGEST_SIDE = 16384

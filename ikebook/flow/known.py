@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ikebook.clip import array_fingerprint
 from ikebook.flow.fields import Flow
+from ikebook.video.clip import array_fingerprint
 
 
 class KnownFlow:

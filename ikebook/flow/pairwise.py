@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from ikebook.clip import resize_area
+from ikebook.video.clip import resize_area
 
 SMALLEST_SIDE = 64
 """OpenCV's searches fail on, or say nothing of, smaller frames, which are enlarged to it (toys are 16 pixels wide)."""

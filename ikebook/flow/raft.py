@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ikebook import check
+from ikebook.base import check
+from ikebook.base.provenance import LABELS, SYNTHETIC, Source
+from ikebook.base.weights import Published, find, fingerprint, load, origin, torchvision_models
 from ikebook.flow.pairwise import PairwiseFlow
-from ikebook.sources import LABELS, SYNTHETIC, Source
-from ikebook.torchvision_models import torchvision_models
-from ikebook.weights import Published, find, fingerprint, load, origin
 
 DEFAULT = "C_T_V2"
 

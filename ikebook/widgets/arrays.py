@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from matplotlib import colormaps
 
-from ikebook.check import InputError, require
-from ikebook.writers import OVERLAY_COLOUR
+from ikebook.base.check import InputError, require
+from ikebook.base.files import OVERLAY_COLOUR
 
 RAW_BYTES = 1 << 20
 """Videos up to this size are sent as they are, larger ones compressed: frames as JPEG, maps without loss."""

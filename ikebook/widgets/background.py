@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from ikebook.check import InputError, require
+from ikebook.base.check import InputError, require
 
 RUNNING = ("running", "paused")
 

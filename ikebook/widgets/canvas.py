@@ -14,8 +14,8 @@ import anywidget
 import numpy as np
 import traitlets
 
-from ikebook import check
-from ikebook.check import require
+from ikebook.base import check
+from ikebook.base.check import require
 from ikebook.widgets.arrays import DEFLATED, PICTURES, colour_table, finite, known, pack, plain, quantise, value_range
 
 HERE = Path(__file__).parent

@@ -12,15 +12,15 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
-from ikebook.features import Cue, FeatureMatrix
+from ikebook.base import check
+from ikebook.base.check import require
 from ikebook.flow.fields import Flow
-from ikebook.graph import build
-from ikebook.motion import MotionMatrix
-from ikebook.neighbours import Chain, Incoming, Neighbourhood
-from ikebook.presets import GraphOptions
+from ikebook.graph.graph_module import build
+from ikebook.graph.presets import GraphOptions
+from ikebook.matrix.features import Cue, FeatureMatrix
+from ikebook.matrix.motion import MotionMatrix
+from ikebook.matrix.neighbours import Chain, Incoming, Neighbourhood
+from ikebook.video.clip import Clip
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.figures import BLUE, GREEN, INK, ORANGE, PURPLE, RED, figure_html, grid, plotting
@@ -105,7 +105,8 @@ class ChainExplorer(Composed):
         )
         self.clip = clip
         self.options = options or GraphOptions()
-        matrix, saliency = build(clip, flow, self.options, cues)
+        matrix = build(clip, flow, options=self.options, cues=cues)
+        saliency = matrix.saliency
         self._chains = matrix.motion.chains
         self._cues = [*([Cue(name="saliency", maps=saliency)] if saliency is not None else []), *cues]
         self._near: Neighbourhood | None = None

@@ -9,10 +9,10 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
-from ikebook.storage import tensor
+from ikebook.base import check
+from ikebook.base.arrays import tensor
+from ikebook.base.check import require
+from ikebook.video.clip import Clip
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas, link
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from ikebook.check import require
-from ikebook.clip import Clip
-from ikebook.metrics import region_similarity
+from ikebook.base.check import require
+from ikebook.video.clip import Clip
+from ikebook.video.metrics import region_similarity
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.clip_player import Maps, fitting

@@ -8,8 +8,8 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from ikebook.check import InputError
-from ikebook.clip import Clip
+from ikebook.base.check import InputError
+from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job, JobBar, one_line
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas, link

@@ -11,14 +11,12 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
+from ikebook.base import check
+from ikebook.base.check import require
 from ikebook.cycle import CycleOptions, CycleState, exchange
-from ikebook.features import Cue
-from ikebook.flow.fields import Flow
-from ikebook.graph import same_clip
-from ikebook.presets import GraphOptions
+from ikebook.flow import Flow, known_flow
+from ikebook.matrix.features import Cue
+from ikebook.video.clip import Clip, as_clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
@@ -39,9 +37,8 @@ class CycleDashboard(Computing):
     Parameters
     ----------
     clip, flow : of one video, at the working size
-    options : of the Graph Module
-    cycle : of the cycles, the network and its training
     cues : node features from outside, in the first cycle only
+    options : of the cycles; those of the graph are within them
 
     Attributes
     ----------
@@ -64,19 +61,16 @@ class CycleDashboard(Computing):
     def __init__(
         self,
         clip: Clip,
-        flow: Flow,
+        flow: Flow | str | None = None,
         *,
-        options: GraphOptions | None = None,
-        cycle: CycleOptions | None = None,
         cues: Sequence[Cue] = (),
+        options: CycleOptions | None = None,
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        require(len(clip) >= 2, f"clip {clip.name!r} has {len(clip)} frame; motion needs two or more.")
-        same_clip(clip, flow)
-        super().__init__(clip)
-        self.flow, self.options, self.cues = flow, options, tuple(cues)
-        self.cycle = cycle or CycleOptions()
+        super().__init__(as_clip(clip))
+        self.flow, self.cues = known_flow(self.clip, flow), tuple(cues)
+        self.options = check.or_default("options", options, CycleOptions, "such as CycleOptions(graph=...)")
         self.found: list[CycleState] = []
         self.losses: dict[int, list[float]] = {}
         self._seconds = 0.0
@@ -161,7 +155,12 @@ class CycleDashboard(Computing):
             self._plot()
 
         for state in exchange(
-            self.clip, self.flow, self.options, self.cycle, self.cues, progress=progress, on_epoch=on_epoch
+            self.clip,
+            self.flow,
+            options=self.options,
+            cues=self.cues,
+            progress=progress,
+            on_epoch=on_epoch,
         ):
             self._accept(state)
             after = f"network {state.cycle}" if state.module == "graph" else f"graph {state.cycle + 1}"
@@ -223,14 +222,14 @@ class CycleDashboard(Computing):
         self.start_button.description = "Start again" if self.found and not active else "Start"
         self.pause_button.disabled = self.stop_button.disabled = not active
         self.pause_button.description = "Continue" if state == "paused" else "Pause"
-        self.pipeline.value = pipeline(self.cycle, self.found, active)
+        self.pipeline.value = pipeline(self.options, self.found, active)
         self.table.value = score_table(self.found)
         self.words.value = note(self._sentence(state))
         self._plot()
 
     def _sentence(self, state: str) -> str:
         if state == "ready":
-            what = "network" if self.cycle.network is not None else "masks"
+            what = "network" if self.options.network is not None else "masks"
             return f"Press Start: the graph finds the object, its masks teach the {what}, which helps the next graph."
         if state == "paused":
             return "Paused: it waits at the next step, and everything found so far can be looked at."
@@ -241,7 +240,7 @@ class CycleDashboard(Computing):
         return ""
 
     def _plot(self) -> None:
-        if self.cycle.network is None:
+        if self.options.network is None:
             return
         series = {f"network {cycle}": losses for cycle, losses in self.losses.items()} or {"network 1": []}
         top = max([1e-3, *(loss for losses in series.values() for loss in losses)])
@@ -250,7 +249,7 @@ class CycleDashboard(Computing):
             series,
             title="training: mean loss of each epoch",
             span=(0.0, round_up(top)),
-            last=max(longest, min(self.cycle.training.epochs, 10)),
+            last=max(longest, min(self.options.training.epochs, 10)),
             label="epoch",
             first=1,
         )

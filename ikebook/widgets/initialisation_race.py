@@ -12,18 +12,18 @@ import torch
 import traitlets
 from torch import Tensor
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
+from ikebook.base import check
+from ikebook.base.check import require
 from ikebook.cycle import score
-from ikebook.features import Cue
+from ikebook.flow.compute import same_clip
 from ikebook.flow.fields import Flow
-from ikebook.graph import same_clip
-from ikebook.masks import soft_masks, stable_threshold
-from ikebook.power import start_labels
-from ikebook.presets import GraphOptions
-from ikebook.principal import Solved, solve
-from ikebook.subspace import ITERATIONS, race
+from ikebook.graph.masks import soft_masks, stable_threshold
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.principal import Solved, solve_graph
+from ikebook.matrix.features import Cue
+from ikebook.solvers.power import start_labels
+from ikebook.solvers.starts import ITERATIONS, race
+from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
@@ -102,7 +102,7 @@ class InitialisationRace(Computing):
         self._build()
         self.observe(lambda _: self._show(), ["iteration"])
         self.prepare(
-            lambda job: solve(clip, flow, self.options, cues, pairs=1),
+            lambda job: solve_graph(clip, flow, options=self.options, cues=cues, pairs=1),
             lambda found: setattr(self, "_solved", found),
             "building the graph",
             lambda: None,

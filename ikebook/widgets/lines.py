@@ -10,7 +10,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-from ikebook.check import require
+from ikebook.base.check import require
 from ikebook.widgets.figures import BLUE, GREEN, ORANGE, PURPLE, RED
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#8a6d3b", "#00939c", "#c2497f")

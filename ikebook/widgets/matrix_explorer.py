@@ -10,15 +10,16 @@ import numpy as np
 import torch
 import traitlets
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
-from ikebook.features import Cue
+from ikebook.base import check
+from ikebook.base.check import require
+from ikebook.base.compute import Compute
+from ikebook.flow.compute import same_clip
 from ikebook.flow.fields import Flow
-from ikebook.graph import same_clip
-from ikebook.matrices import ORDERS, facts, node_at, node_order, node_place
-from ikebook.presets import GraphOptions
-from ikebook.principal import Solved, solve
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.principal import Solved, solve_graph
+from ikebook.matrix.features import Cue
+from ikebook.matrix.orders import ORDERS, facts, node_at, node_order, node_place
+from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
@@ -106,7 +107,9 @@ class MatrixExplorer(Computing):
         self.observe(lambda _: self._mark(), ["entry"])
 
         def work(job: Job) -> dict[str, np.ndarray]:
-            self._solved = solve(clip, flow, options, cues, pairs=2, dtype=torch.float64)
+            self._solved = solve_graph(
+                clip, flow, options=options, cues=cues, pairs=2, compute=Compute(dtype=torch.float64)
+            )
             matrix = self._solved.matrix
             job.step(0.2, "building M and P")
             p, m = matrix.projection.dense().numpy(), matrix.motion.dense().numpy()

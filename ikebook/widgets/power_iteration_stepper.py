@@ -11,18 +11,19 @@ import numpy as np
 import torch
 import traitlets
 
-from ikebook import check
-from ikebook.check import InputError
-from ikebook.clip import Clip
-from ikebook.feature_motion import FeatureMotion, explicit
-from ikebook.features import Cue
+from ikebook.base import check
+from ikebook.base.check import InputError
+from ikebook.base.compute import Compute
+from ikebook.flow.compute import same_clip
 from ikebook.flow.fields import Flow
-from ikebook.graph import same_clip
-from ikebook.masks import soft_masks
-from ikebook.power import start_labels
-from ikebook.presets import PRESETS, GraphOptions
-from ikebook.principal import Solved, solve
-from ikebook.walk import Walk
+from ikebook.graph.masks import soft_masks
+from ikebook.graph.presets import PRESETS, GraphOptions
+from ikebook.graph.principal import Solved, solve_graph
+from ikebook.matrix.feature_motion import FeatureMotion, explicit
+from ikebook.matrix.features import Cue
+from ikebook.solvers.power import start_labels
+from ikebook.solvers.replay import Walk
+from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.computing import Computing
 from ikebook.widgets.stepper_view import StepperView
@@ -249,7 +250,9 @@ class PowerIterationStepper(Computing):
         options = self._presets[self.preset]
 
         def work(_: Job) -> tuple[Solved, FeatureMotion]:
-            solved = solve(self.clip, self.flow, options, self.cues, pairs=2, dtype=self._dtype)
+            solved = solve_graph(
+                self.clip, self.flow, options=options, cues=self.cues, pairs=2, compute=Compute(dtype=self._dtype)
+            )
             return solved, explicit(solved.matrix) if self.dense else solved.matrix
 
         def done(found: tuple[Solved, FeatureMotion]) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 import ipywidgets
 
-from ikebook.check import InputError, require
+from ikebook.base.check import InputError, require
+from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.writers import atomic
 
 HERE = Path(__file__).parent
 

@@ -12,15 +12,16 @@ import torch
 import traitlets
 from matplotlib.ticker import NullFormatter
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
-from ikebook.features import Cue
+from ikebook.base import check
+from ikebook.base.check import require
+from ikebook.base.compute import Compute
+from ikebook.flow.compute import same_clip
 from ikebook.flow.fields import Flow, noisy
-from ikebook.graph import same_clip
-from ikebook.presets import GraphOptions
-from ikebook.principal import Solved, solve
-from ikebook.theory import Perturbation, perturbation
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.principal import Solved, solve_graph
+from ikebook.matrix.features import Cue
+from ikebook.solvers.theory import Perturbation, perturbation
+from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
@@ -96,7 +97,9 @@ class SpectrumExplorer(Computing):
         self.observe(self._mixed, ["weights"])
         self.observe(self._shaken, ["noise"])
         self.prepare(
-            lambda job: solve(clip, flow, options, cues, pairs=pairs, dtype=self._dtype),
+            lambda job: solve_graph(
+                clip, flow, options=options, cues=cues, pairs=pairs, compute=Compute(dtype=self._dtype)
+            ),
             self._prepared,
             "building the graph",
             self._built,
@@ -313,7 +316,14 @@ class SpectrumExplorer(Computing):
 
     def _measure(self, job: Job, noise: float) -> tuple[float, Perturbation, np.ndarray]:
         solved = self._ready()
-        changed = solve(self.clip, noisy(self.flow, noise), self.options, self.cues, pairs=2, dtype=self._dtype)
+        changed = solve_graph(
+            self.clip,
+            noisy(self.flow, noise),
+            options=self.options,
+            cues=self.cues,
+            pairs=2,
+            compute=Compute(dtype=self._dtype),
+        )
         products = 0
 
         def product() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from ikebook import check
-from ikebook.check import require
-from ikebook.clip import Clip
-from ikebook.walk import Walk
+from ikebook.base import check
+from ikebook.base.check import require
+from ikebook.solvers.replay import Walk
+from ikebook.video.clip import Clip
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.computing import beside, button, in_step, menu, row, show_signed

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ikebook.course import costs
+from ikebook.course.lab import costs
 
 MINUTES_SLACK, MEMORY_SLACK = 0.25, 0.15
 """A header may be off by half of the larger figure, and by so many minutes and GB more: imports alone swing by that."""

@@ -24,13 +24,15 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures
-from ikebook.chains import MotionChains
 from ikebook.check_answers import WrongAnswer, check_answers
-from ikebook.course import course_clip
-from ikebook.matrices import node_order
-from ikebook.metrics import region_similarity
-from ikebook.neighbours import Neighbourhood
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.neighbours import Neighbourhood
+from ikebook.matrix.orders import node_order
+from ikebook.video.metrics import region_similarity
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("blackswan")
@@ -93,7 +95,7 @@ figures.row({f"saliency, frame {i}": saliency[i] for i in shown}, shared=True)
 
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=5)
-A = ikebook.build(toy.clip, toy.flow, dtype=torch.float64)[0].dense()
+A = ikebook.build(toy.clip, toy.flow, compute=double).dense()
 first = node_order("object", masks=toy.clip.masks)
 figures.matrices({"A": A, "A, the object first": A[first][:, first]}, zoom=3)
 

@@ -21,13 +21,15 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures
-from ikebook.chains import ChainOptions, MotionChains
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.drift import drift
+from ikebook.course import figures
+from ikebook.course.drift import drift
+from ikebook.course.lab import course_clip
 from ikebook.flow.fields import warp
-from ikebook.neighbours import Neighbourhood
+from ikebook.matrix.chains import ChainOptions, MotionChains
+from ikebook.matrix.neighbours import Neighbourhood
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("blackswan")
@@ -111,7 +113,7 @@ check_answers("01.1", x_next, y_next)
 # ikebook follows the chains of all pixels of a frame at once, forward and backward. Here are some of them.
 
 # %%
-chains = MotionChains(toy.flow, dtype=torch.float64)
+chains = MotionChains(toy.flow, compute=double)
 near = Neighbourhood(chains, frame=3, radius=7)
 some = [near.chain((x, y)) for y in range(4, 48, 8) for x in range(4, 48, 8)]
 figures.paths(toy.clip.frames[3], [(c.x, c.y) for c in some], title="chains through frame 3; dots are their beginnings")

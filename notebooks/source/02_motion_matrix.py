@@ -21,11 +21,14 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures, theory
-from ikebook.chains import MotionChains
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.motion import MotionMatrix, MotionOptions
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
+from ikebook.solvers import theory
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("car-roundabout")
@@ -79,7 +82,7 @@ check_answers("02.1", node)
 # *outgoing* chains.
 
 # %%
-chains = MotionChains(toy.flow, dtype=torch.float64)
+chains = MotionChains(toy.flow, compute=double)
 motion = MotionMatrix(chains, MotionOptions(radius=15, sigma=4.0))
 C = motion.outgoing()
 figures.matrices({"C": C}, frames=m)

@@ -23,14 +23,18 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures, theory
-from ikebook.chains import MotionChains
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.feature_motion import FeatureMotion
-from ikebook.features import FeatureMatrix, FeatureOptions, Projection, ProjectionOptions
-from ikebook.motion import MotionMatrix
-from ikebook.toys import noisy_labels
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.datasets.toys import noisy_labels
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.matrix.features import FeatureMatrix, FeatureOptions
+from ikebook.matrix.motion import MotionMatrix
+from ikebook.matrix.projection import Projection, ProjectionOptions
+from ikebook.solvers import theory
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("car-shadow")
@@ -49,7 +53,7 @@ figures.video(toy.clip.frames)
 # the displacement (dx, dy) of each step. With q = 2 that makes 2 x 2q = 8 numbers for each pixel: a row of **F**, which has d = 8 columns.
 
 # %%
-chains = MotionChains(toy.flow, dtype=torch.float64)
+chains = MotionChains(toy.flow, compute=double)
 raw = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, center="none"))
 F = raw.dense()
 print(f"F has {F.shape[0]} rows (nodes) and {F.shape[1]} columns:", ", ".join(raw.columns))
@@ -159,7 +163,7 @@ figures.matrices({"P": P, "P, entries below 0": P.clamp(max=0)}, frames=m, zoom=
 
 # %%
 disc = ikebook.toy("disc", size="16x16", frames=5)
-disc_chains = MotionChains(disc.flow, dtype=torch.float64)
+disc_chains = MotionChains(disc.flow, compute=double)
 disc_features = FeatureMatrix(disc_chains, FeatureOptions(displacements=True, half_window=2, center="none"))
 P_disc = Projection(disc_features).dense()
 print("columns of F:", disc_features.shape[1])
@@ -282,7 +286,7 @@ figures.matrices({f'scope="{scope}"': each for scope, each in scopes.items()}, f
 noise = torch.rand(len(clip) * clip.size[0] * clip.size[1], generator=torch.manual_seed(0))
 projected = {}
 for name, chosen in {"displacements": "paper", "saliency": "default"}.items():
-    matrix, _ = ikebook.build(clip, flow, ikebook.preset(chosen))
+    matrix = ikebook.build(clip, flow, options=ikebook.preset(chosen))
     projected[name] = matrix.projection.matvec(noise).reshape(len(clip), *clip.size[::-1])
 
 # %%

@@ -22,13 +22,17 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures, theory
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.eigen import SolverOptions, exact
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
 from ikebook.experiments.spectrum import good_cue
 from ikebook.flow.fields import noisy
-from ikebook.matrices import node_order
+from ikebook.matrix.orders import node_order
+from ikebook.solvers import theory
+from ikebook.solvers.exact import exact
+from ikebook.solvers.pairs import SolverOptions
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("car-roundabout", frames=5, size=(16, 16))
@@ -48,7 +52,8 @@ figures.video(clip.frames)
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=5)
 m, h, w = toy.clip.frames.shape[:3]
-matrix, saliency = ikebook.build(toy.clip, toy.flow, dtype=torch.float64)
+matrix = ikebook.build(toy.clip, toy.flow, compute=double)
+saliency = matrix.saliency
 M, P = matrix.motion.dense(), matrix.projection.dense()
 figures.video(saliency, "saliency,")
 
@@ -194,7 +199,7 @@ check_answers("04.3", steps)
 # turn? Take noise of a tenth of a pixel.
 
 # %%
-noisy_matrix, _ = ikebook.build(toy.clip, noisy(toy.flow, 0.1), dtype=torch.float64)
+noisy_matrix = ikebook.build(toy.clip, noisy(toy.flow, 0.1), compute=double)
 A_noisy = noisy_matrix.dense()
 figures.matrices({"A": A, "A + E": A_noisy, "E": A_noisy - A}, frames=m, zoom=3)
 
@@ -232,7 +237,7 @@ check_answers("04.4", bound)
 
 # %%
 levels = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
-changes = [ikebook.build(toy.clip, noisy(toy.flow, s), dtype=torch.float64)[0] for s in levels]
+changes = [ikebook.build(toy.clip, noisy(toy.flow, s), compute=double) for s in levels]
 shaken = [theory.perturbation(matrix, changed, frobenius=True) for changed in changes]
 lines = {"sine, measured": "sine", "Davis-Kahan": "davis_kahan", "the paper's 8 |E| / |A|": "printed"}
 curves = {name: [getattr(each, key) for each in shaken] for name, key in lines.items()}
@@ -269,7 +274,7 @@ print(source)
 cue = [] if clip.masks is None else [good_cue(clip.masks.astype(float))]
 cases = {"displacements": ("paper", []), "displacements, good cue": ("paper", cue), "saliency": ("default", [])}
 built = {
-    name: ikebook.build(clip, flow, ikebook.preset(p), c, dtype=torch.float64)[0] for name, (p, c) in cases.items()
+    name: ikebook.build(clip, flow, options=ikebook.preset(p), cues=c, compute=double) for name, (p, c) in cases.items()
 }
 
 # %%

@@ -22,13 +22,16 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures, theory
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.power import power_steps, start_labels
-from ikebook.presets import preset
-from ikebook.principal import solve
-from ikebook.subspace import race
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.graph.presets import preset
+from ikebook.graph.principal import solve_graph
+from ikebook.solvers import theory
+from ikebook.solvers.power import power_steps, start_labels
+from ikebook.solvers.starts import race
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("car-shadow", frames=12, size=(208, 112))
@@ -48,7 +51,7 @@ clip, flow, source = course_clip("car-shadow", frames=12, size=(208, 112))
 
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=5)
-solved = solve(toy.clip, toy.flow, dtype=torch.float64)
+solved = solve_graph(toy.clip, toy.flow, compute=double)
 M, P = solved.matrix.motion.dense(), solved.matrix.projection.dense()
 A = P @ M @ P
 values, vectors = torch.linalg.eigh(A)  # in increasing order: the principal one is the last
@@ -141,7 +144,7 @@ assert stepper.stage == "projected"
 # ikebook takes it, and displacements, as printed in the paper.
 
 # %%
-printed = solve(toy.clip, toy.flow, preset("paper"), dtype=torch.float64)
+printed = solve_graph(toy.clip, toy.flow, options=preset("paper"), compute=double)
 runs = {
     "saliency": theory.convergence(solved.matrix, x0, iterations=20),
     "displacements": theory.convergence(printed.matrix, x0, iterations=20),
@@ -228,7 +231,7 @@ figures.curves(errors, labels=("iteration", "error"), log=True)
 
 # %%
 print(source)
-real = solve(clip, flow, pairs=2)
+real = solve_graph(clip, flow, pairs=2)
 m, h, w = clip.frames.shape[:3]
 noise = start_labels("uniform", m, clip.size)
 print(f"A is {m * h * w} x {m * h * w}; its two largest eigenvalues: {real.pairs.values.numpy().round(2)}")

@@ -24,15 +24,17 @@ import scipy.linalg
 import torch
 
 import ikebook
-from ikebook import figures
-from ikebook.check import InputError
+from ikebook.base.check import InputError
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.eigen import SolverOptions, exact
-from ikebook.graph import build
-from ikebook.power import power_iteration, start_labels
-from ikebook.presets import GraphOptions, override
-from ikebook.reduced import reduce
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.graph.graph_module import build
+from ikebook.graph.presets import GraphOptions, override
+from ikebook.solvers.exact import exact, reduce
+from ikebook.solvers.pairs import SolverOptions
+from ikebook.solvers.power import power_iteration, start_labels
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("blackswan", frames=12, size=(208, 112))
@@ -44,7 +46,7 @@ clip, flow, source = course_clip("blackswan", frames=12, size=(208, 112))
 
 # %%
 print(source)
-A, _ = build(clip, flow)
+A = build(clip, flow)
 try:
     A.dense()
 except InputError as error:
@@ -94,7 +96,7 @@ figures.curves(kept, x=frames, labels=("frames", "numbers"), log=True)
 
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=8)
-small, _ = build(toy.clip, toy.flow, dtype=torch.float64)
+small = build(toy.clip, toy.flow, compute=double)
 C = small.motion.outgoing()
 a, b = C.nonzero(as_tuple=True)
 k = C[a, b]
@@ -285,7 +287,7 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 
 # %%
 rich = override(GraphOptions(), "features.displacements=true")
-wide, _ = build(clip, flow, rich)
+wide = build(clip, flow, options=rich)
 everything = exact(wide, SolverOptions(pairs=100))
 figures.spectrum({"saliency, d = 7": pairs.values, "saliency and displacements, d = 27": everything.values}, bars=True)
 

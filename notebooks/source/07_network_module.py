@@ -21,14 +21,14 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures
-from ikebook.bilateral import EdgeOptions, logistic, snap
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
 from ikebook.cycle import halved, score
-from ikebook.losses import cross_entropy, knowledge_loss, soft_dice
-from ikebook.network import NETWORKS, NetworkOptions, UNet, new_network, predict
-from ikebook.train import TrainOptions, train
+from ikebook.networks.losses import cross_entropy, knowledge_loss, soft_dice
+from ikebook.networks.training import TrainOptions, train
+from ikebook.networks.unet import NETWORKS, NetworkOptions, UNet, new_network, predict
+from ikebook.video.edges import EdgeOptions, logistic, snap
 
 # %%
 clip, flow, source = course_clip("dog", frames=12, size=(208, 112))
@@ -234,7 +234,7 @@ assert screen.caption.startswith("after 36 steps")
 assert loss.item() < 0.5
 
 # %% [markdown]
-# `ikebook.train.train` is the same loop with care: a learning rate that rises and falls, mirrored pictures, an early end, checkpoints.
+# `ikebook.networks.training.train` is the same loop with care: a learning rate that rises and falls, mirrored pictures, an early end, checkpoints.
 #
 # ## 5. What the student has learned
 #

@@ -20,15 +20,15 @@
 import numpy as np
 
 import ikebook
-from ikebook import figures
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
 from ikebook.cycle import CycleOptions, exchange, halved
-from ikebook.features import Cue
-from ikebook.metrics import region_similarity
-from ikebook.network import NetworkOptions, predict
-from ikebook.presets import GraphOptions, override
-from ikebook.train import TrainOptions, train
+from ikebook.graph.presets import GraphOptions, override
+from ikebook.matrix.features import Cue
+from ikebook.networks.training import TrainOptions, train
+from ikebook.networks.unet import NetworkOptions, predict
+from ikebook.video.metrics import region_similarity
 
 # %%
 clip, flow, source = course_clip("dog", frames=12, size=(208, 112))
@@ -77,7 +77,7 @@ assert np.median(s[-1][toy.clip.masks[-1]]) > 0.5
 # %%
 later = override(GraphOptions(), "saliency=none", "features.cue_window=1")
 cues = [Cue(name="network", maps=s), Cue(name="graph", maps=x)]
-second = ikebook.segment(toy.clip, toy.flow, later, cues, reference=s)
+second = ikebook.segment(toy.clip, toy.flow, options=later, cues=cues, reference=s)
 figures.row({f"x in cycle 2, frame {i}": second.soft[i] for i in some[::2]}, shared=True)
 
 # %% [markdown]
@@ -101,7 +101,7 @@ check_answers("08.1", d_with, d_without)
 # The same second cycle without the network, the paper's baseline ("w/o Network" in Table 3): the graph hears only itself.
 
 # %%
-alone = ikebook.segment(toy.clip, toy.flow, later, cues[1:], reference=x)
+alone = ikebook.segment(toy.clip, toy.flow, options=later, cues=cues[1:], reference=x)
 found = {
     "graph, cycle 1": first.masks,
     "network, cycle 1": s > 0.5,
@@ -180,7 +180,7 @@ check_answers("08.3", moved)
 print(source)
 quick = NetworkOptions(widths=(16, 24, 32), dilations=(1, 2), stem=4)
 options = CycleOptions(cycles=3, network=quick, training=TrainOptions(epochs=8, batch=1))
-states = list(exchange(clip, flow, None, options))
+states = list(exchange(clip, flow, options=options))
 for state in states:
     change = "" if state.change is None else f", moved by {state.change:.2f}"
     print(f"cycle {state.cycle}, {state.module}: J = {state.score or np.nan:.3f}{change}")
@@ -192,7 +192,7 @@ figures.row({f"{state.module} {state.cycle}": state.soft[5] for state in states}
 # And without a network:
 
 # %%
-baseline = list(exchange(clip, flow, None, CycleOptions(cycles=3, network=None)))
+baseline = list(exchange(clip, flow, options=CycleOptions(cycles=3, network=None)))
 lines = {
     "with the network": [state.score or np.nan for state in states if state.module == "graph"],
     "without": [state.score or np.nan for state in baseline],
@@ -224,7 +224,7 @@ figures.curves(lines, x=range(1, 4), labels=("cycle", "J of the graph"))
 from ikebook.widgets import CycleDashboard
 
 short = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=8, batch=2))
-dashboard = CycleDashboard(toy.clip, toy.flow, cycle=short)
+dashboard = CycleDashboard(toy.clip, toy.flow, options=short)
 dashboard
 
 # %% tags=["widget"]

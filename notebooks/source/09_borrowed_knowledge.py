@@ -26,15 +26,16 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures, theory
-from ikebook.borrowed import pretend_network
+from ikebook.base.files import write_soft
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.cues import read_cue
-from ikebook.metrics import davis_scores
-from ikebook.power import start_labels
-from ikebook.refine import refine, temporal_median
-from ikebook.writers import write_soft
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.course.simulated_cues import pretend_network
+from ikebook.graph.refine import refine, temporal_median
+from ikebook.networks.cues import read_cue
+from ikebook.solvers import theory
+from ikebook.solvers.power import start_labels
+from ikebook.video.metrics import davis_scores
 
 # %%
 clip, flow, source = course_clip("goat")
@@ -86,7 +87,8 @@ print(
 
 # %%
 options = ikebook.preset("default")
-matrix, saliency = ikebook.build(clip, flow, options, [cue])
+matrix = ikebook.build(clip, flow, options=options, cues=[cue])
+saliency = matrix.saliency
 print(matrix.projection.features.columns)
 
 # %% [markdown]
@@ -125,10 +127,10 @@ check_answers("09.1", columns)
 alone = ikebook.segment(clip, flow)
 both = ikebook.segment(clip, flow, cues=[cue])
 no_saliency = ikebook.override(options, "saliency=none")
-borrowed = ikebook.segment(clip, flow, no_saliency, cues=[cue])
+borrowed = ikebook.segment(clip, flow, options=no_saliency, cues=[cue])
 printed = ikebook.override(ikebook.preset("paper"), "solver.method=exact")
-printed_alone = ikebook.segment(clip, flow, printed)
-printed_both = ikebook.segment(clip, flow, printed, cues=[cue])
+printed_alone = ikebook.segment(clip, flow, options=printed)
+printed_both = ikebook.segment(clip, flow, options=printed, cues=[cue])
 
 # %%
 graphs = {"graph: saliency": alone, "graph: saliency and network": both, "graph: network only": borrowed}
@@ -252,7 +254,7 @@ figures.row({f"network, {i}": stubborn.maps[i] for i in shown}, shared=True)
 
 # %%
 fixed = np.stack(list(temporal_median(np.asarray(stubborn.maps), flow, 2)))
-kept = ikebook.segment(clip, flow, no_saliency, cues=[stubborn])
+kept = ikebook.segment(clip, flow, options=no_saliency, cues=[stubborn])
 weighed = ikebook.segment(clip, flow, cues=[stubborn])
 spot = {"the network": np.asarray(stubborn.maps) > 0.5, "median": fixed > 0.5}
 spot |= {"graph: network only": kept.masks, "graph: saliency and network": weighed.masks}

@@ -23,10 +23,17 @@ from dataclasses import asdict
 import numpy as np
 
 import ikebook
-from ikebook import figures
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.metrics import boundary, boundary_accuracy, davis_scores, region_similarity, saliency_scores, statistics
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.video.metrics import (
+    boundary,
+    boundary_accuracy,
+    davis_scores,
+    region_similarity,
+    saliency_scores,
+    statistics,
+)
 
 # %%
 clip, flow, source = course_clip("dog", frames=16)

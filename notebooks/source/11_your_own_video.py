@@ -24,12 +24,13 @@ from pathlib import Path
 import numpy as np
 
 import ikebook
-from ikebook import cli, figures
+from ikebook import cli
+from ikebook.base.files import write_video
 from ikebook.check_answers import check_answers
-from ikebook.clip import read_image
-from ikebook.course import course_clip
-from ikebook.metrics import region_similarity
-from ikebook.writers import write_video
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.video.clip import read_image
+from ikebook.video.metrics import region_similarity
 
 # %%
 clip, flow, source = course_clip("car-shadow", frames=10)

@@ -21,15 +21,19 @@ import numpy as np
 import torch
 
 import ikebook
-from ikebook import figures, theory
-from ikebook.chains import MotionChains
 from ikebook.check_answers import check_answers
-from ikebook.course import course_clip
-from ikebook.eigen import SolverOptions, exact
-from ikebook.features import Projection, ProjectionOptions
-from ikebook.matrices import node_order
-from ikebook.motion import MotionMatrix, MotionOptions
-from ikebook.power import power_iteration, start_labels
+from ikebook.course import figures
+from ikebook.course.lab import course_clip
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
+from ikebook.matrix.orders import node_order
+from ikebook.matrix.projection import Projection, ProjectionOptions
+from ikebook.solvers import theory
+from ikebook.solvers.exact import exact
+from ikebook.solvers.pairs import SolverOptions
+from ikebook.solvers.power import power_iteration, start_labels
+
+double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
 
 # %%
 clip, flow, source = course_clip("car-roundabout", frames=5, size=(16, 16))
@@ -37,12 +41,12 @@ clip, flow, source = course_clip("car-roundabout", frames=5, size=(16, 16))
 # %% [markdown]
 # Most claims are about *all* videos; then one toy that breaks them is enough. Ours is the disc again, 5 frames of 16 x 16, with the
 # paper's own matrices: `preset("paper")` has M by union, displacements as features, P for the whole clip, no ridge. All of it fits
-# into tables of 1280 x 1280. `ikebook.theory` measures what the claims are about.
+# into tables of 1280 x 1280. `ikebook.solvers.theory` measures what the claims are about.
 
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=5)
 printed = ikebook.preset("paper")
-matrix, _ = ikebook.build(toy.clip, toy.flow, printed, dtype=torch.float64)
+matrix = ikebook.build(toy.clip, toy.flow, options=printed, compute=double)
 M, P = matrix.motion.dense(), matrix.projection.dense()
 A = P @ M @ P
 figures.matrices({"M": M, "P": P, "A": A}, frames=5, zoom=3)
@@ -91,8 +95,8 @@ print(f"below 0: {signs.projection:.0%} of P, {signs.feature_motion:.1%} of A, {
 # features, where each frame's labels have mean 0 and so can't all be positive:
 
 # %%
-small, _ = ikebook.build(clip, flow, printed, dtype=torch.float64)
-centred, _ = ikebook.build(toy.clip, toy.flow, dtype=torch.float64)
+small = ikebook.build(clip, flow, options=printed, compute=double)
+centred = ikebook.build(toy.clip, toy.flow, compute=double)
 for name, other in ((source, small), ("the toy, with ikebook's centred features", centred)):
     print(f"{name}: {theory.signs(other).vector:.1%} of the eigenvector is below 0")
 
@@ -190,7 +194,7 @@ figures.row({name: (x * torch.sign(x.sum())).reshape(5, 16, 16)[0] for name, x i
 
 # %%
 # NBVAL_CHECK_OUTPUT
-chains = MotionChains(toy.flow, dtype=torch.float64)
+chains = MotionChains(toy.flow, compute=double)
 for p in (1, 15):
     print(f"p = {p}: defect of symmetry {theory.bipartite_defect(MotionMatrix(chains, MotionOptions(radius=p))):.3f}")
 
@@ -288,7 +292,7 @@ check_answers("12.4", A_star, E_small)
 # displacements as printed and with ikebook's saliency.
 
 # %%
-ours, _ = ikebook.build(clip, flow, dtype=torch.float64)
+ours = ikebook.build(clip, flow, compute=double)
 seen = node_order("object", masks=clip.masks)
 dense = {"displacements": small.dense()[seen][:, seen], "saliency": ours.dense()[seen][:, seen]}
 figures.matrices(dense, zoom=6)

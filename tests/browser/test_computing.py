@@ -232,13 +232,13 @@ def test_a_race_is_run_watched_and_looked_back_at(lab, disk, tmp_path) -> None:
 BOARD = """
 from ikebook import toy
 from ikebook.cycle import CycleOptions
-from ikebook.network import NetworkOptions
-from ikebook.train import TrainOptions
+from ikebook.networks.unet import NetworkOptions
+from ikebook.networks.training import TrainOptions
 from ikebook.widgets import CycleDashboard
 made = toy("disc", (48, 32), 8)
 tiny = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
 options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=EPOCHS, rate=1e-2, patience=10**6))
-board = CycleDashboard(made.clip, made.flow, cycle=options)
+board = CycleDashboard(made.clip, made.flow, options=options)
 board
 """
 

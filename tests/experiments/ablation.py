@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook.clip import Clip, resize_area
 from ikebook.datasets import Davis2016
 from ikebook.flow import Flow, FlowCache, compute_flow, provider
-from ikebook.graph import segment
-from ikebook.masks import soft_masks, stable_threshold
-from ikebook.metrics import region_similarity
-from ikebook.presets import GraphOptions, override
+from ikebook.graph.graph_module import segment
+from ikebook.graph.masks import soft_masks, stable_threshold
+from ikebook.graph.presets import GraphOptions, override
+from ikebook.video.clip import Clip, resize_area
+from ikebook.video.metrics import region_similarity
 
 PLAIN = ["saliency.contrast=false", "saliency.guide_radius=0"]  # of the saliency, only the distance
 RAW = ["features.displacements=true", "masks.object=principal"]
@@ -106,7 +106,7 @@ def main() -> None:
 
 def masks_of(variant: str, clip: Clip, flow: Flow, options: GraphOptions) -> tuple[np.ndarray, float]:
     """Soft masks of a clip, and their threshold."""
-    result = segment(clip, flow, options)
+    result = segment(clip, flow, options=options)
     if variant != NO_GRAPH:
         return result.soft, result.threshold
     soft = soft_masks(result.saliency)

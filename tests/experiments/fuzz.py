@@ -63,15 +63,15 @@ def campaign(name: str, flags: list[str]) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["ikebook"]):
-        from ikebook.check import InputError
-        from ikebook.cues import read_cue
+        from ikebook.base.check import InputError
         from ikebook.datasets.download import unpack
         from ikebook.flow import read_flo
-        from ikebook.report import compose, read_runs
-        from ikebook.results import finished
+        from ikebook.networks.cues import read_cue
+        from ikebook.runs.report import compose, read_runs
+        from ikebook.runs.results import finished
     import numpy as np
 
-    from ikebook.clip import Clip, read_image
+    from ikebook.video.clip import Clip, read_image
 
     folder = Path(tempfile.mkdtemp())
     clip = Clip(frames=np.zeros((1, 7, 9, 3), np.uint8))

@@ -28,13 +28,13 @@ def main() -> None:
     parser.add_argument("--frames", default="100,300,1000", help="lengths to try")
     parser.add_argument("--memory", default="1G")
     parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=true")
-    parser.add_argument("--out", type=Path, help="folder for intermediate results, on a disk with room for them")
+    parser.add_argument("--out", type=Path, help="folder for intermediate results, on a disk with memory for them")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         one(arguments)
         return
-    from ikebook.machine import cpu_name
+    from ikebook.base.machine import cpu_name
 
     print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, --memory {arguments.memory}")
     print("frames   peak GB   s/frame   arrays")
@@ -49,7 +49,7 @@ class ToAndFro:
     """Frames 0, 1, ..., 24, 23, ..., 0, 1, ... of the embedded clip, and their flow: a source and a provider in one."""
 
     def __init__(self, frames: int) -> None:
-        from ikebook.toys import demo
+        from ikebook.datasets.toys import demo
 
         made = demo(PERIOD)
         self.frames = frames
@@ -79,24 +79,25 @@ class ToAndFro:
 
 def one(arguments: argparse.Namespace) -> None:
     """A row: one length, in this process."""
-    from ikebook import check
-    from ikebook.clip import Clip
-    from ikebook.presets import GraphOptions, override
-    from ikebook.run import RunOptions, run, write_results
+    from ikebook.base import check
+    from ikebook.cycle import CycleOptions
+    from ikebook.graph.presets import GraphOptions, override
+    from ikebook.runs.run import RunOptions, run, write_results
+    from ikebook.video.clip import Clip
 
     begin = time.perf_counter()
     video = ToAndFro(arguments.one)
     options = RunOptions(
-        graph=override(GraphOptions(), *arguments.set),
+        cycle=CycleOptions(cycles=1, graph=override(GraphOptions(), *arguments.set)),
         cache=False,
         memory=check.memory("--memory", arguments.memory),
         device="cpu",
     )
     with tempfile.TemporaryDirectory(dir=arguments.out) as folder:
         out = Path(folder)
-        room = options.room(out)
-        clip = Clip(frames=room.array(iter(video), arguments.one), name="to and fro", source=video)
-        outcome = run(clip, video, options, room=room)
+        compute = options.compute(out)
+        clip = Clip(frames=compute.memory.array(iter(video), arguments.one), name="to and fro", source=video)
+        outcome = run(clip, video, options=options, compute=compute)
         summary = write_results(out, clip, outcome, options)
     spent = (time.perf_counter() - begin) / arguments.one
     where = "on disk" if summary["on_disk"] else "in memory"

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ikebook.course import TAKES, costs
+from ikebook.course.lab import TAKES, costs
 
 ROOT = Path(__file__).resolve().parents[2]
 

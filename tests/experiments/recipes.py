@@ -49,8 +49,8 @@ def main() -> None:
     parser.add_argument("--recipes", default=",".join(RECIPES), help="names, as in the table")
     arguments = parser.parse_args()
 
+    from ikebook.base.machine import cpu_name
     from ikebook.datasets import open_dataset
-    from ikebook.machine import cpu_name
 
     dataset = open_dataset("davis2016", arguments.root)
     sequences = arguments.sequences.split(",")
@@ -66,9 +66,9 @@ def measure(dataset, sequence: str, assignments: tuple[str, ...]) -> tuple[float
     """J of the first graph, the network and the second graph; seconds of training, a frame."""
     from ikebook.cycle import CycleOptions, CycleState, exchange
     from ikebook.flow import FlowCache, compute_flow, provider
-    from ikebook.graph import enlarge
-    from ikebook.metrics import davis_scores, summary
-    from ikebook.presets import override
+    from ikebook.graph.presets import override
+    from ikebook.graph.result import enlarge
+    from ikebook.video.metrics import davis_scores, summary
 
     clip = dataset.clip(sequence, "auto")
     flow = compute_flow(clip, provider("dis"), cache=FlowCache())

@@ -19,9 +19,9 @@ import numpy as np
 
 from ikebook.datasets import Davis2016
 from ikebook.flow import FlowCache, compute_flow, provider
-from ikebook.graph import segment
-from ikebook.metrics import davis_scores
-from ikebook.refine import RefineOptions, refine
+from ikebook.graph.graph_module import segment
+from ikebook.graph.refine import RefineOptions, refine
+from ikebook.video.metrics import davis_scores
 
 
 def main() -> None:

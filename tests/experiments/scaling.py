@@ -42,9 +42,9 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    from ikebook.clip import image_files
+    from ikebook.base.machine import cpu_name
     from ikebook.datasets import Davis2016
-    from ikebook.machine import cpu_name
+    from ikebook.video.clip import image_files
 
     about = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
     print(f"{about}, Python {platform.python_version()}; {' '.join(sys.argv[1:]) or 'toys'}")
@@ -117,7 +117,7 @@ def nothing(task: Any, progress: Any) -> None:
 
 def engine(count: int) -> tuple[float, float, float]:
     """Seconds to start workers and have each do something; ms of each task that follows, and of client and scheduler in it."""
-    from ikebook.cluster import workers
+    from ikebook.runs.cluster import workers
 
     begin = time.perf_counter()
     with workers(count) as runner:
@@ -130,7 +130,7 @@ def engine(count: int) -> tuple[float, float, float]:
 
 def results(out: Path) -> tuple[float, float]:
     """Milliseconds of what the folder of results does for each sequence, and how many of them are computing."""
-    from ikebook.results import Merged, alone, finish, finished, held
+    from ikebook.runs.results import Merged, alone, finish, finished, held
 
     half = {"cycle": 1, "module": "graph", "J_mean": 0.5, "F_mean": 0.5, "change": None, "object_share": 0.1}
     entry = {"frames": 80, "J_mean": 0.5, "F_mean": 0.5, "cycles": [half | {"seconds": {"features": 1.0}}]}

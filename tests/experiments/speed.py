@@ -34,7 +34,7 @@ def main() -> None:
     if arguments.graph_only:
         graph(arguments)
         return
-    from ikebook.machine import cpu_name
+    from ikebook.base.machine import cpu_name
 
     print(
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
@@ -64,11 +64,11 @@ def graph(arguments: argparse.Namespace) -> None:
     """Time the Graph Module's stages."""
     import torch
 
-    from ikebook.clip import read_clip
+    from ikebook.datasets.toys import demo
     from ikebook.flow import FlowCache, compute_flow, provider
-    from ikebook.graph import segment
-    from ikebook.presets import GraphOptions, override
-    from ikebook.toys import demo
+    from ikebook.graph.graph_module import segment
+    from ikebook.graph.presets import GraphOptions, override
+    from ikebook.video.clip import read_clip
 
     if arguments.input:
         clip = read_clip(arguments.input)
@@ -77,7 +77,7 @@ def graph(arguments: argparse.Namespace) -> None:
         made = demo(50)
         clip, flow = made.clip, made.flow
     options = override(GraphOptions(), *arguments.set)
-    runs = [segment(clip, flow, options).seconds for _ in range(arguments.repeat)]
+    runs = [segment(clip, flow, options=options).seconds for _ in range(arguments.repeat)]
     w, h = clip.size
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads; {clip.name}: {len(clip)} frames of {w}x{h}")
     print("s/frame             least  median")

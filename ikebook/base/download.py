@@ -1,0 +1,65 @@
+"""Fetching one file: with progress, a time-out, and resuming where an earlier call stopped."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from ikebook.base.check import InputError, require
+
+CHUNK = 1 << 20
+"""Bytes that are written, and told to whoever watches, at a time."""
+
+
+def download(url: str, part: Path, progress: Callable[[int, int], Any] | None, otherwise: str) -> None:
+    """Download to `part`, going on where an earlier call stopped if the server can.
+
+    Parameters
+    ----------
+    url : https, http or file
+    part : file, which stays where the connection ends
+    progress : called with bytes so far and in all (0 if the server does not say)
+    otherwise : what else can be done, for the message where the address does not answer
+
+    Raises
+    ------
+    InputError
+        If not all of it came.
+    """
+    require(
+        url.startswith(("https://", "http://", "file://")), f"url is {url!r}; expected one that begins with https://."
+    )
+    there = part.stat().st_size if part.exists() else 0
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "ikebook"})  # noqa: S310
+        if there:
+            request.add_header("Range", f"bytes={there}-")
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            resumed = getattr(answer, "status", None) == 206
+            there = there if resumed else 0
+            total = there + int(answer.headers.get("Content-Length") or 0)
+            with part.open("ab" if resumed else "wb") as stream:
+                while chunk := answer.read(CHUNK):
+                    stream.write(chunk)
+                    there += len(chunk)
+                    if progress is not None:
+                        progress(there, total)
+        if there < total:
+            raise ConnectionError(f"the connection ended after {there} of {total} bytes")
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and there:  # nothing is left to send: the part is whole, as its checksum will tell
+            return
+        raise InputError(
+            f"{url} answered {error.code} {error.reason}. {otherwise[0].upper()}{otherwise[1:]}."
+        ) from None
+    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: no such address can be
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"{url} could not be fetched ({reason}). Is there a network? Run the command again to go on where it stopped, "
+            f"or {otherwise}."
+        ) from None

@@ -1,0 +1,153 @@
+"""Writing results: masks, soft masks, overlay videos. A run that is stopped half-way leaves no half-written file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import numbers
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ikebook.base import check
+from ikebook.base.check import InputError, require
+
+TEMPORARY = re.compile(r"\.[^/]{0,40}-[a-z0-9_]{8}\.\w+")
+"""What `atomic` calls files that are not yet whole."""
+
+OVERLAY_COLOUR = (255, 60, 40)
+"""RGB of the object in overlays."""
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write to; it becomes `path` only when the block ends well."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Part of the stem only: a name that just fits the file system's limit leaves no room for more.
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def settle(folder: Path, *files: Path) -> None:
+    """Wait until files, or all those right in a folder, are on the disk, and so is the folder: a crash can't take them back."""
+    if not folder.is_dir():
+        return
+    for place in (*(files or (file for file in folder.iterdir() if file.is_file())), folder):
+        with suppress(PermissionError):  # Windows opens no folder
+            handle = os.open(place, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `atomic` was writing to in a folder when the program was killed. Nobody else may be writing there."""
+    for file in folder.glob(".*"):
+        if TEMPORARY.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
+def plain(content: Any) -> Any:
+    """`content` in plain Python numbers, with None for NaN and infinities, which JSON has no word for."""
+    if isinstance(content, Mapping):
+        return {key: plain(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [plain(value) for value in content]
+    if isinstance(content, bool) or not isinstance(content, numbers.Real):
+        return content
+    if isinstance(content, numbers.Integral):
+        return int(content)
+    return float(content) if math.isfinite(content) else None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as JSON."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows, all with the first row's columns, as CSV."""
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+
+
+def write_mask(path: Path, mask: np.ndarray) -> None:
+    """Write a binary mask (h, w) bool as PNG, 0 and 255."""
+    check.shape("mask", mask, ("h", "w"))
+    require(mask.dtype == bool, f"mask is {mask.dtype}; expected bool (values > 127, say).")
+    _write_png(path, mask.astype(np.uint8) * np.uint8(255))
+
+
+def write_soft(path: Path, soft: np.ndarray) -> None:
+    """Write a soft mask (h, w) in [0, 1] as 8-bit PNG."""
+    check.shape("soft", soft, ("h", "w"))
+    _write_png(path, np.rint(np.clip(soft, 0, 1) * 255).astype(np.uint8))
+
+
+def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Tint the object in an RGB frame (h, w, 3) uint8 by a mask (h, w) bool, and draw its outline."""
+    tinted = frame.copy()
+    tinted[mask] = (0.5 * frame[mask] + 0.5 * np.array(OVERLAY_COLOUR)).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(tinted, outlines, -1, (255, 255, 255), 1))
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    """Write RGB frames (h, w, 3) uint8 of one size as MP4 (MPEG-4 part 2, what OpenCV's wheels can write).
+
+    Odd sides get one more row or column, a copy of the last: the codec wants even ones.
+    """
+    # The codec keeps the rate as a fraction of whole numbers below 2^16.
+    rate = round(fps, 3 if fps < 65 else 2 if fps < 650 else 0)
+    with atomic(path) as temporary:
+        writer: cv2.VideoWriter | None = None
+        try:
+            for frame in frames:
+                height, width = frame.shape[:2]
+                even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+                if writer is None:
+                    code = cv2.VideoWriter.fourcc(*"mp4v")
+                    writer = cv2.VideoWriter(str(temporary), code, rate, (even.shape[1], even.shape[0]))
+                    require(writer.isOpened(), f"{path} can't be written: this OpenCV has no MP4 writer.")
+                writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
+            require(writer is not None, f"{path} can't be written: there is no frame.")
+        finally:
+            if writer is not None:
+                writer.release()
+
+
+def _write_png(path: Path, image: np.ndarray) -> None:
+    _, data = cv2.imencode(".png", image)
+    with atomic(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,51 @@
+"""`ikebook demo`: the embedded clip, and how near its exact masks come."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ikebook.cli.options import check_out
+from ikebook.cli.terminal import bar, say, show_summary
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parsers of all."""
+    parser = commands.add_parser(
+        "demo",
+        help="segment the embedded clip",
+        description="Segment the embedded clip and compare with its exact mask. Needs no data and no network.",
+    )
+    parser.add_argument(
+        "--out", default="ikebook-demo", metavar="DIR", help="folder for the results (default: %(default)s)"
+    )
+    parser.set_defaults(command="demo", perform=perform)
+
+
+def perform(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from ikebook.datasets.toys import demo
+    from ikebook.flow import provider
+    from ikebook.runs.run import RunOptions, run, write_results
+    from ikebook.video.metrics import region_similarity
+
+    out = Path(options.out)
+    check_out(out)
+    begin = time.perf_counter()
+    clip = demo().clip
+    made = {"compose": time.perf_counter() - begin}
+    say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
+    run_options = RunOptions(cache=False)
+    blind = replace(clip, masks=None)  # what segments the clip does not get to see its masks
+    outcome = run(blind, provider("dis"), options=run_options, progress=bar)
+    outcome = replace(outcome, seconds=made | outcome.seconds)
+    summary = write_results(out, blind, outcome, run_options, bar)
+    assert clip.masks is not None
+    scores = [region_similarity(mask, truth) for mask, truth in zip(outcome.result.masks, clip.masks, strict=True)]
+    print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")
+    show_summary(summary)
+    print(f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}")

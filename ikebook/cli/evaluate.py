@@ -1,0 +1,86 @@
+"""`ikebook evaluate`: a data set to scores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ikebook.base.check import require
+from ikebook.cli.options import add_run_options, check_out, run_options
+from ikebook.cli.terminal import say, status_line
+from ikebook.cli.workers import add_where, runner_of, several
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parsers of all."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="a data set to scores",
+        description="Segment each sequence of a data set and score it by the data set's protocol. Writes OUT/results.json, "
+        "OUT/results.csv and OUT/masks/<sequence>/<frame>.png. Run again with the same options, it goes on where it stopped. "
+        "A sequence that can't be segmented is reported, and the others are finished; the exit code is then 3.",
+    )
+    parser.add_argument(
+        "dataset", metavar="DATASET", help="davis2016, davis2017, segtrackv2, youtube-objects, davsod or fbms59"
+    )
+    parser.add_argument(
+        "--root", required=True, metavar="DIR", help="folder that holds the data set (JPEGImages/, ...)"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("--sequences", metavar="A,B", help="only these sequences")
+    parser.add_argument(
+        "--masks", metavar="DIR", help="score the masks DIR/<sequence>/<frame>.png (above 127 is object) instead"
+    )
+    add_run_options(parser)
+    add_where(parser, "sequences")
+    parser.set_defaults(command="evaluate", perform=perform)
+
+
+def perform(options: argparse.Namespace) -> int:
+    from ikebook.datasets import open_dataset
+    from ikebook.runs.evaluate import evaluate, evaluate_masks
+    from ikebook.runs.tables import cycles_table, table
+
+    dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
+    check_out(out)
+    sequences = options.sequences.split(",") if options.sequences else None
+    given = [
+        action.option_strings[0] for action in options.run_actions if getattr(options, action.dest) != action.default
+    ]
+    require(
+        not (options.masks and given),
+        f"{', '.join(given)}: of no use with --masks, which scores masks as they are; leave it out.",
+    )
+    segmenting = None if options.masks else run_options(options)
+    names = sequences or dataset.sequences()
+    with (
+        status_line(len(names), shown=several(options)) as board,
+        runner_of(options, segmenting, board) as (runner, placed),
+    ):
+
+        def report(name: str, entry: dict[str, Any]) -> None:
+            if "reason" in entry:
+                say(f"{name}: failed: {entry['reason']}")
+            elif entry["J_mean"] is None:
+                say(f"{name}: not scored")
+            else:
+                say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
+            board.advance()
+
+        if placed is None:
+            results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report, runner=runner)
+        else:
+            results = evaluate(dataset, out, placed, sequences, report=report, runner=runner)
+    if scores := table(results):
+        print(scores)
+    if halves := cycles_table(results):
+        print(f"\n{halves}\n")
+    print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
+    failed = [name for name in names if name in results["failed"]]
+    if failed:
+        say(
+            f"ikebook: {len(failed)} of {len(names)} sequences failed: {', '.join(failed)}. The reasons stand above and in "
+            "results.json; run again to try them again."
+        )
+    return 3 if failed else 0

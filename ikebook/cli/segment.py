@@ -1,0 +1,86 @@
+"""`ikebook segment`: a video, or a folder of frames, to masks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ikebook.base.check import require
+from ikebook.base.provenance import marks
+from ikebook.cli.options import add_run_options, check_out, run_options
+from ikebook.cli.terminal import bar, say, show_summary, status_line
+from ikebook.cli.workers import add_where, runner_of, several
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parsers of all."""
+    parser = commands.add_parser(
+        "segment",
+        help="a video or a folder of frames to masks",
+        description="Segment the main object of a video. Writes OUT/masks/<frame>.png (0 and 255) and OUT/soft/<frame>.png "
+        "at the video's own size, OUT/overlay.mp4, OUT/sheet.png and OUT/summary.json.",
+    )
+    parser.add_argument("input", metavar="INPUT", help="a video file, or a folder of images in natural order")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    add_run_options(parser)
+    where = add_where(parser, "parts")
+    where.add_argument(
+        "--parts",
+        type=int,
+        metavar="N",
+        help="a very long video in parts of N frames, each on whichever worker is free: one graph with the exact solver. Writes "
+        "OUT/masks/, OUT/soft/ and OUT/summary.json; run again, it goes on where it stopped",
+    )
+    parser.set_defaults(command="segment", perform=perform)
+
+
+def perform(options: argparse.Namespace) -> None:
+    from ikebook.runs.run import CHECKPOINTS, run, write_results
+    from ikebook.video.clip import read_clip
+
+    chosen, out = run_options(options), Path(options.out)
+    check_out(out)
+    results = ("masks", "soft", "refined", "overlay.mp4", "refined.mp4")
+    written = {place.resolve() for place in (out, *(out / name for name in results))}
+    require(
+        Path(options.input).resolve() not in written,
+        f"--out {out} would write over {options.input}; name another folder.",
+    )
+    for cue in chosen.cues:
+        require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
+    if options.parts is not None:
+        _perform_parts(options, chosen, out)
+        return
+    require(
+        not (options.workers or options.cluster or options.resources or options.threads),
+        "--workers, --cluster, --resources and --threads are for a video in --parts; name the frames of a part, too.",
+    )
+    source = chosen.provider()
+    begin = time.perf_counter()
+    with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
+        compute = chosen.compute(out)
+        clip = read_clip(options.input, chosen.size, memory=compute.memory)
+    read = {"read": time.perf_counter() - begin}
+    outcome = run(clip, source, options=chosen, compute=compute, progress=bar, checkpoints=out / CHECKPOINTS)
+    outcome = replace(outcome, seconds=read | outcome.seconds)
+    summary = write_results(out, clip, outcome, chosen, bar)
+    show_summary(summary)
+    also = "refined/, refined.mp4, " if chosen.refine is not None else ""
+    print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
+
+
+def _perform_parts(options: argparse.Namespace, chosen: Any, out: Path) -> None:
+    from ikebook.runs.parts import segment_parts
+
+    with status_line(shown=several(options)) as board, runner_of(options, chosen, board) as (runner, placed):
+        summary = segment_parts(Path(options.input), out, placed, options.parts, runner, say)
+    for line in marks(summary["options"]["sources"]):
+        print(line)
+    print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")
+    print(f"Written to {out}: masks/, soft/, summary.json")

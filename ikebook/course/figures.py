@@ -1,0 +1,254 @@
+"""Pictures that the notebooks show: matplotlib figures without its global state, each with a sentence on what it shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import CenteredNorm, hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import MaxNLocator
+
+from ikebook.base.check import require
+from ikebook.base.files import atomic
+
+WIDTH = 11.0
+"""Width of a row of pictures, inches."""
+
+SIGNED = "RdBu_r"
+"""Colours of values of both signs, white at 0: red above, blue below."""
+
+
+class Picture:
+    """A figure that shows itself in a notebook.
+
+    Parameters
+    ----------
+    figure : Figure
+    says : what is to be seen, in a sentence, for those who can't see it
+    """
+
+    def __init__(self, figure: Figure, says: str) -> None:
+        self.figure = figure
+        self.says = says
+        FigureCanvasAgg(figure)
+
+    def __repr__(self) -> str:
+        return f"[picture: {self.says}]"
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=90)
+        return buffer.getvalue()
+
+    def save(self, path: str | Path) -> None:
+        """Write it as a PNG file."""
+        with atomic(Path(path)) as temporary:
+            self.figure.savefig(temporary, format="png", dpi=150)
+
+
+def row(
+    images: Mapping[str, Any],
+    *,
+    signed: bool = False,
+    bar: bool = False,
+    shared: bool = False,
+    limits: tuple[float, float] | None = None,
+    columns: int | None = None,
+) -> Picture:
+    """Pictures side by side, by their titles.
+
+    Parameters
+    ----------
+    images : by title, each (h, w, 3) uint8, or (h, w) of any real values
+    signed : maps have values of both signs: red above 0, blue below
+    bar : with a colour bar each
+    shared : one range of colours for all maps
+    limits : the least and the greatest value that colours stand for, as (0, 1) for probabilities; else each map's own
+    columns : pictures in a line; all if None
+    """
+    arrays = {title: np.asarray(image) for title, image in images.items()}
+    require(len(arrays) > 0, "images is empty; give one picture at least.")
+    h, w = next(iter(arrays.values())).shape[:2]
+    columns = min(columns or len(arrays), len(arrays))
+    lines = -(-len(arrays) // columns)
+    height = WIDTH / columns * h / w * (0.85 if bar else 1.0) + 0.45
+    figure = Figure(figsize=(WIDTH, lines * min(height, 5.5)), layout="constrained")
+    maps = [array for array in arrays.values() if array.ndim == 2]
+    low, high = limits or ((min(map(np.min, maps)), max(map(np.max, maps))) if shared and maps else (None, None))
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes[len(arrays) :]:
+        axis.set_axis_off()
+    for axis, (title, image) in zip(axes, arrays.items(), strict=False):
+        if signed and image.ndim == 2:
+            reach = np.abs(maps).max() if shared else np.abs(image).max()
+            shown = axis.imshow(image, cmap=SIGNED, norm=CenteredNorm(halfrange=float(reach) or 1.0))
+        else:
+            shown = axis.imshow(image, cmap="viridis", vmin=low, vmax=high)
+        axis.set_title(title, fontsize="medium")
+        axis.set_axis_off()
+        if bar and image.ndim == 2:
+            figure.colorbar(shown, ax=axis, shrink=0.8)
+    return Picture(figure, f"side by side: {', '.join(arrays)}")
+
+
+def video(volume: Any, name: str = "", *, count: int = 5, signed: bool = False) -> Picture:
+    """Frames of a volume (m, h, w) or of a clip's pictures (m, h, w, 3), `count` of them, evenly picked, in one range of colours."""
+    frames = np.asarray(volume)
+    picked = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)).tolist()
+    return row({f"{name} frame {i}".strip(): frames[i] for i in picked}, signed=signed, shared=frames.ndim == 3)
+
+
+def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) -> Picture:
+    """Square matrices side by side, red above 0 and blue below, with lines between the blocks of `frames` frames.
+
+    `zoom` above 1 shows small entries stronger, and lets large ones saturate.
+    """
+    require(len(entries) > 0, "entries is empty; give one matrix at least.")
+    side = min(WIDTH / len(entries), 5.0)
+    figure = Figure(figsize=(side * len(entries), side + 0.3), layout="constrained")
+    for axis, (title, matrix) in zip(_axes(figure, len(entries)), entries.items(), strict=True):
+        values = np.asarray(matrix, dtype=np.float32)
+        reach = float(np.abs(values).max()) / zoom or 1.0
+        # Of entries that share a dot of the screen the largest is shown, not a random one: sparse matrices stay visible.
+        axis.imshow(_thick(values), cmap=SIGNED, norm=CenteredNorm(halfrange=reach), extent=(0, 1, 1, 0))
+        for block in range(1, frames):
+            axis.axhline(block / frames, color="0.75", lw=0.5)
+            axis.axvline(block / frames, color="0.75", lw=0.5)
+        if frames:
+            middles = (np.arange(frames) + 0.5) / frames
+            axis.set_xticks(middles, [str(frame) for frame in range(frames)], fontsize="small")
+            axis.set_yticks(middles, [str(frame) for frame in range(frames)], fontsize="small")
+            axis.set_xlabel("frame of node b", fontsize="small")
+            axis.set_ylabel("frame of node a", fontsize="small")
+        else:
+            axis.set(xticks=[], yticks=[])
+        axis.set_title(f"{title}  ({len(values)} x {values.shape[1]})", fontsize="medium")
+    if zoom != 1:
+        figure.supxlabel(f"colours are full at 1/{zoom:g} of the largest entry of each", fontsize="small")
+    return Picture(figure, f"as pictures, red above 0 and blue below: {', '.join(entries)}")
+
+
+def curves(
+    lines: Mapping[str, Any], *, x: Sequence[float] | None = None, labels: tuple[str, str] = ("", ""), log: bool = False
+) -> Picture:
+    """Curves over `x` (or 1, 2, ...) in one plot, by name; `labels` of the axes; `log` for a logarithmic ordinate."""
+    figure = Figure(figsize=(WIDTH * 0.6, 3.2), layout="constrained")
+    axis = figure.subplots()
+    for name, values in lines.items():
+        line = np.asarray(values, dtype=float)
+        axis.plot(np.arange(1, len(line) + 1) if x is None else x, line, marker=".", label=name)
+    if x is None or all(float(value).is_integer() for value in x):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if log:
+        axis.set_yscale("log")
+    _finish(axis, labels, legend=len(lines) > 1)
+    return Picture(figure, f"curves of {', '.join(lines)} over {labels[0] or 'their number'}")
+
+
+def spectrum(values: Mapping[str, Any], *, bars: bool = False) -> Picture:
+    """Eigenvalues from the largest down, a plot for each name; those below 0 in red, zeros in grey. `bars` for a few of them."""
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    for axis, (name, each) in zip(_axes(figure, len(values)), values.items(), strict=True):
+        ordered = np.sort(np.asarray(each, dtype=float))[::-1]
+        number = np.arange(1, len(ordered) + 1)
+        rounding = 1e-9 * np.abs(ordered).max(initial=0.0)
+        colours = np.select([ordered < -rounding, ordered > rounding], ["tab:red", "tab:blue"], "0.6")
+        if bars:
+            axis.bar(number, ordered, color=colours.tolist(), width=0.6)
+        else:
+            axis.scatter(number, ordered, s=3, c=colours.tolist())
+        axis.axhline(0, color="0.6", lw=0.8)
+        axis.set_title(name, fontsize="medium")
+        _finish(axis, ("eigenvalue, from the largest down", "value"), legend=False)
+    return Picture(figure, f"eigenvalues, from the largest down, of {', '.join(values)}")
+
+
+def bars(values: Mapping[str, float], *, label: str = "") -> Picture:
+    """One bar for each name."""
+    figure = Figure(figsize=(WIDTH * 0.6, 0.4 * len(values) + 0.9), layout="constrained")
+    axis = figure.subplots()
+    shown = axis.barh(list(values), list(values.values()), color="tab:blue", height=0.6)
+    axis.bar_label(shown, fmt="%.3g", padding=3)
+    axis.invert_yaxis()
+    axis.margins(x=0.15)
+    axis.set_xlabel(label)
+    return Picture(figure, f"bars of {label or 'values'}: " + ", ".join(f"{k} {v:.3g}" for k, v in values.items()))
+
+
+def paths(frame: Any, chains: Iterable[tuple[Any, Any]], *, title: str = "") -> Picture:
+    """Motion chains over a frame (h, w, 3): each as its positions x and y, in pixels; a dot where it starts in time."""
+    image = np.asarray(frame)
+    h, w = image.shape[:2]
+    scale = min(WIDTH * 0.7, 4.6 * w / h)
+    figure = Figure(figsize=(scale, scale * h / w + 0.3), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(image, cmap="gray", alpha=0.7)
+    rim = [Stroke(linewidth=3.2, foreground="white"), Normal()]
+    for x, y in chains:
+        axis.plot(x, y, lw=1.7, path_effects=rim)
+        axis.plot(x[:1], y[:1], "o", ms=4, color=axis.lines[-1].get_color(), path_effects=rim)
+    axis.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5))
+    axis.set_title(title, fontsize="medium")
+    axis.set_axis_off()
+    return Picture(figure, title or "motion chains over a frame")
+
+
+def flow(field: Any, frame: Any = None, *, step: int = 8, title: str = "") -> Picture:
+    """A flow field (h, w, 2) as arrows, one every `step` pixels, over a frame (h, w, 3); beside it its direction as colour.
+
+    The colour's hue is the direction, its strength the length over the field's 99th percentile.
+    """
+    values = np.asarray(field, dtype=float)
+    h, w = values.shape[:2]
+    scale = min(WIDTH / 2, 4.2 * w / h)
+    figure = Figure(figsize=(2 * scale, scale * h / w + 0.4), layout="constrained")
+    arrows, colours = _axes(figure, 2)
+    arrows.imshow(np.full((h, w, 3), 255, np.uint8) if frame is None else np.asarray(frame))
+    y, x = np.mgrid[step // 2 : h : step, step // 2 : w : step]
+    dx, dy = values[y, x, 0], values[y, x, 1]
+    arrows.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=0.5, color="yellow", edgecolor="k", linewidth=0.3)
+    arrows.set_title(f"{title}: arrows, twice as long as the motion".removeprefix(": "), fontsize="medium")
+    length = np.hypot(values[..., 0], values[..., 1])
+    hue = np.arctan2(values[..., 1], values[..., 0]) / (2 * np.pi) % 1
+    strength = np.clip(length / max(float(np.quantile(length, 0.99)), 1e-9), 0, 1)
+    colours.imshow(hsv_to_rgb(np.stack([hue, strength, np.ones_like(hue)], -1)))
+    colours.set_title("direction as colour, white where nothing moves", fontsize="medium")
+    for axis in (arrows, colours):
+        axis.set_axis_off()
+    return Picture(figure, f"optical flow as arrows and as colours {title}".strip())
+
+
+def _axes(figure: Figure, count: int) -> list[Axes]:
+    return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _finish(axis: Axes, labels: tuple[str, str], *, legend: bool) -> None:
+    axis.set_xlabel(labels[0])
+    axis.set_ylabel(labels[1])
+    axis.spines[["top", "right"]].set_visible(False)
+    if legend:
+        axis.legend(frameon=False, fontsize="small")
+
+
+def _thick(values: np.ndarray, dots: int = 320) -> np.ndarray:
+    """A matrix at `dots` x `dots` at most, each dot the entry of largest size among those it covers."""
+    step = -(-len(values) // dots)
+    if step <= 1:
+        return values
+    rows, columns = (-(-length // step) * step for length in values.shape)
+    padded = np.zeros((rows, columns), values.dtype)
+    padded[: values.shape[0], : values.shape[1]] = values
+    blocks = (
+        padded.reshape(rows // step, step, columns // step, step)
+        .swapaxes(1, 2)
+        .reshape(rows // step, columns // step, -1)
+    )
+    largest = np.abs(blocks).argmax(-1)[..., None]
+    return np.take_along_axis(blocks, largest, -1)[..., 0]

@@ -1,0 +1,323 @@
+"""Generated clips whose flow and masks are known exactly: what every claim is tested on, and what every notebook opens.
+
+A toy is a stack of layers, each a picture in coordinates of its own, placed in the frame by an affine map that changes
+with time. What a pixel shows, which layer it belongs to and where that point goes are then known without error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import cv2
+import numpy as np
+
+from ikebook.base import check
+from ikebook.base.check import InputError, require
+from ikebook.flow.fields import Flow
+from ikebook.video.clip import WORKING_SIZE, Clip
+
+Picture = Callable[[np.ndarray], np.ndarray]
+"""Colour at positions (..., 2) in a layer's own coordinates: (..., 3) in [0, 255]."""
+
+Placement = Callable[[int], np.ndarray]
+"""The 2 x 3 affine map from a layer's coordinates to pixels, at a frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class Toy:
+    """A clip with exact masks and exact flow, both known and not computed from the frames."""
+
+    clip: Clip
+    flow: Flow
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """`alpha` gives opacity (...) in [0, 1] at positions (..., 2); above one half, the layer owns the pixel."""
+
+    picture: Picture
+    place: Placement
+    alpha: Callable[[np.ndarray], np.ndarray]
+    is_object: bool = False
+
+
+def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed: int = 0) -> Toy:
+    """A generated clip.
+
+    Parameters
+    ----------
+    name : one of `TOYS`
+        "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc that a post
+        passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a disc, which
+        is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves with the
+        scene; "still": nothing moves at all.
+    size : (width, height), 16x16 or more, in pixels
+    frames : m, 2 or more
+    seed : of the textures
+    """
+    check.one_of("toy", name, TOYS)
+    w, h = check.size("size", size)
+    require(w >= 16 and h >= 16, f"size is {w}x{h}; toys are 16x16 or larger.")
+    check.whole("frames", frames, at_least=2)
+    check.whole("seed", seed)
+    return compose(name, TOYS[name](w, h, frames, seed), (w, h), frames)
+
+
+def noisy_labels(masks: np.ndarray, noise: float = 0.8, seed: int = 0) -> np.ndarray:
+    """Labels (n,) float64 that know an object badly: 1 on masks (m, h, w), 0 elsewhere, and Gaussian noise added."""
+    check.shape("masks", masks, ("m", "h", "w"))
+    check.number("noise", noise, at_least=0)
+    return masks.reshape(-1) + np.random.default_rng(seed).normal(0, noise, masks.size)
+
+
+def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int = 0) -> Toy:
+    """The embedded clip: a cup that travels over a lawn, before a hand-held camera in changing light, with noise.
+
+    Composed when asked for, from two CC0 stills (`stills/README.md`), so it can have any size and length.
+
+    Parameters
+    ----------
+    frames : m, 2 or more
+    size : (width, height), in pixels
+    seed : of the camera's noise
+    """
+    check.whole("frames", frames, at_least=2)
+    check.whole("seed", seed)
+    w, h = check.size("size", size)
+    unit = min(w / 416, h / 224)  # positions below are in pixels of a frame of 416x224, in the middle of this one
+    left, top = (w / unit - 416) / 2, (h / unit - 224) / 2
+    lawn, cup = _still("lawn.jpg"), _still("cup.png")
+    duration = max(frames - 1, 23)
+
+    def camera(t: int) -> np.ndarray:
+        s = t / duration
+        shake = np.array([math.sin(0.9 * t) + 0.6 * math.sin(1.7 * t + 1), math.sin(1.1 * t + 2)]) * 0.7
+        centre = np.array([-24 * s, 6 * math.sin(3 * s)]) + shake
+        middle = (left + 208 + centre[0], top + 112 + centre[1])
+        return _affine(1.6 + 0.08 * s, 1.6 + 0.08 * s, 0.03 * math.sin(4 * s), middle, unit)
+
+    def travel(t: int) -> np.ndarray:
+        s = t / duration
+        where = (left + 104 + 208 * s, top + 118 + 26 * math.sin(5 * s))
+        return _affine(0.62 + 0.1 * s, 0.62 + 0.1 * s, 0.25 * math.sin(4 * s) - 0.1, where, unit)
+
+    layers = [
+        Layer(_sample(lawn[..., :3], wrap=True), camera, lambda q: np.ones(q.shape[:-1])),
+        Layer(_sample(cup[..., :3]), travel, lambda q: _sample(cup[..., 3:])(q)[..., 0] / 255, is_object=True),
+    ]
+
+    def light(t: int, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Brightness: a slow change, brighter to one side, and the cup's soft shadow, which moves with it."""
+        s = t / duration
+        slope = 1 + 0.12 * (where[..., 0] / w - 0.5)
+        under = _inverse(travel(t), where - np.array([14, 16]) * unit) / 95
+        shade = 1 - 0.45 * np.exp(-((under**2).sum(-1) ** 2))
+        return (1 + 0.1 * math.sin(5 * s)) * slope, shade
+
+    made = compose("demo", layers, (w, h), frames, light)
+    noise = np.random.default_rng(seed).normal(0, 3, made.clip.frames.shape)
+    noisy = np.rint(made.clip.frames + noise).clip(0, 255).astype(np.uint8)
+    return Toy(Clip(frames=noisy, masks=made.clip.masks, name="demo", fps=12.0), made.flow)
+
+
+def compose(
+    name: str,
+    layers: Sequence[Layer],
+    size: tuple[int, int],
+    frames: int,
+    light: Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Toy:
+    """Stack layers, the first at the back, into a clip with its masks and its flow both ways.
+
+    `light` gives, at a frame and pixel positions, a gain on everything and another on the backmost layer alone (shadows).
+    """
+    w, h = size
+    x, y = np.meshgrid(np.arange(w, dtype=float), np.arange(h, dtype=float))
+    where = np.stack([x, y], -1)  # (h, w, 2)
+    pictures = np.empty((frames, h, w, 3), np.uint8)
+    masks = np.zeros((frames, h, w), bool)
+    forward, backward = np.empty((2, frames - 1, h, w, 2), np.float64)
+    for t in range(frames):
+        colour, owner = np.zeros((h, w, 3)), np.zeros((h, w), int)
+        gain, shade = (1.0, 1.0) if light is None else light(t, where)
+        for index, layer in enumerate(layers):
+            own = _inverse(layer.place(t), where)
+            alpha = layer.alpha(own)
+            seen = layer.picture(own) * np.expand_dims(gain * (shade if index == 0 else 1.0) * np.ones((h, w)), -1)
+            colour += alpha[..., None] * (seen - colour)
+            owner[alpha > 0.5] = index
+        pictures[t] = np.rint(colour.clip(0, 255)).astype(np.uint8)
+        for index, layer in enumerate(layers):
+            mine = owner == index
+            masks[t] |= mine & layer.is_object
+            own = _inverse(layer.place(t), where[mine])
+            if t + 1 < frames:
+                forward[t][mine] = _apply(layer.place(t + 1), own) - where[mine]
+            if t > 0:
+                backward[t - 1][mine] = _apply(layer.place(t - 1), own) - where[mine]
+    return Toy(Clip(frames=pictures, masks=masks, name=name), Flow(forward=forward, backward=backward))
+
+
+def _disc(w: int, h: int, frames: int, seed: int) -> list[Layer]:
+    pan = (0.02 * w, 0.01 * w)
+    radius = 0.2 * min(w, h)
+    return [
+        _background(w, seed, _glide((0, 0), pan)),
+        _ellipse(w, seed + 1, radius, radius, _crossing(w, h, frames, -0.05 * w, 0.02 * h)),
+    ]
+
+
+def _two_objects(w: int, h: int, frames: int, seed: int) -> list[Layer]:
+    large, small = 0.19 * min(w, h), 0.11 * min(w, h)
+    return [
+        _background(w, seed, _glide((0, 0), (0.01 * w, 0))),
+        _ellipse(w, seed + 1, large, large, _crossing(w, h, frames, 0.04 * w, 0.0, (0.42, 0.66))),
+        _ellipse(w, seed + 2, small, small, _crossing(w, h, frames, -0.07 * w, 0.01 * h, (0.55, 0.24))),
+    ]
+
+
+def _occluder(w: int, h: int, frames: int, seed: int) -> list[Layer]:
+    pan = (-0.015 * w, 0.0)
+    radius = 0.22 * min(w, h)
+    post = Layer(
+        _texture(w, seed + 2, (210, 210, 200)),
+        _glide((0.62 * w, 0), pan),
+        lambda q: (np.abs(q[..., 0]) < 0.07 * w).astype(float),
+    )
+    return [
+        _background(w, seed, _glide((0, 0), pan)),
+        _ellipse(w, seed + 1, radius, radius, _crossing(w, h, frames, 0.05 * w, 0.0)),
+        post,
+    ]
+
+
+def _deforming(w: int, h: int, frames: int, seed: int) -> list[Layer]:
+    radius = 0.22 * min(w, h)
+    path = _crossing(w, h, frames, 0.04 * w, 0.0)
+
+    def place(t: int) -> np.ndarray:
+        stretch = 1 + 0.2 * math.sin(0.25 * t)
+        return _affine(stretch, 1 / stretch, 0.04 * t, tuple(path(t)[:, 2]))
+
+    return [
+        _background(w, seed, _glide((0, 0), (-0.01 * w, 0))),
+        _ellipse(w, seed + 1, 1.3 * radius, 0.8 * radius, place),
+    ]
+
+
+def _tracked(w: int, h: int, _: int, seed: int) -> list[Layer]:
+    radius = 0.22 * min(w, h)
+    return [
+        _background(w, seed, _glide((0, 0), (-0.06 * w, 0.01 * h))),
+        _ellipse(w, seed + 1, radius, radius, _glide((0.5 * w, 0.5 * h), (0, 0))),
+    ]
+
+
+def _pause(w: int, h: int, frames: int, seed: int) -> list[Layer]:
+    pan, own = np.array([-0.008 * w, 0.0]), np.array([0.03 * w, 0.01 * h])
+    radius, until = 0.2 * min(w, h), 0.4 * (frames - 1)
+
+    def place(t: int) -> np.ndarray:
+        middle = np.array([0.5 * w, 0.5 * h]) + (t - until) * pan + min(t - until, 0) * own
+        return np.hstack([np.eye(2), middle[:, None]])
+
+    return [_background(w, seed, _glide((0, 0), tuple(pan))), _ellipse(w, seed + 1, radius, radius, place)]
+
+
+def _still_scene(w: int, h: int, _: int, seed: int) -> list[Layer]:
+    radius = 0.22 * min(w, h)
+    return [
+        _background(w, seed, _glide((0, 0), (0, 0))),
+        _ellipse(w, seed + 1, radius, radius, _glide((0.5 * w, 0.5 * h), (0, 0))),
+    ]
+
+
+TOYS: dict[str, Callable[[int, int, int, int], list[Layer]]] = {
+    "disc": _disc,
+    "two_objects": _two_objects,
+    "occluder": _occluder,
+    "deforming": _deforming,
+    "tracked": _tracked,
+    "pause": _pause,
+    "still": _still_scene,
+}
+
+
+def _background(w: int, seed: int, place: Placement) -> Layer:
+    return Layer(_texture(w, seed, (90, 120, 100)), place, lambda q: np.ones(q.shape[:-1]))
+
+
+def _ellipse(w: int, seed: int, across: float, down: float, place: Placement) -> Layer:
+    def alpha(q: np.ndarray) -> np.ndarray:
+        return ((q[..., 0] / across) ** 2 + (q[..., 1] / down) ** 2 < 1).astype(float)
+
+    return Layer(_texture(w, seed, (190, 90, 60)), place, alpha, is_object=True)
+
+
+def _texture(w: int, seed: int, base: tuple[int, int, int]) -> Picture:
+    """A smooth random pattern around a colour: waves of random direction, 4 to 12 pixels long in a frame 64 wide."""
+    rng = np.random.default_rng(seed)
+    length = rng.uniform(4, 12, 24) * max(1.0, w / 64)
+    angle = rng.uniform(0, math.pi, 24)
+    waves = 2 * math.pi / length[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    phase = rng.uniform(0, 2 * math.pi, 24)
+    colours = rng.normal(0, 9, (24, 1)) + rng.normal(0, 3, (24, 3))  # mostly light and dark
+
+    def picture(q: np.ndarray) -> np.ndarray:
+        return np.cos(q @ waves.T + phase) @ colours + np.array(base, float)
+
+    return picture
+
+
+def _glide(start: Sequence[float], velocity: Sequence[float]) -> Placement:
+    """Uniform motion, in pixels a frame."""
+    return lambda t: np.array([[1, 0, start[0] + t * velocity[0]], [0, 1, start[1] + t * velocity[1]]], float)
+
+
+def _crossing(w: int, h: int, frames: int, dx: float, dy: float, centre: tuple[float, float] = (0.5, 0.5)) -> Placement:
+    """Uniform motion that is at `centre`, in fractions of the frame, half-way through; slower if it would leave."""
+    half = (frames - 1) / 2
+    slow = min(1.0, 0.25 * w / max(abs(dx) * half, 1e-9), 0.25 * h / max(abs(dy) * half, 1e-9))
+    velocity = (dx * slow, dy * slow)
+    start = (centre[0] * w - half * velocity[0], centre[1] * h - half * velocity[1])
+    return _glide(start, velocity)
+
+
+def _affine(sx: float, sy: float, angle: float, centre: Sequence[float], unit: float = 1.0) -> np.ndarray:
+    """Stretch, turn, move to `centre`, then count in units of `unit` pixels."""
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return unit * np.hstack([turn @ np.diag([sx, sy]), np.array(centre, float)[:2, None]])
+
+
+def _apply(place: np.ndarray, own: np.ndarray) -> np.ndarray:
+    return own @ place[:, :2].T + place[:, 2]
+
+
+def _inverse(place: np.ndarray, where: np.ndarray) -> np.ndarray:
+    return (where - place[:, 2]) @ np.linalg.inv(place[:, :2]).T
+
+
+def _still(name: str) -> np.ndarray:
+    """One of the package's stills, RGB(A) float32."""
+    data = np.frombuffer((files("ikebook") / "datasets" / "stills" / name).read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise InputError(f"The package's picture {name} is damaged; install ikebook again.")
+    image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+    return image.astype(np.float32)
+
+
+def _sample(image: np.ndarray, wrap: bool = False) -> Picture:
+    """A picture whose centre is the layer's origin; beyond its border mirrored (`wrap`), or 0."""
+    h, w = image.shape[:2]
+    border = cv2.BORDER_REFLECT_101 if wrap else cv2.BORDER_CONSTANT
+
+    def picture(q: np.ndarray) -> np.ndarray:
+        x, y = (q[..., 0] + (w - 1) / 2).astype(np.float32), (q[..., 1] + (h - 1) / 2).astype(np.float32)
+        sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=border)
+        return sampled.reshape(*q.shape[:-1], -1).astype(float)
+
+    return picture

@@ -1,0 +1,76 @@
+"""Who computes flow: one interface, and names for those that ikebook knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ikebook.base.check import InputError
+from ikebook.base.provenance import UNTRAINED, Source, read_note
+from ikebook.flow.dis import Dis
+from ikebook.flow.farneback import Farneback
+from ikebook.flow.files import FlowFiles
+
+PROVIDERS = ("dis", "farneback", "raft", "raft-small")
+"""Who computes flow, by name; after RAFT's, a colon and weights may follow: `raft:C_T_SKHT_V2`, `raft:weights.pth`."""
+
+
+class FlowProvider(Protocol):
+    """Whatever gives the flow of a video, pair by pair, at the size it likes best."""
+
+    def describe(self) -> str:
+        """Name and options: with the frames' fingerprint, the key of the cache."""
+        ...
+
+    def pairs(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each pair of consecutive RGB frames, forward and backward displacements (h, w, 2) float32.
+
+        Displacements are (dx, dy) in pixels of the field's own size, which need not be that of the frames.
+        """
+        ...
+
+
+def is_provider(name: str | Path) -> bool:
+    """Whether `name` says who computes flow, and not where it lies."""
+    return str(name).partition(":")[0] in PROVIDERS
+
+
+def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> FlowProvider:
+    """The provider called `name` with its default options, or the one that reads the folder `name`.
+
+    Parameters
+    ----------
+    name : one of `PROVIDERS`, for RAFT with `:WEIGHTS` if others than the default ones are meant, or a folder
+    device : where networks compute
+    half : networks in half precision
+    """
+    kind, colon, weights = str(name).partition(":")
+    if name == "dis":
+        return Dis()
+    if name == "farneback":
+        return Farneback()
+    if kind in ("raft", "raft-small"):
+        from ikebook.base.weights import local
+        from ikebook.flow.raft import DEFAULT, WEIGHTS, Raft, RaftOptions
+
+        model = "raft_small" if kind == "raft-small" else "raft_large"
+        local(weights if colon else DEFAULT, WEIGHTS[model])  # whether there are such weights
+        return Raft(RaftOptions(model=model, weights=weights if colon else DEFAULT, half=half), device)
+    folder = Path(name)
+    if not folder.is_dir():
+        raise InputError(
+            f"flow is {str(name)!r}; expected {', '.join(PROVIDERS)} or a folder with forward/*.flo and backward/*.flo."
+        )
+    return FlowFiles(folder)
+
+
+def flow_source(name: str, role: str = "flow") -> Source:
+    """Who computes the flow that `name` stands for, and what taught them; for a folder, what its `source.json` says."""
+    if is_provider(name):
+        chosen = provider(name)
+        known = getattr(chosen, "source", None)
+        return known(role) if known is not None else Source(role=role, name=name, supervision=UNTRAINED)
+    return read_note(Path(name), role, name)

@@ -1,0 +1,96 @@
+"""Which eigenvector is the object, and its sign. Ours: the paper takes the principal one (Eq. 1), and says nothing of signs.
+
+An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by the
+correlation with maps that are large on the object: the motion saliency, or what the last cycle has found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ikebook.base.arrays import Array, extent, tensor
+from ikebook.base.compute import Compute
+from ikebook.flow.fields import Flow
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.saliency import SaliencyOptions, clip_saliency
+from ikebook.matrix.features import Cue
+from ikebook.solvers.pairs import Eigenpairs
+from ikebook.video.clip import Clip
+
+CANDIDATES = 0.5
+"""Eigenvectors whose eigenvalue is at least this share of the largest may be the object."""
+
+CONTRAST = 1e-5
+"""Squared length of a unit vector, less its mean in each frame, below which no more than rounding is left of it."""
+
+
+def reference_maps(
+    clip: Clip, flows: Sequence[Flow], saliency: Tensor | Array | None, cues: Sequence[Cue], compute: Compute
+) -> Tensor | Array:
+    """Maps (m, h, w) that are large on what moves, to choose eigenvectors and their signs by.
+
+    The saliency among the features; for presets without it, the distance from the dominant motion. Where that is the same
+    everywhere, as nothing moves, the first cue that is large on objects has to say what is object.
+    """
+    if saliency is None:
+        saliency = clip_saliency(clip, flows, SaliencyOptions(contrast=False, guide_radius=0), compute)
+    low, high = extent(saliency)
+    return next((cue.maps for cue in cues if cue.on_object), saliency) if low == high else saliency
+
+
+def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:
+    """Which eigenvector is the object, from 0, and the sign, 1 or -1, that makes it positive there.
+
+    Parameters
+    ----------
+    pairs : at least one
+    reference : (m, h, w), large on the object
+    options : `masks.object` says whether any but the principal one may be chosen
+    """
+    return choose_by(pairs.values, likeness(pairs, reference), options)
+
+
+def choose_by(values: Tensor, likeness: Tensor, options: GraphOptions) -> tuple[int, int]:
+    """`choose`, from eigenvalues (r,) and the likeness (r,) of their vectors to the object."""
+    if options.masks.object == "principal":
+        chosen = 0
+    else:
+        candidates = values >= CANDIDATES * values[0]
+        chosen = int(torch.where(candidates, likeness.abs(), -1.0).argmax())
+    if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
+        return chosen, 1
+    return chosen, 1 if likeness[chosen] >= 0 else -1
+
+
+def likeness(pairs: Eigenpairs, reference: Tensor | Array) -> Tensor:
+    """The correlation of each eigenvector with maps (m, h, w), frame by frame about their means; (r,) float64."""
+    sums, products = (
+        pairs.volumes.products(about_means(reference, pairs.volumes.device)).cpu().unbind(-1)
+    )  # each (m, r)
+    return correlation(sums, products, reference.shape[1] * reference.shape[2])
+
+
+def about_means(reference: Tensor | Array, device: torch.device) -> Callable[[range], Tensor]:
+    """Gives, for consecutive frames, a map of ones and the reference less its mean in each frame, (b, 2, h, w) float64."""
+
+    def maps(frames: range) -> Tensor:
+        salient = tensor(reference[frames.start : frames.stop]).to(device, torch.float64)
+        return torch.stack([torch.ones_like(salient), salient - salient.mean(dim=(1, 2), keepdim=True)], dim=1)
+
+    return maps
+
+
+def correlation(sums: Tensor, products: Tensor, pixels: int) -> Tensor:
+    """`likeness`, but for a common factor, from what it depends on; (r,).
+
+    Parameters
+    ----------
+    sums, products : (m, r)
+        Of each unit eigenvector in each frame: the sum of its labels, and their product with the centred reference.
+    pixels : of a frame
+    """
+    contrast = 1 - (sums**2).sum(0) / pixels
+    return torch.where(contrast > CONTRAST, products.sum(0) / contrast.clamp_min(CONTRAST).sqrt(), 0.0)

@@ -1,0 +1,223 @@
+"""The Graph Module (Sec. 4): a clip and its flow in, the main object's soft masks out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from ikebook.base import check
+from ikebook.base.arrays import Array
+from ikebook.base.compute import Compute
+from ikebook.flow import Flow, known_flow
+from ikebook.graph.choice import choose, reference_maps
+from ikebook.graph.masks import soft_masks, stable_threshold
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.result import GraphResult
+from ikebook.graph.saliency import clip_saliency
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
+from ikebook.matrix.motion import MotionMatrix
+from ikebook.matrix.projection import Projection
+from ikebook.solvers.methods import solve
+from ikebook.solvers.pairs import Eigenpairs, reachable
+from ikebook.video.clip import Clip, as_clip
+
+
+def build(
+    clip: Clip,
+    flow: Flow | str | None = None,
+    *,
+    cues: Sequence[Cue] = (),
+    feature_flow: Flow | str | None = None,
+    options: GraphOptions | None = None,
+    compute: Compute | None = None,
+) -> FeatureMotion:
+    """The space-time graph's matrix A = PMP, implicit (Sec. 4.2).
+
+    Parameters
+    ----------
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it (see `ikebook.provider`). By default OpenCV's DIS.
+    cues : sequence of Cue
+        More node features, maps (m, h, w) each.
+    feature_flow : Flow or str, optional
+        A second flow of the clip: M comes from `flow` alone, F from both (Sec. 7.2, Table 1). The saliency is the mean of
+        both flows'; displacements, where they are asked for, are collected along each flow's own chains.
+    options : GraphOptions, optional
+        A preset, or your own.
+    compute : Compute, optional
+        Device, dtype and memory. By default the CPU, float32, and as much memory as there is.
+
+    Returns
+    -------
+    FeatureMotion
+        A, n x n with n = m h w. `matrix.motion` is M, `matrix.projection` P, `matrix.features` F, and `matrix.saliency` the
+        motion saliency (m, h, w) among the features, or None.
+
+    Raises
+    ------
+    InputError
+        If clip, flow and cues do not fit each other, or an argument is of another kind; one line says how to mend it.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> ikebook.build(made.clip, made.flow)
+    FeatureMotion(1280 x 1280, float32)
+    """
+    clip, o, compute = _arguments(clip, options, compute)
+    return _matrix(clip, _flows(clip, flow, feature_flow, compute), checked_cues(cues), o, compute)
+
+
+def segment(
+    clip: Clip,
+    flow: Flow | str | None = None,
+    *,
+    cues: Sequence[Cue] = (),
+    feature_flow: Flow | str | None = None,
+    start: np.ndarray | Tensor | None = None,
+    reference: Tensor | Array | None = None,
+    options: GraphOptions | None = None,
+    compute: Compute | None = None,
+) -> GraphResult:
+    """Find the main object: the leading eigenvector of A (Eq. 1), as soft masks and a threshold.
+
+    The clip's masks, if it has any, are not looked at.
+
+    Parameters
+    ----------
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it (see `ikebook.provider`). By default OpenCV's DIS,
+        computed anew in each call: keep what `ikebook.compute_flow` gives, to segment a clip more than once.
+    cues : sequence of Cue
+        More node features, maps (m, h, w) each (Sec. 7.3).
+    feature_flow : Flow or str, optional
+        A second flow of the clip, for F alone; see `ikebook.build`.
+    start : (m, h, w), optional
+        x(0), labels or masks, for the solvers that need one, in place of that in the options.
+    reference : (m, h, w), optional
+        Maps that are large on the object: they settle which eigenvector it is, and its sign. By default the motion saliency.
+    options : GraphOptions, optional
+        A preset, or your own.
+    compute : Compute, optional
+        Device, dtype and memory. By default the CPU, float32, and as much memory as there is.
+
+    Returns
+    -------
+    GraphResult
+        `masks` (m, h, w) bool, `soft` (m, h, w) in [0, 1], eigenpairs, and all else.
+
+    Raises
+    ------
+    InputError
+        If clip, flow and cues do not fit each other, or an argument is of another kind; one line says how to mend it.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> ikebook.segment(made.clip, made.flow).masks.shape
+    (5, 16, 16)
+    """
+    clip, o, compute = _arguments(clip, options, compute)
+    cues = checked_cues(cues)
+    begin = time.perf_counter()
+    flows = _flows(clip, flow, feature_flow, compute)
+    known = time.perf_counter()
+    matrix = _matrix(clip, flows, cues, o, compute)
+    built = time.perf_counter()
+    pairs = solve(matrix, o.solver, start=start)
+    solved = time.perf_counter()
+    chosen, sign = 0, 1
+    if len(pairs.values):
+        if reference is None:
+            chosen, sign = choose(pairs, reference_maps(clip, flows, matrix.saliency, cues, compute), o)
+        else:
+            check.shape("reference", reference, (len(clip), clip.size[1], clip.size[0]))
+            chosen, sign = choose(pairs, reference, o)
+    soft = _soft(clip, pairs, chosen, sign, o, compute)
+    threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
+    seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}
+    if not isinstance(flow, Flow):
+        seconds = {"flow": known - begin} | seconds
+    return GraphResult(
+        soft=soft,
+        threshold=threshold,
+        pairs=pairs,
+        chosen=chosen,
+        sign=sign,
+        saliency=matrix.saliency,
+        seconds=seconds,
+        warnings=_warnings(pairs, chosen, reference is None, reachable(o.solver.tolerance, matrix.dtype)),
+        matrix=matrix,
+    )
+
+
+def _arguments(clip: Clip, options: GraphOptions | None, compute: Compute | None) -> tuple[Clip, GraphOptions, Compute]:
+    """What all entrances have in common, checked, with defaults."""
+    return (
+        as_clip(clip),
+        check.or_default("options", options, GraphOptions, "such as ikebook.preset('paper')"),
+        check.or_default("compute", compute, Compute, "such as ikebook.Compute(dtype=torch.float64)"),
+    )
+
+
+def _flows(clip: Clip, flow: Flow | str | None, feature_flow: Flow | str | None, compute: Compute) -> list[Flow]:
+    """The flow of M, and a second one of F if there is one."""
+    flows = [known_flow(clip, flow, memory=compute.memory)]
+    if feature_flow is not None:
+        flows.append(known_flow(clip, feature_flow, "feature_flow", memory=compute.memory))
+    return flows
+
+
+def _matrix(
+    clip: Clip, flows: Sequence[Flow], cues: Sequence[Cue], options: GraphOptions, compute: Compute
+) -> FeatureMotion:
+    """A, and the motion saliency with it."""
+    saliency = None
+    if options.saliency is not None:
+        saliency = clip_saliency(clip, flows, options.saliency, compute)
+        cues = [Cue(name="saliency", maps=saliency), *cues]
+    own = flows if options.features.displacements else flows[:1]
+    chains = [MotionChains(one, options.chains, compute=compute) for one in own]
+    features = FeatureMatrix(chains[0], options.features, cues, further=chains[1:])
+    motion = MotionMatrix(chains[0], options.motion)
+    return FeatureMotion(motion, Projection(features, options.projection), saliency=saliency)
+
+
+def _soft(clip: Clip, pairs: Eigenpairs, chosen: int, sign: int, options: GraphOptions, compute: Compute) -> Array:
+    """The soft masks of an eigenvector; empty ones where there is none."""
+    if len(pairs.values) == 0:
+        empty = np.zeros((clip.size[1], clip.size[0]), np.float32)
+        return compute.memory.array((empty for _ in range(len(clip))), len(clip))
+    masks = (
+        mask
+        for labels in pairs.volumes.frames([chosen])
+        for mask in soft_masks(sign * labels[0], options.masks).float().cpu().numpy()
+    )
+    return compute.memory.array(masks, len(clip))
+
+
+def _warnings(pairs: Eigenpairs, chosen: int, by_motion: bool, tolerance: float) -> list[str]:
+    """What a user should know of the eigenvector, one sentence each."""
+    if len(pairs.values) == 0:
+        return ["Nothing moves against the scene: there is no eigenvector, and the masks are empty."]
+    found = []
+    if chosen != 0:
+        reference = "the motion saliency" if by_motion else "what the last cycle found"
+        found.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {reference}.")
+    if (residual := float(pairs.residuals[chosen])) > tolerance:
+        found.append(
+            f"The {pairs.method} solver stopped at a residual of {residual:.1e}, above its tolerance of {tolerance:.1e}. "
+            "Use the exact solver, or more iterations."
+        )
+    return found

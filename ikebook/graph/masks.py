@@ -1,0 +1,72 @@
+"""From labels to masks (Sec. 4.4): soft masks frame by frame, and one threshold for the clip."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ikebook.base import check
+from ikebook.base.arrays import Array, chunks
+from ikebook.base.check import require
+
+BINS = 200
+"""Of the values of soft masks, when a threshold is looked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions:
+    object: str = "salient"  # the leading eigenvector that is closest to the motion saliency, or the "principal" one
+    map: str = "median"  # to [0, 1] in each frame: from its "median" to its `top` quantile, or from least to greatest
+    # ("minmax")
+    top: float = 0.995  # quantile of a frame's labels that becomes 1
+    threshold: float | str = "stable"  # of the masks: a number, or where the masks' area over the clip changes least
+
+    def __post_init__(self) -> None:
+        check.one_of("MaskOptions.object", self.object, ["salient", "principal"])
+        check.one_of("MaskOptions.map", self.map, ["median", "minmax"])
+        check.number("MaskOptions.top", self.top, above=0.5)
+        require(self.top <= 1, f"MaskOptions.top is {self.top}; expected 1 or less.")
+        if self.threshold != "stable":
+            check.number("MaskOptions.threshold", self.threshold, at_least=0)
+
+
+def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:
+    """Labels (m, h, w) to soft masks in [0, 1], frame by frame; a frame without contrast has an empty one."""
+    o = options or MaskOptions()
+    frames = labels.flatten(1)
+    if o.map == "minmax":
+        low, high = frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
+    else:
+        low = frames.median(1, keepdim=True).values
+        high = frames.kthvalue(math.ceil(o.top * frames.shape[1]), dim=1, keepdim=True).values
+    spread = torch.where(high > low, high - low, torch.full_like(high, torch.inf))
+    return ((frames - low) / spread).clamp(0, 1).view_as(labels)
+
+
+def stable_threshold(soft: Tensor | Array) -> float:
+    """The threshold around which the masks' area over the clip changes least, in proportion.
+
+    The idea of maximally stable extremal regions (Matas et al., BMVC 2002, doi:10.5244/C.16.36), for a whole clip:
+    the t between 0.2 and 0.85 for which area(t + 0.1) / area(t - 0.1) is greatest.
+    """
+    return stable(area_counts(soft))
+
+
+def area_counts(soft: Tensor | Array) -> Tensor:
+    """How many pixels have which value, (200,) float64, from 0 to 1: counts of a clip's parts add up to those of the clip."""
+    counts = sum(torch.histc(part.float(), BINS, 0.0, 1.0).cpu().double() for part in chunks(soft))
+    assert isinstance(counts, Tensor)
+    return counts
+
+
+def stable(counts: Tensor) -> float:
+    """The threshold of `stable_threshold`, from `area_counts`."""
+    reach = 0.1
+    area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / BINS
+    steps = round(reach * BINS)
+    candidates = torch.arange(round(0.2 * BINS), round(0.85 * BINS) + 1)
+    ratios = (area[candidates + steps] + 1) / (area[candidates - steps] + 1)
+    return float(candidates[int(ratios.argmax())]) / BINS

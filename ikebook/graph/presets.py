@@ -1,0 +1,135 @@
+"""Everything the Graph Module can be told, in named sets of options, and one option at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from ikebook.base import check
+from ikebook.base.check import require
+from ikebook.graph.masks import MaskOptions
+from ikebook.graph.saliency import SaliencyOptions
+from ikebook.matrix.chains import ChainOptions
+from ikebook.matrix.features import FeatureOptions
+from ikebook.matrix.motion import MotionOptions
+from ikebook.matrix.projection import ProjectionOptions
+from ikebook.solvers.pairs import SolverOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """Everything the Graph Module can be told, one group for each of its parts."""
+
+    chains: ChainOptions = field(default_factory=ChainOptions)
+    motion: MotionOptions = field(default_factory=MotionOptions)
+    saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)  # None: not among the features
+    # The saliency alone: beside it, displacements bring in the camera's motion (tests/experiments/ablation.py).
+    features: FeatureOptions = field(default_factory=FeatureOptions)
+    projection: ProjectionOptions = field(default_factory=ProjectionOptions)
+    solver: SolverOptions = field(default_factory=SolverOptions)
+    masks: MaskOptions = field(default_factory=MaskOptions)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All options as plain values, for a summary."""
+        return asdict(self)
+
+
+PRESETS = {
+    # Ours: the same graph, solved exactly, on a feature that knows the dominant motion.
+    "default": GraphOptions(),
+    # The paper as printed: each pair of joined nodes once, raw displacements, one P, L2, random start.
+    "paper": GraphOptions(
+        motion=MotionOptions(edges="union"),
+        saliency=None,
+        features=FeatureOptions(displacements=True, center="none"),
+        solver=SolverOptions(method="power"),
+        masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
+    ),
+    # What the authors' program does, from a description of it: another M, one P for each frame, and a rule that is not
+    # linear in place of the L2 norm.
+    "released": GraphOptions(
+        chains=ChainOptions(border="pass", links="corners"),
+        motion=MotionOptions(self_loop=1.0),
+        saliency=None,
+        features=FeatureOptions(
+            displacements=True, center="none", scale="minmax", bias=True, ends="hold", cue_window=1
+        ),
+        projection=ProjectionOptions(scope="frame", ridge=100.0),
+        solver=SolverOptions(method="power", normalisation="minmax", iterations=20, start="same"),
+        masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
+    ),
+}
+"""Named sets of options: `default` (ours), `paper` (as printed), `released` (as the authors' program runs)."""
+
+
+def preset(name: str) -> GraphOptions:
+    """The preset called `name`."""
+    check.one_of("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+Options = TypeVar("Options")
+
+
+def override(options: Options, *assignments: str) -> Options:
+    """Options with some of them set from texts, as `--set` takes them: "motion.radius=10", "saliency=none".
+
+    Options of one group are set at once, so that those that depend on each other may come in any order.
+
+    >>> override(GraphOptions(), "motion.radius=10", "motion.sigma=3").motion
+    MotionOptions(radius=10, sigma=3.0, edges='count', self_loop=0.0)
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for assignment in assignments:
+        group = group_of(assignment, groups(options))
+        path, _, text = assignment.partition("=")
+        name = path.partition(".")[2]
+        if path == "saliency":
+            require(text == "none", f"{assignment!r}: only saliency=none switches a whole group, off.")
+            options = replace(options, saliency=None)  # type: ignore[type-var]
+            changes.pop(group, None)
+            continue
+        part = getattr(options, group)
+        require(part is not None, f"{assignment!r} sets an option of {group}, which is switched off here.")
+        names = [f.name for f in fields(part)]
+        require(name in names, f"{assignment!r}: {group} has no option {name!r}; it has {', '.join(names)}.")
+        changes.setdefault(group, {})[name] = _value(text, get_type_hints(type(part))[name], assignment)
+    parts = {group: replace(getattr(options, group), **change) for group, change in changes.items()}
+    return replace(options, **parts)  # type: ignore[type-var]
+
+
+def groups(options: Any) -> list[str]:
+    """Names of the groups that options come in."""
+    return [
+        f.name for f in fields(options) if getattr(options, f.name) is None or is_dataclass(getattr(options, f.name))
+    ]
+
+
+def group_of(assignment: str, known: Sequence[str]) -> str:
+    """The group, one of `known`, of which a text such as "motion.radius=10" sets an option."""
+    path, equals, _ = assignment.partition("=")
+    group = path.partition(".")[0]
+    require(
+        bool(equals) and group in known,
+        f"{assignment!r} sets no option; expected GROUP.OPTION=VALUE, where GROUP is one of {', '.join(known)}.",
+    )
+    return group
+
+
+def _value(text: str, kind: Any, assignment: str) -> bool | float | str | tuple[Any, ...]:
+    """A text as a value of an option's type."""
+    if get_origin(kind) is tuple:
+        return tuple(_value(part, get_args(kind)[0], assignment) for part in text.split(","))
+    kinds = getattr(kind, "__args__", (kind,))
+    if bool in kinds:
+        require(text in ("true", "false"), f"{assignment!r}: expected true or false.")
+        return text == "true"
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    require(str in kinds, f"{assignment!r}: expected a {'whole number' if int in kinds else 'number'}.")
+    return text

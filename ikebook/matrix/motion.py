@@ -1,0 +1,208 @@
+"""The motion matrix M: which nodes motion chains join, and how strongly (Sec. 4.1).
+
+With C the n x n matrix of outgoing chains, C[a, b] = k(a, b) for each time that the chain from a meets b within p
+steps, forward or backward, k(a, b) = exp(-dt^2 / (2 sigma^2)):
+
+- `edges="count"`: M = C + C'. Every chain votes both ways (Alg. 2), so a pair that is joined by its forward and by its
+  backward chain counts twice.
+- `edges="union"`: M[a, b] = k(a, b) if at least one chain joins a and b (the definition in Sec. 4.1). The same sum
+  C + C', with C[a, b] halved where the backward chain from b meets a again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ikebook.base import check
+from ikebook.base.check import require
+from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Trace
+from ikebook.matrix.operator import LinearOperator
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionOptions:
+    radius: int = 15  # p: steps that chains are followed, each way, frames
+    sigma: float = 4.0  # of the Gaussian k(a, b) of the time between two nodes, frames
+    edges: str = "count"  # "count" every chain's vote, or "union": joined or not
+    self_loop: float = 0.0  # weight of an edge from each node to itself
+
+    def __post_init__(self) -> None:
+        check.whole("MotionOptions.radius", self.radius, at_least=1)
+        check.number("MotionOptions.sigma", self.sigma, above=0)
+        check.one_of("MotionOptions.edges", self.edges, ["count", "union"])
+        check.number("MotionOptions.self_loop", self.self_loop, at_least=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of C that belong to b consecutive frames and one direction.
+
+    The chain of cell a of the i-th frame meets cell `cells[k-1, l, i, a]` (int32) after k steps, at the l-th of its links,
+    in frame `frames[i] + direction * k`, with the weight `weights[k-1, 0, 0 or i, 0 or a]`. Where there is no such frame,
+    that cell is 0, on the border.
+    """
+
+    frames: range
+    direction: int
+    cells: Tensor
+    weights: Tensor
+
+    def first(self, slots: int) -> Tensor:
+        """The first cell of the frames that each step leads to, (steps, 1, b, 1) int32, where frame j has slot j % slots."""
+        device, cells = self.cells.device, self.cells.shape[-1]
+        k = torch.arange(1, len(self.cells) + 1, dtype=torch.int32, device=device)[:, None, None, None]
+        frames = torch.arange(self.frames.start, self.frames.stop, dtype=torch.int32, device=device)[:, None]
+        return (frames + self.direction * k) % slots * cells
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """What is known once some frames have arrived: their own chains, and the rows of C that they complete.
+
+    Of the frames before `complete`, all rows have come by now, and all rows that lead to them.
+    """
+
+    trace: Trace
+    rows: list[Rows]
+    complete: int
+
+
+class MotionMatrix(LinearOperator):
+    """M, symmetric and non-negative, n x n with n = m*h*w; nodes are counted frame by frame, row by row.
+
+    Its diagonal is `self_loop`, so with the default M is indefinite: its trace is 0. (Sec. 4.1 calls it positive
+    semi-definite.)
+    """
+
+    def __init__(self, chains: MotionChains, options: MotionOptions | None = None) -> None:
+        self.chains = chains
+        self.options = options or MotionOptions()
+        require(
+            self.options.edges == "count" or chains.options.links == "nearest",
+            'edges="union" needs links="nearest": with four links a point, no chain joins just two nodes.',
+        )
+        require(
+            self.slots * chains.grid.cells < 2**31,
+            f"radius is {self.options.radius} at {chains.grid.w}x{chains.grid.h}: so many frames of so many pixels are more "
+            "than can be counted; use a smaller radius or size.",
+        )
+        nodes = chains.frames * chains.grid.pixels
+        super().__init__((nodes, nodes), chains.dtype, chains.device)
+
+    def kernel(self) -> Tensor:
+        """k(a, b) for nodes 1, ..., p frames apart, as far as the clip reaches, (min(p, m-1),)."""
+        dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
+        return torch.exp(-(dt**2) / (2 * self.options.sigma**2))
+
+    @property
+    def slots(self) -> int:
+        """Frames that all rows of an arrival lead to or come from: whoever keeps so many has what `stream` asks for.
+
+        Those of one batch and the p before, in whole batches.
+        """
+        batch = self.chains.batch
+        reach = min(self.options.radius, self.chains.frames - 1)
+        return (-(-reach // batch) + 1) * batch
+
+    def stream(self, keep: int = 0, part: range | None = None) -> Iterator[Arrival]:
+        """The rows of C, as frames arrive batch by batch.
+
+        When frame j arrives, its rows behind are complete, and so are the rows ahead of frame j-p (at the clip's end,
+        those of all frames left). Whoever keeps the last `slots` frames has all that these rows lead to.
+
+        Parameters
+        ----------
+        keep : steps whose positions the arrivals' traces hold, for whoever reads features along the chains
+        part : only the rows of these frames; the p frames before and after arrive too, as rows lead to them
+        """
+        p, chains = self.options.radius, self.chains
+        part = range(chains.frames) if part is None else part
+        arriving = range(max(0, part.start - p), min(chains.frames, part.stop + p))
+        waiting: list[Rows] = []  # rows ahead
+        for frames in chains.batches(arriving, (part.start, part.stop)):
+            trace = chains.trace(frames, max(p, keep), keep)
+            behind, ahead = self._rows(trace, BEHIND), self._rows(trace, AHEAD)
+            waiting.append(ahead)
+            if self.options.edges == "union":
+                self._halve_mutual(behind, waiting)
+            last = frames.stop == arriving.stop
+            complete = [rows for rows in waiting if last or rows.frames[-1] + p < frames.stop]
+            waiting = waiting[len(complete) :]
+            rows = [rows for rows in (behind, *complete) if len(rows.cells) and rows.frames[0] in part]
+            yield Arrival(trace, rows, waiting[0].frames.start if waiting else arriving.stop)
+
+    def _rows(self, trace: Trace, direction: int) -> Rows:
+        cells = trace.met[direction][: self.options.radius]  # (steps, links, b, cells)
+        weights = self.kernel()[: len(cells), None, None, None]
+        if self.options.edges == "union":
+            weights = weights.repeat(1, 1, *cells.shape[2:])
+        return Rows(trace.frames, direction, cells, weights)
+
+    def _halve_mutual(self, behind: Rows, waiting: list[Rows]) -> None:
+        """Halve the weights, in place, of pairs of nodes that two chains join: one behind, and one ahead that waits."""
+        own = torch.arange(self.chains.grid.cells, dtype=torch.int32, device=self.device)
+        ahead = {frame: (rows, i) for rows in waiting for i, frame in enumerate(rows.frames)}
+        for i, frame in enumerate(behind.frames):
+            for k in range(1, len(behind.cells) + 1):
+                if frame - k in ahead:
+                    rows, j = ahead[frame - k]
+                    there, back = rows.cells[k - 1, 0, j], behind.cells[k - 1, 0, i]
+                    # Products, and no assignment to a selection, whose size a GPU would have to report first.
+                    rows.weights[k - 1, 0, j] *= 1 - 0.5 * (back.index_select(0, there) == own).to(self.dtype)
+                    behind.weights[k - 1, 0, i] *= 1 - 0.5 * (there.index_select(0, back) == own).to(self.dtype)
+
+    def propagate(self, labels: Iterator[Tensor]) -> Iterator[Tensor]:
+        """M x frame by frame, (cells,), from x frame by frame, (cells,) with 0 on the border.
+
+        Holds `slots` frames of either. The rows of C gather votes from where the chains lead, those of C' cast votes there.
+        """
+        grid, slots, loop = self.chains.grid, self.slots, self.options.self_loop
+        x = torch.zeros(slots, grid.cells, dtype=self.dtype, device=self.device)
+        votes = torch.zeros_like(x)
+        done = 0
+        for arrival in self.stream():
+            frames = arrival.trace.frames
+            for frame in frames:
+                x[frame % slots] = next(labels)
+                votes[frame % slots] = loop * x[frame % slots]
+            for rows in arrival.rows:
+                own = slice(rows.frames[0] % slots, rows.frames[0] % slots + len(rows.frames))
+                for cells, weight in zip(rows.cells + rows.first(slots), rows.weights, strict=True):
+                    for link in cells:  # (b, cells)
+                        votes[own] += x.flatten().index_select(0, link.flatten()).view_as(link) * weight[0]
+                        votes.view(-1).index_add_(0, link.flatten(), (x[own] * weight[0]).flatten())
+            yield from (votes[frame % slots].clone() for frame in range(done, arrival.complete))
+            done = arrival.complete
+
+    def _matvec(self, x: Tensor) -> Tensor:
+        grid = self.chains.grid
+        labels = grid.pad(x.view(self.chains.frames, grid.h, grid.w))  # (m, cells)
+        return torch.cat([grid.crop(votes).flatten() for votes in self.propagate(iter(labels))])
+
+    def outgoing(self) -> Tensor:
+        """C, the n x n matrix of outgoing chains, for toys: in row a, what the two chains from node a meet."""
+        self._check_dense()
+        chains, n = self.chains, self.shape[0]
+        kernel = self.kernel()
+        outgoing = torch.zeros(n, n, dtype=self.dtype, device=self.device)
+        own = torch.arange(chains.grid.cells, device=self.device)
+        for frame in range(chains.frames):
+            trace = chains.trace(frame, self.options.radius)
+            a = chains.nodes(own, frame)
+            for step in (*trace.ahead, *trace.behind):
+                for cells in chains.links(step)[:, 0]:
+                    b = chains.nodes(cells, frame + step.offset)
+                    met = (a >= 0) & (b >= 0)
+                    outgoing[a[met], b[met]] += kernel[abs(step.offset) - 1]
+        return outgoing
+
+    def _dense(self) -> Tensor:
+        outgoing = self.outgoing()
+        # With one link a point, C[a, b] is k(a, b) or 0: the larger of C[a, b] and C[b, a] says whether any chain joins them.
+        matrix = outgoing + outgoing.T if self.options.edges == "count" else torch.maximum(outgoing, outgoing.T)
+        matrix.diagonal().add_(self.options.self_loop)
+        return matrix

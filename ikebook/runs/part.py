@@ -1,0 +1,243 @@
+"""One part of a long video, and the four rounds that it goes through; `ikebook.runs.parts` joins what they find.
+
+A part of n frames looks p + q frames beyond its ends: its *halo*. It finds flow and evidence there in the files of its
+neighbours, which lie in OUT/parts until all is done, as does what each round has given back: asked again, it is only read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ikebook.base.check import require
+from ikebook.base.compute import Compute
+from ikebook.base.files import atomic, write_mask, write_soft
+from ikebook.base.progress import Progress, silent
+from ikebook.flow import Flow, FlowFiles
+from ikebook.flow.compute import fields_of
+from ikebook.graph.choice import about_means
+from ikebook.graph.masks import area_counts, soft_masks
+from ikebook.graph.presets import GraphOptions
+from ikebook.graph.result import enlarge
+from ikebook.graph.saliency import batch_size, evenly, evidence_of, map_of
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.features import Cue, FeatureMatrix
+from ikebook.matrix.motion import MotionMatrix
+from ikebook.matrix.operator import full_precision
+from ikebook.runs.results import is_held
+from ikebook.runs.run import RunOptions
+from ikebook.solvers.exact import reduce
+from ikebook.solvers.pairs import SpannedVolumes
+from ikebook.video.clip import ImageFolder, VideoFile, image_files, names_of, resize_area
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Frames `start` to before `stop` of a video of `frames` frames, and where all of it lies."""
+
+    path: Path
+    out: Path
+    token: str
+    frames: int
+    start: int
+    stop: int
+    every: int  # frames of each part
+    size: tuple[int, int]
+    options: RunOptions
+
+    @property
+    def frame_range(self) -> range:
+        """The part's frames, counted in the video."""
+        return range(self.start, self.stop)
+
+    @property
+    def graph(self) -> GraphOptions:
+        """The options of the one graph that there is."""
+        return self.options.cycle.graph
+
+    @property
+    def reach(self) -> int:
+        """q: steps of the chains that features are taken from."""
+        return self.graph.features.reach(cues=True)
+
+    def compute(self) -> Compute:
+        """Where this worker computes."""
+        return Compute(device=self.options.torch_device())
+
+    def around(self, halo: int) -> range:
+        """The part's frames and `halo` more on either side, as far as there are."""
+        return range(max(0, self.start - halo), min(self.frames, self.stop + halo))
+
+    def within(self, frames: range) -> range:
+        """The part's frames, counted from the first of `frames`."""
+        return range(self.start - frames.start, self.stop - frames.start)
+
+    def batches(self, frames: range, first: int = 0) -> Iterator[range]:
+        """Frames as the saliency takes them at a time, counted from `first`."""
+        size = batch_size(self.compute(), self.size)
+        for start in range(frames.start, frames.stop, size):
+            yield range(start - first, min(start + size, frames.stop) - first)
+
+    def file(self, name: str, start: int | None = None) -> Path:
+        """A file of this part, or of the one that begins at `start`."""
+        return self.out / "parts" / f"{self.start if start is None else start:09d}-{name}.npy"
+
+
+def find_evidence(part: Part, progress: Progress = silent) -> dict[str, np.ndarray]:
+    """First round: frames, flow and motion evidence to files; values (k,) for the quantile of the distance."""
+
+    def work() -> dict[str, np.ndarray]:
+        around, options, compute = part.around(1), part.graph.saliency, part.compute()
+        assert options is not None
+        ticks = iter(progress("flow", len(around) - 1))
+        fields = []
+        for pair in fields_of(
+            _provider(part, around), frames_of(part.path, around), part.size, _names(part.path, around)
+        ):
+            fields.append(pair)
+            next(ticks, None)
+        flow = Flow(forward=np.stack([one for one, _ in fields]), backward=np.stack([one for _, one in fields]))
+        batches = part.batches(part.frame_range, around.start)
+        evidence = np.concatenate([evidence_of(flow, frames, options, compute).cpu().numpy() for frames in batches])
+        frames = np.stack([resize_area(frame, part.size) for frame in frames_of(part.path, part.frame_range)])
+        _save(part.file("frames"), frames)
+        pairs = slice(part.start - around.start, min(part.stop, part.frames - 1) - around.start)
+        _save(part.file("flow"), np.stack([flow.forward[pairs], flow.backward[pairs]], axis=1))  # (n, 2, h, w, 2)
+        _save(part.file("evidence"), evidence)  # (n, 2, h, w)
+        pixels = part.size[0] * part.size[1]
+        return {"picked": evenly(evidence[:, 0], part.start * pixels, part.frames * pixels).astype(np.float64)}
+
+    return _once(part, "1", work)
+
+
+def sum_up(task: tuple[Part, float], progress: Progress = silent) -> dict[str, np.ndarray]:
+    """Second round: F'F and F'MF, (d, d), and in each frame F_i' times ones and the centred saliency, (n, d, 2)."""
+    part, scale = task
+
+    def work() -> dict[str, np.ndarray]:
+        around = part.around(part.graph.motion.radius + part.reach)
+        saliency = _saliency(part, around, scale)
+        _save(part.file("saliency"), saliency)
+        motion, features = _matrices(part, around, saliency)
+        inside = part.within(around)
+        with full_precision():
+            reduced = reduce(motion, features, inside)
+        sums = features.inner(about_means(saliency, features.device), inside)
+        found = {"gram": reduced.gram, "motion": reduced.motion, "sums": sums}
+        return {name: values.cpu().numpy() for name, values in found.items()}
+
+    return _once(part, "2", work)
+
+
+def label(task: tuple[Part, np.ndarray], progress: Progress = silent) -> dict[str, np.ndarray]:
+    """Third round: soft masks from weights (d,) of F's columns, to a file; how many pixels have which value, (200,)."""
+    part, weights = task
+
+    def work() -> dict[str, np.ndarray]:
+        around, halo = part.around(part.graph.motion.radius + part.reach), part.around(part.reach)
+        saliency = _load(part.file("saliency"))[halo.start - around.start : halo.stop - around.start]
+        _, features = _matrices(part, halo, saliency)
+        vector = SpannedVolumes(features, torch.from_numpy(weights)[None, :, None], part.within(halo))  # (1, d, 1)
+        soft = np.concatenate(
+            [soft_masks(labels[0], part.graph.masks).float().cpu().numpy() for labels in vector.frames()]
+        )
+        _save(part.file("soft"), soft)
+        return {"counts": area_counts(soft).numpy()}
+
+    return _once(part, "3", work)
+
+
+def write(task: tuple[Part, float], progress: Progress = silent) -> dict[str, np.ndarray]:
+    """Fourth round: masks and soft masks, at the video's own size; the pixels of the object."""
+    part, threshold = task
+
+    def work() -> dict[str, np.ndarray]:
+        soft, names, pixels = _load(part.file("soft")), _names(part.path, part.frame_range), 0
+        for name, one, frame in zip(names, soft, frames_of(part.path, part.frame_range), strict=True):
+            large = enlarge(np.asarray(one), (frame.shape[1], frame.shape[0]))
+            write_soft(part.out / "soft" / f"{name}.png", large)
+            write_mask(part.out / "masks" / f"{name}.png", large > threshold)
+            pixels += int((one > threshold).sum())
+        return {"object": np.array(pixels)}
+
+    return _once(part, "4", work)
+
+
+def _once(part: Part, stage: str, work: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What a part's work finds, or what it has found before."""
+    require(is_held(part.out, part.token), f"this worker does not see {part.out} as it is now; it has to be shared.")
+    path = part.file(f"round{stage}").with_suffix(".npz")
+    if path.exists():
+        with suppress(OSError, ValueError, zipfile.BadZipFile, zlib.error), np.load(path, allow_pickle=False) as known:
+            return dict(known)  # unless the power failed before it was on the disk
+    found = work()
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **found)  # type: ignore[arg-type]
+    return found
+
+
+def _matrices(part: Part, frames: range, saliency: np.ndarray) -> tuple[MotionMatrix, FeatureMatrix]:
+    """M and F of some frames, as if there were no others."""
+    pairs = range(frames.start, frames.stop - 1)
+    fields = _gathered(part, "flow", pairs)
+    flow = Flow(forward=fields[:, 0], backward=fields[:, 1])
+    chains = MotionChains(flow, part.graph.chains, compute=part.compute())
+    features = FeatureMatrix(chains, part.graph.features, [Cue(name="saliency", maps=saliency)], keep=0)
+    return MotionMatrix(chains, part.graph.motion), features
+
+
+def _saliency(part: Part, frames: range, scale: float) -> np.ndarray:
+    options, compute = part.graph.saliency, part.compute()
+    assert options is not None
+    maps = [
+        map_of(_gathered(part, "evidence", batch), _gathered(part, "frames", batch), scale, options, compute)
+        for batch in part.batches(frames)
+    ]
+    return torch.cat(maps).cpu().numpy()
+
+
+def _gathered(part: Part, name: str, items: range) -> np.ndarray:
+    """Items of the whole video, from the files of the parts that have them; of each only what is asked for is read."""
+    pieces = []
+    for start in range(items.start // part.every * part.every, items.stop, part.every):
+        own = _load(part.file(name, start))[max(0, items.start - start) : items.stop - start]
+        pieces.append(np.asarray(own))
+    return np.concatenate(pieces)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with atomic(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
+
+
+def _load(path: Path) -> np.ndarray:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _provider(part: Part, frames: range) -> Any:
+    provider = part.options.provider()
+    if isinstance(provider, FlowFiles):
+        pairs = slice(frames.start, frames.stop - 1)
+        provider.forward, provider.backward = provider.forward[pairs], provider.backward[pairs]
+    return provider
+
+
+def frames_of(path: Path, frames: range) -> Iterator[np.ndarray]:
+    """Some frames of a video at their own size."""
+    if path.is_dir():
+        return iter(ImageFolder(image_files(path)[frames.start : frames.stop]))
+    return VideoFile(path).between(frames.start, frames.stop)
+
+
+def _names(path: Path, frames: range) -> list[str]:
+    if path.is_dir():
+        return names_of(image_files(path))[frames.start : frames.stop]
+    return [f"{index:05d}" for index in frames]

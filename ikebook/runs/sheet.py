@@ -1,0 +1,73 @@
+"""Pictures of results."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ikebook.base.arrays import tensor
+from ikebook.base.files import atomic, overlay
+from ikebook.graph.result import GraphResult
+from ikebook.video.clip import Clip
+
+
+def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) -> None:
+    """Write one picture of a result: some frames with saliency, eigenvector and object, and the leading eigenvalues.
+
+    Parameters
+    ----------
+    path : PNG file
+    clip, result : what was segmented, and what came of it
+    rows : frames to show, evenly picked
+    """
+    frames = np.unique(
+        np.linspace(0, len(clip) - 1, rows + 2).round().astype(int)[1:-1] if len(clip) > rows else range(len(clip))
+    )
+    titles = ["frame", "motion saliency", "eigenvector", "object"]
+    if result.saliency is None:
+        titles.remove("motion saliency")
+    w, h = clip.size
+    height = 3.2 * min(max(h / w, 0.2), 3) * len(frames)  # inches; pictures longer than that are drawn narrower
+    figure = Figure(figsize=(3.2 * len(titles), height + 2.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    pictures, spectrum = figure.subfigures(2, 1, height_ratios=[height + 0.3, 2.1], squeeze=False)[:, 0]
+    axes = pictures.subplots(len(frames), len(titles), squeeze=False)
+    for row, frame in zip(axes, frames.tolist(), strict=True):
+        shown = {
+            "frame": clip.frames[frame],
+            "eigenvector": result.soft[frame],
+            "object": overlay(clip.frames[frame], result.mask(frame)),
+        }
+        if result.saliency is not None:
+            shown["motion saliency"] = tensor(result.saliency[frame]).cpu().numpy()
+        for axis, title in zip(row, titles, strict=True):
+            axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        row[0].set_ylabel(clip.frame_names[frame], parse_math=False)
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title)
+    pictures.suptitle(f"{clip.name}: {len(clip)} frames, {w}x{h}", parse_math=False)
+    plot_spectrum(spectrum.subplots(), result)
+    with atomic(path) as temporary, warnings.catch_warnings():
+        # Names in scripts that the font lacks: boxes will do.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def plot_spectrum(axis: Axes, result: GraphResult) -> None:
+    """Draw the leading eigenvalues, and say how near the object's next is."""
+    values = result.pairs.values.numpy()
+    colours = ["tab:red" if k == result.chosen else "tab:grey" for k in range(len(values))]
+    axis.bar(range(1, len(values) + 1), values, color=colours, width=0.6)
+    axis.set_xlabel("eigenvector of A = PMP")
+    axis.set_ylabel("eigenvalue")
+    axis.set_xticks(range(1, len(values) + 1))
+    if result.eigengap is not None:
+        ratio = result.eigengap[1]
+        axis.set_title(f"red: the object's eigenvalue; the nearest is {ratio:.2f} of it", fontsize="medium", loc="left")

@@ -1,0 +1,441 @@
+"""Clips: the frames of a video at the size the graph works on, and the way back to their own size."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from ikebook.base import check
+from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
+from ikebook.base.check import InputError, require
+
+WORKING_SIZE = (416, 224)
+"""Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
+
+AUTO = "auto"
+"""As a size: `WORKING_SIZE`, turned where frames are higher than wide."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+
+TEXT_SUFFIXES = frozenset({".txt", ".asc", ".nfo", ".diz", ".ans"})
+"""Endings of text files that OpenCV would show as a film of scrolling lines."""
+
+
+class FrameSource(Protocol):
+    """Frames at their own size, read one after the other, as often as asked."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """RGB frames (h, w, 3) uint8, all of one size."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A text that changes when any frame does."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clip:
+    """A short video.
+
+    Parameters
+    ----------
+    frames : (m, h, w, 3) uint8
+        RGB frames I_i at the size the graph works on: an array in memory, or one on disk.
+    masks : (m, h, w) bool, optional
+        The object, where it is known. Only scores and pictures look at it, never a method.
+    name : str
+    fps : float
+        Frames per second.
+    frame_names : m texts
+        Results are named after them; counted from 00000 if not given.
+    source : FrameSource, optional
+        The same frames at their own size. Flow is computed there, and masks go back to it.
+    original_size : (width, height)
+        The size of the source's frames, in pixels; that of `frames` if not given.
+    """
+
+    frames: Array
+    masks: np.ndarray | None = None
+    name: str = "clip"
+    fps: float = 24.0
+    frame_names: Sequence[str] = ()
+    source: FrameSource | None = None
+    original_size: tuple[int, int] = field(default=(0, 0))
+
+    def __post_init__(self) -> None:
+        require(
+            isinstance(self.frames, Array),
+            f"frames is a {type(self.frames).__name__}; expected a NumPy array (m, h, w, 3) of uint8.",
+        )
+        turned = len(self.frames.shape) == 4 and self.frames.shape[1] == 3 and self.frames.shape[3] != 3
+        require(
+            not turned,
+            f"frames has shape {tuple(self.frames.shape)}; expected (m, h, w, 3): move the colours to the end, with "
+            "np.moveaxis(frames, 1, -1).",
+        )
+        check.shape("frames", self.frames, ("m", "h", "w", 3))
+        require(
+            self.frames.dtype == np.uint8,
+            f"frames are {self.frames.dtype}; expected uint8 RGB values, 0 to 255: (255 * frames).astype('uint8') makes them of "
+            "values in [0, 1].",
+        )
+        m, h, w, _ = self.frames.shape
+        require(m >= 1, "frames holds no frame; expected at least one.")
+        check.size("size of frames", (w, h))
+        check.number("fps", self.fps, above=0)
+        if self.masks is not None:
+            check.shape("masks", self.masks, (m, h, w))
+            require(self.masks.dtype == bool, f"masks are {self.masks.dtype}; expected bool (masks > 127, say).")
+        names = tuple(self.frame_names) or tuple(f"{index:05d}" for index in range(m))
+        require(len(names) == m, f"frame_names has {len(names)} names for {m} frames; expected one for each.")
+        require(len(set(names)) == m, "frame_names repeats a name; results named after it would overwrite each other.")
+        object.__setattr__(self, "frame_names", names)
+        if self.original_size == (0, 0):
+            object.__setattr__(self, "original_size", (w, h))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __repr__(self) -> str:
+        masks = "no masks" if self.masks is None else "masks"
+        (w, h), (own_w, own_h) = self.size, self.original_size
+        return f"Clip({self.name!r}, {len(self)} frames of {w}x{h}, own size {own_w}x{own_h}, {masks})"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of `frames`, in pixels."""
+        return self.frames.shape[2], self.frames.shape[1]
+
+    def originals(self) -> Iterator[np.ndarray]:
+        """The frames (h, w, 3) uint8 RGB at their own size, one after the other."""
+        return iter(self.frames if self.source is None else self.source)
+
+    def fingerprint(self) -> str:
+        """A text that changes when any original frame does."""
+        return array_fingerprint(self.frames) if self.source is None else self.source.fingerprint()
+
+    def first(self, count: int) -> Clip:
+        """The first `count` frames, or all if there are fewer."""
+        if count >= len(self):
+            return self
+        return replace(
+            self,
+            frames=self.frames[:count],
+            masks=None if self.masks is None else self.masks[:count],
+            frame_names=self.frame_names[:count],
+            source=None if self.source is None else FirstFrames(self.source, count),
+        )
+
+    def resize(self, size: tuple[int, int] | str) -> Clip:
+        """The clip at another working size (width, height), by area interpolation; `original_size` stays."""
+        size = check.size("size", size)
+        if size == self.size:
+            return self
+        masks = self.masks
+        if masks is not None:
+            masks = np.stack([resize_area(mask.astype(np.float32), size) > 0.5 for mask in masks])
+        return Clip(
+            frames=np.stack([resize_area(frame, size) for frame in self.originals()]),
+            masks=masks,
+            name=self.name,
+            fps=self.fps,
+            frame_names=self.frame_names,
+            source=ArrayFrames(self.frames) if self.source is None else self.source,
+            original_size=self.original_size,
+        )
+
+
+def as_clip(value: Any, name: str = "clip") -> Clip:
+    """A clip as it is, or one made of frames: an array or tensor (m, h, w, 3) uint8 RGB, or a list of pictures of one size.
+
+    Raises
+    ------
+    InputError
+        If it is neither; says what to call.
+    """
+    if isinstance(value, Clip):
+        return value
+    if isinstance(value, (str, Path)):
+        raise InputError(f"{name} is the path {str(value)!r}; read it first, with ikebook.read_clip({str(value)!r}).")
+    if isinstance(getattr(value, "clip", None), Clip):  # a toy
+        raise InputError(f"{name} is a {type(value).__name__}; give its clip and its flow: toy.clip, toy.flow.")
+    if isinstance(value, DiskArray):
+        return Clip(frames=value)
+    if not hasattr(value, "shape") and not isinstance(value, (list, tuple)):
+        kind = type(value).__name__
+        raise InputError(f"{name} is a {kind}; expected a Clip, or frames (m, h, w, 3) of uint8 RGB.")
+    try:
+        frames = np.stack([np.asarray(frame) for frame in value])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{name} can't be read as frames ({error}); expected (m, h, w, 3) of uint8 RGB, all of one size."
+        ) from None
+    return Clip(frames=frames)
+
+
+def read_clip(
+    path: str | Path,
+    size: tuple[int, int] | str | None = AUTO,
+    name: str | None = None,
+    *,
+    memory: Memory | None = None,
+) -> Clip:
+    """Read a folder of images or a video file.
+
+    Parameters
+    ----------
+    path : folder of images (natural order of their names; other files in it are passed over), or a video file
+    size : (width, height), a text such as "416x224", or "auto"
+        Working size, by area interpolation. "auto" is 416x224, or 224x416 for frames that are higher than wide; None keeps
+        the frames' own size.
+    name : the clip's name; that of the folder or file if not given
+    memory : memory that the frames may take; on disk if they do not fit
+
+    Raises
+    ------
+    InputError
+        If there is no such path, it holds no readable frames, or its frames differ in size.
+    """
+    path = Path(path)
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise InputError(
+            f"{str(path)[:100]!r} can't be opened ({error.strerror}); expected a folder or a video file."
+        ) from None
+    require(there, f"{path} does not exist; expected a folder of images or a video file.")
+    if path.is_dir():
+        files = image_files(path)
+        folders = sum(entry.is_dir() for entry in path.iterdir())
+        hint = f" It holds {folders} folders: name one of them." if folders else ""
+        require(len(files) > 0, f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).{hint}")
+        names = names_of(files)
+        source: ImageFolder | VideoFile = ImageFolder(files)
+        fps = 24.0
+    else:
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES
+        require(not is_image, f"{path} is a single image; expected the folder that holds the frames, or a video file.")
+        is_text = path.suffix.lower() in TEXT_SUFFIXES
+        require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
+        source = VideoFile(path)
+        names, fps = [], source.fps()
+    if size is not None and not _is_auto(size):
+        size = check.size("size", size)
+    frames = Recorder(memory or Memory(), len(names) or None)
+    original_size = (0, 0)
+    for frame in source:
+        original_size = (frame.shape[1], frame.shape[0])
+        frames.append(frame if size is None else resize_area(frame, working_size(frame, size)))
+    return Clip(
+        frames=frames.finish(),
+        name=name or (path.resolve().name if path.is_dir() else path.stem),
+        fps=fps,
+        frame_names=names,
+        source=source,
+        original_size=original_size,
+    )
+
+
+def working_size(frame: np.ndarray, size: tuple[int, int] | str) -> tuple[int, int]:
+    """Width and height that frames like this one, (H, W, 3), are worked on at: "auto" is `WORKING_SIZE`, turned if need be."""
+    if not _is_auto(size):
+        return check.size("size", size)
+    return WORKING_SIZE if frame.shape[1] >= frame.shape[0] else WORKING_SIZE[::-1]
+
+
+def _is_auto(size: Any) -> bool:
+    return isinstance(size, str) and size == AUTO
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key that counts: frame2 before frame10.
+
+    >>> sorted(["f10", "f2"], key=natural_key)
+    ['f2', 'f10']
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.lower()) if part]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images in `folder`, in natural order; hidden files are passed over."""
+    files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """What frames in files are called: as the files without their suffix, unless two differ in nothing else."""
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [file.name for file in files]
+
+
+def read_image(file: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
+    """Read one image, as RGB (h, w, 3) uint8 unless OpenCV's `flags` say otherwise."""
+    try:
+        data = np.fromfile(file, dtype=np.uint8)
+    except OSError as error:
+        raise InputError(f"{file} can't be read ({error.strerror}).") from None
+    try:
+        image = cv2.imdecode(data, flags) if data.size and _is_whole(data) else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InputError(f"{file} is no image that OpenCV can read; it may be damaged. Remove or replace it.")
+    return np.asarray(image)
+
+
+def _is_whole(data: np.ndarray) -> bool:
+    """Whether a PNG's chunks lie within the file; true of other formats.
+
+    OpenCV takes as much memory as a chunk says that it is long, up to 4 GB, before it finds that there is no more.
+    """
+    if data[:8].tobytes() != b"\x89PNG\r\n\x1a\n":
+        return True
+    place = 8
+    while place + 12 <= data.size:  # length, name, and checksum, 4 bytes each
+        length, name = int.from_bytes(data[place : place + 4].tobytes(), "big"), data[place + 4 : place + 8].tobytes()
+        if name == b"IEND":
+            return True
+        place += 12 + length
+    return place <= data.size
+
+
+def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (h, w[, c]) to `size` (width, height) by area interpolation; linear where that enlarges it."""
+    h, w = image.shape[:2]
+    if (w, h) == size:
+        return image
+    enlarges = size[0] > w or size[1] > h
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if enlarges else cv2.INTER_AREA))
+
+
+class ArrayFrames:
+    """Frames in memory, (m, h, w, 3) uint8 RGB."""
+
+    def __init__(self, frames: Array) -> None:
+        self.frames = frames
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self.frames)
+
+    def fingerprint(self) -> str:
+        return array_fingerprint(self.frames)
+
+
+class FirstFrames:
+    """The first frames of another source."""
+
+    def __init__(self, source: FrameSource, count: int) -> None:
+        self.source = source
+        self.count = count
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return itertools.islice(self.source, self.count)
+
+    def fingerprint(self) -> str:
+        return f"first {self.count} of {self.source.fingerprint()}"
+
+
+class ImageFolder:
+    """Frames in image files, in the order given."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = tuple(files)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        shape: tuple[int, ...] | None = None
+        for file in self.files:
+            frame = read_image(file)
+            if shape is not None and frame.shape != shape:
+                raise InputError(
+                    f"{file} is {frame.shape[1]}x{frame.shape[0]}, but {self.files[0].name} is {shape[1]}x{shape[0]}; "
+                    "all frames of a clip must have one size. Resize it, or move it elsewhere."
+                )
+            shape = frame.shape
+            yield frame
+
+    def fingerprint(self) -> str:
+        return files_fingerprint(self.files)
+
+
+class VideoFile:
+    """Frames of a video file, decoded by OpenCV."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fps(self) -> float:
+        """Frames per second, 24 where the file does not say."""
+        capture = self._open()
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        capture.release()
+        return rate if 1 <= rate <= 1000 else 24.0
+
+    def count(self) -> int:
+        """How many frames can be decoded: all are, as what the file's head says need not be true."""
+        capture, count = self._open(), 0
+        while capture.grab():
+            count += 1
+        capture.release()
+        return count
+
+    def between(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
+        """The frames from `start` to before `stop`, fewer where the video ends. Those before are decoded, too."""
+        capture, index = self._open(), 0
+        try:
+            while stop is None or index < stop:
+                if not capture.grab():
+                    break
+                if index >= start:
+                    there, frame = capture.retrieve()
+                    if not there:
+                        break
+                    yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                index += 1
+        finally:
+            capture.release()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        count = 0
+        for frame in self.between(0, None):
+            count += 1
+            yield frame
+        require(count > 0, f"{self.path} holds no frame that OpenCV can decode; convert it to MP4 or to images.")
+
+    def fingerprint(self) -> str:
+        return files_fingerprint([self.path])
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self.path))
+        if not capture.isOpened():
+            raise InputError(
+                f"{self.path} is no video that OpenCV can open; convert it to MP4 or to a folder of images."
+            )
+        return capture
+
+
+def array_fingerprint(array: Array) -> str:
+    """Hash of an array's shape, dtype and values."""
+    digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
+    for item in array:
+        digest.update(np.ascontiguousarray(item).data)
+    return digest.hexdigest()
+
+
+def files_fingerprint(files: Sequence[Path]) -> str:
+    """Hash of the files' contents, in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{file} can't be read ({error.strerror}).") from None
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""The small matrices are sums over frames: those of parts, made apart, add up to those of the whole."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+import ikebook.matrix.chains
+import ikebook.matrix.features
+from ikebook.base.arrays import FrameCache
+from ikebook.base.compute import Compute
+from ikebook.datasets.toys import toy
+from ikebook.flow import Flow
+from ikebook.matrix.chains import ChainOptions, MotionChains
+from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
+from ikebook.solvers.exact import reduce, reduce_frames
+
+SIZE, FRAMES, RADIUS, WINDOW = (18, 16), 17, 3, 2
+MAPS = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def operators(first: int = 0, last: int = FRAMES, edges: str = "count", batch: int = 1, **chain: object):
+    """M and F of frames first to last (not included) of one clip, as if there were no others."""
+    flow = toy("two_objects", SIZE, FRAMES).flow
+    piece = Flow(forward=flow.forward[first : last - 1], backward=flow.backward[first : last - 1])
+    chains = MotionChains(piece, ChainOptions(**chain), compute=Compute(dtype=torch.float64), batch=batch)
+    options = FeatureOptions(displacements=True, half_window=WINDOW, cue_window=WINDOW)
+    features = FeatureMatrix(chains, options, [Cue(name="noise", maps=MAPS[first:last])])
+    return MotionMatrix(chains, MotionOptions(radius=RADIUS, edges=edges, self_loop=0.5)), features
+
+
+@pytest.mark.parametrize("edges", ["count", "union"])
+@pytest.mark.parametrize("cuts", [(0, 9, 17), (0, 1, 2, 16, 17), (0, 5, 6, 12, 17), tuple(range(18))])
+def test_parts_add_up_to_the_whole(edges, cuts) -> None:
+    motion, features = operators(edges=edges)
+    whole = reduce(motion, features)
+    parts = [reduce(motion, features, range(a, b)) for a, b in itertools.pairwise(cuts)]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    assert torch.allclose(total.gram, whole.gram, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(total.motion, whole.motion, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("edges", ["count", "union"])
+@pytest.mark.parametrize("consistent", [False, True])
+def test_two_halves_made_apart_with_their_halos_add_up(edges, consistent) -> None:
+    halo, middle = RADIUS + WINDOW, 9
+    motion, features = operators(edges=edges, consistent=consistent)
+    whole = reduce(motion, features)
+    early = reduce(*operators(0, middle + halo, edges=edges, consistent=consistent), range(middle))
+    shift = middle - halo
+    late = reduce(*operators(shift, FRAMES, edges=edges, consistent=consistent), range(middle - shift, FRAMES - shift))
+    total = early + late
+    assert torch.allclose(total.gram, whole.gram, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(total.motion, whole.motion, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("edges", "links"), [("count", "nearest"), ("count", "corners"), ("union", "nearest")])
+@pytest.mark.parametrize("batch", [2, 4, 32])
+def test_sums_do_not_depend_on_the_batch(edges, links, batch) -> None:
+    one, many = (operators(edges=edges, links=links, batch=b) for b in (1, batch))
+    whole = reduce(*one)
+    for part in (None, range(17), range(3, 14)):
+        known, found = reduce(*one, part), reduce(*many, part)
+        assert torch.allclose(known.gram, found.gram, rtol=1e-12, atol=1e-12)
+        assert torch.allclose(known.motion, found.motion, rtol=1e-12, atol=1e-12 * float(whole.motion.abs().max()))
+    known, found = reduce_frames(*one), reduce_frames(*many)
+    assert known.motion.keys() == found.motion.keys()
+    assert torch.allclose(known.grams, found.grams, rtol=1e-12, atol=1e-12)
+    assert all(
+        torch.allclose(block, found.motion[pair], rtol=1e-12, atol=1e-10) for pair, block in known.motion.items()
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_frames_sums_add_up_to_the_clip_s(batch) -> None:
+    motion, features = operators(batch=batch)
+    whole, frames = reduce(motion, features), reduce_frames(motion, features)
+    assert torch.allclose(frames.grams.sum(0), whole.gram, rtol=1e-12, atol=1e-12)
+    total = sum(block if i == j else block + block.T for (i, j), block in frames.motion.items())
+    assert torch.allclose(total, whole.motion, rtol=1e-12, atol=1e-10)
+
+
+def test_a_halo_that_is_too_short_shows() -> None:
+    whole = reduce(*operators())
+    early, late = reduce(*operators(0, 10), range(9)), reduce(*operators(8, FRAMES), range(1, 9))
+    assert not torch.allclose((early + late).motion, whole.motion, rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypatch) -> None:
+    held, read = [], []
+
+    class Counting(FrameCache):
+        def __getitem__(self, frame):
+            new = frame not in self._kept
+            values = super().__getitem__(frame)
+            held.append(len(self._kept))
+            if new:
+                read.append((id(self), frame))
+            return values
+
+    monkeypatch.setattr(ikebook.matrix.chains, "FrameCache", Counting)
+    monkeypatch.setattr(ikebook.matrix.features, "FrameCache", Counting)
+    flow = toy("two_objects", SIZE, FRAMES).flow
+    chains = MotionChains(flow, compute=Compute(dtype=torch.float64), batch=batch, keep=0)
+    features = FeatureMatrix(
+        chains, FeatureOptions(displacements=True, half_window=2), [Cue(name="c", maps=MAPS)], keep=0
+    )
+    reduce(MotionMatrix(chains, MotionOptions(radius=RADIUS)), features)
+    assert max(held) <= 2 * max(RADIUS, features.reach) + batch
+    assert len(read) == len(set(read)) == 2 * (FRAMES - 1) + FRAMES
+
+
+def test_a_part_sees_only_the_frames_that_its_rows_lead_to() -> None:
+    motion, _ = operators()
+    arrivals = list(motion.stream(part=range(8, 10)))
+    assert [frame for arrival in arrivals for frame in arrival.trace.frames] == list(range(5, 13))
+    assert {frame for arrival in arrivals for row in arrival.rows for frame in row.frames} == {8, 9}

@@ -40,5 +40,21 @@ _HOMES = {
     "toy": "datasets.toys",
 }
 
-__getattr__, __dir__, __all__ = attach(__name__, _HOMES)
+_ROOMS = (
+    "video",
+    "flow",
+    "datasets",
+    "matrix",
+    "solvers",
+    "graph",
+    "networks",
+    "cycle",
+    "runs",
+    "experiments",
+    "course",
+    "widgets",
+    "check_answers",
+)
+
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES, _ROOMS)
 __all__ += ["__version__"]

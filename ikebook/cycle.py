@@ -143,6 +143,14 @@ class CycleState:
     last: bool = False
     reason: str = ""
 
+    def __repr__(self) -> str:
+        m, h, w = self.soft.shape
+        parts = [f"cycle {self.cycle}", self.module, f"{m} frames of {w}x{h}"]
+        parts += [] if self.change is None else [f"change {self.change:.3f}"]
+        parts += [] if self.score is None else [f"J {100 * self.score:.1f}%"]
+        parts += [f"the last: {self.reason!r}"] if self.last else []
+        return f"CycleState({', '.join(parts)})"
+
     @property
     def module(self) -> str:
         """Whose half it is: `graph` or `network`."""

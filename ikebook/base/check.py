@@ -46,15 +46,22 @@ def or_default(name: str, value: Any, kind: type[Kind], hint: str = "") -> Kind:
 def instance(name: str, value: Any, kind: type[Kind], hint: str = "") -> Kind:
     """`value`; raise unless it is of that kind."""
     if not isinstance(value, kind):
-        came = "" if isinstance(value, type) else f"a {type(value).__name__}, "
-        raise InputError(f"{name} is {came}{short(value)}; expected {kind.__name__}{hint and f', {hint}'}.")
+        raise InputError(f"{name} is {short(value)}; expected {kind.__name__}{hint and f', {hint}'}.")
     return value
 
 
 def short(value: Any, most: int = 60) -> str:
-    """What a value looks like, in one short line."""
+    """What a value is, in one short line: itself, if it is short, else its kind and shape.
+
+    >>> short("paper"), short([1] * 100)
+    ("'paper'", 'a list of 100')
+    """
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"an array {tuple(value.shape)} of {value.dtype}"
+    if isinstance(value, (tuple, list)) and (len(value) > 4 or any(hasattr(item, "shape") for item in value)):
+        return f"a {type(value).__name__} of {len(value)}"
     text = " ".join(repr(value).split())
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if len(text) <= most else f"a {type(value).__name__}"
 
 
 def one_of(name: str, value: object, choices: Iterable[str]) -> None:

@@ -11,7 +11,13 @@ from ikebook.flow.fields import Flow
 
 
 class FlowCache(ArrayCache):
-    """Flow fields in `folder`, one `.npz` file a clip. Delete the folder whenever you like."""
+    """Flow fields kept between runs, one `.npz` file a clip. Delete them whenever you like.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where; by default `$IKEBOOK_CACHE`, else the system's place for caches.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__("flow", folder)

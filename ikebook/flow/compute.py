@@ -124,10 +124,18 @@ def known_flow(clip: Clip, flow: Any, name: str = "flow", *, memory: Memory | No
 
     Parameters
     ----------
-    clip : m frames, at least two
+    clip : Clip
+        m frames, at least two.
     flow : Flow, str or None
-    name : what `flow` is called, in messages
-    memory : that the fields may take; on disk if they do not fit
+        The flow, or who computes it.
+    name : str, default "flow"
+        What `flow` is called, in messages.
+    memory : Memory, optional
+        That the fields may take; on disk if they do not fit.
+
+    Returns
+    -------
+    Flow
 
     Raises
     ------

@@ -20,9 +20,21 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class DisOptions:
-    preset: str = "medium"  # OpenCV's ultrafast, fast or medium
-    finest_scale: int = 0  # level of the pyramid that the search ends at; 0 is the frame itself
-    max_height: int = 480  # taller frames are reduced to this many rows before the search
+    """Options of OpenCV's DIS flow.
+
+    Parameters
+    ----------
+    preset : str, default "medium"
+        OpenCV's "ultrafast", "fast" or "medium".
+    finest_scale : int, default 0
+        Level of the pyramid that the search ends at; 0 is the frame itself.
+    max_height : int, default 480
+        Taller frames are reduced to this many rows before the search, pixels.
+    """
+
+    preset: str = "medium"
+    finest_scale: int = 0
+    max_height: int = 480
 
     def __post_init__(self) -> None:
         check.one_of("DisOptions.preset", self.preset, PRESETS)
@@ -31,7 +43,15 @@ class DisOptions:
 
 
 class Dis(PairwiseFlow):
-    """OpenCV's DIS, from a pair of grey frames, both ways."""
+    """OpenCV's dense inverse search, from a pair of grey frames, both ways.
+
+    T. Kroeger, R. Timofte, D. Dai and L. Van Gool, ECCV 2016, doi:10.1007/978-3-319-46493-0_29.
+
+    Parameters
+    ----------
+    options : DisOptions, optional
+        Preset, scale and size.
+    """
 
     def __init__(self, options: DisOptions | None = None) -> None:
         self.options = options or DisOptions()

@@ -14,10 +14,24 @@ from ikebook.flow.pairwise import PairwiseFlow
 
 @dataclass(frozen=True, kw_only=True)
 class FarnebackOptions:
-    levels: int = 5  # of the pyramid, each half the size of the one before
-    window: int = 15  # side of the averaging window, pixels
-    iterations: int = 3  # at each level
-    max_height: int = 480  # taller frames are reduced to this many rows before
+    """Options of OpenCV's Farneback flow.
+
+    Parameters
+    ----------
+    levels : int, default 5
+        Levels of the pyramid, each half the size of the one before.
+    window : int, default 15
+        Side of the averaging window, pixels.
+    iterations : int, default 3
+        Iterations at each level.
+    max_height : int, default 480
+        Taller frames are reduced to this many rows before, pixels.
+    """
+
+    levels: int = 5
+    window: int = 15
+    iterations: int = 3
+    max_height: int = 480
 
     def __post_init__(self) -> None:
         check.whole("FarnebackOptions.levels", self.levels, at_least=1)
@@ -27,7 +41,15 @@ class FarnebackOptions:
 
 
 class Farneback(PairwiseFlow):
-    """OpenCV's Farnebäck flow, from a pair of grey frames, both ways."""
+    """OpenCV's Farnebäck flow, from a pair of grey frames, both ways.
+
+    G. Farnebäck, SCIA 2003, doi:10.1007/3-540-45103-X_50.
+
+    Parameters
+    ----------
+    options : FarnebackOptions, optional
+        Levels, window and size.
+    """
 
     def __init__(self, options: FarnebackOptions | None = None) -> None:
         self.options = options or FarnebackOptions()

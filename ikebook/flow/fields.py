@@ -15,14 +15,25 @@ from ikebook.video.clip import resize_area
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flow:
-    """Optical flow O of a clip of m frames; the arrays may lie on disk.
+    """Optical flow O of a clip of m frames, both ways (Sec. 4.1); the arrays may lie on disk.
 
     Parameters
     ----------
     forward : (m-1, h, w, 2) floating
         forward[i, y, x] = (dx, dy), in pixels: the point at (x, y) in frame i lies at (x + dx, y + dy) in frame i+1.
     backward : (m-1, h, w, 2) floating
-        backward[i, y, x]: the point at (x, y) in frame i+1 lies at (x + dx, y + dy) in frame i.
+        backward[i, y, x] = (dx, dy), in pixels: the point at (x, y) in frame i+1 lies at (x + dx, y + dy) in frame i.
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, or values are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Flow(forward=np.zeros((4, 16, 24, 2)), backward=np.zeros((4, 16, 24, 2)))
+    Flow(5 frames of 24x16)
     """
 
     forward: Array
@@ -50,6 +61,9 @@ class Flow:
             f"flow.forward is {self.forward.shape} but flow.backward {self.backward.shape}; expected one shape.",
         )
 
+    def __repr__(self) -> str:
+        return f"Flow({len(self)} frames of {self.size[0]}x{self.size[1]})"
+
     def __len__(self) -> int:
         """Frames of the clip that this flow belongs to."""
         return len(self.forward) + 1
@@ -61,7 +75,20 @@ class Flow:
 
 
 def resize_flow(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize one field (h, w, 2) to `size` (width, height) by area interpolation, displacements rescaled with it."""
+    """Resize one field by area interpolation, its displacements with it.
+
+    Parameters
+    ----------
+    field : (h, w, 2) floating
+        (dx, dy) in pixels.
+    size : (int, int)
+        Width and height, pixels.
+
+    Returns
+    -------
+    ndarray
+        (height, width, 2) float32, (dx, dy) in pixels of the new size.
+    """
     h, w = field.shape[:2]
     if (w, h) == size:
         return field.astype(np.float32, copy=False)
@@ -69,9 +96,21 @@ def resize_flow(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def noisy(flow: Flow, noise: float, seed: int = 0) -> Flow:
-    """The flow with independent Gaussian noise on every component, `noise` pixels of standard deviation.
+    """A flow with independent Gaussian noise on every component.
 
-    With one seed, another `noise` scales the same error.
+    Parameters
+    ----------
+    flow : Flow
+        Any.
+    noise : float
+        Standard deviation, pixels.
+    seed : int, default 0
+        With one seed, another `noise` scales the same error.
+
+    Returns
+    -------
+    Flow
+        Of the same frames.
     """
     check.number("noise", noise, at_least=0)
     check.whole("seed", seed)

@@ -22,7 +22,17 @@ UNKNOWN = 1e9  # the format marks an unknown displacement with a value above thi
 
 
 def read_flo(path: str | Path) -> np.ndarray:
-    """Read one field (h, w, 2) float32, (dx, dy) in pixels.
+    """Read one field from a Middlebury `.flo` file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    ndarray
+        (h, w, 2) float32, (dx, dy) in pixels.
 
     Raises
     ------
@@ -58,7 +68,15 @@ def read_flo(path: str | Path) -> np.ndarray:
 
 
 def write_flo(path: str | Path, field: np.ndarray) -> None:
-    """Write one field (h, w, 2), (dx, dy) in pixels."""
+    """Write one field as a Middlebury `.flo` file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; its folder is made if need be.
+    field : (h, w, 2) floating
+        (dx, dy) in pixels; written as float32.
+    """
     check.shape("field", field, ("h", "w", 2))
     h, w = field.shape[:2]
     with atomic(Path(path)) as temporary:
@@ -70,6 +88,16 @@ class FlowFiles:
     """A folder with `forward/*.flo` and `backward/*.flo`, each m-1 files in natural order.
 
     `forward`'s i-th file is the flow from frame i to i+1, `backward`'s i-th that from frame i+1 to i.
+
+    Parameters
+    ----------
+    folder : str or Path
+        That holds both folders.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or they do not hold equally many fields.
     """
 
     def __init__(self, folder: str | Path) -> None:

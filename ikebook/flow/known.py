@@ -11,7 +11,13 @@ from ikebook.video.clip import array_fingerprint
 
 
 class KnownFlow:
-    """The fields of `flow`, whatever the frames; `compute_flow` brings them to a clip's working size."""
+    """Fields that are known, whatever the frames; `compute_flow` brings them to a clip's working size.
+
+    Parameters
+    ----------
+    flow : Flow
+        Of m frames, at any size.
+    """
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow

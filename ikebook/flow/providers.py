@@ -19,7 +19,7 @@ PROVIDERS = ("dis", "farneback", "raft", "raft-small")
 
 
 class FlowProvider(Protocol):
-    """Whatever gives the flow of a video, pair by pair, at the size it likes best."""
+    """Whatever gives the flow of a video, pair by pair, at the size it likes best. Write your own: two methods will do."""
 
     def describe(self) -> str:
         """Name and options: with the frames' fingerprint, the key of the cache."""
@@ -34,18 +34,46 @@ class FlowProvider(Protocol):
 
 
 def is_provider(name: str | Path) -> bool:
-    """Whether `name` says who computes flow, and not where it lies."""
+    """Whether a name says who computes flow, and not where it lies.
+
+    Parameters
+    ----------
+    name : str or Path
+        Such as "dis", "raft:weights.pth", or a folder.
+
+    Returns
+    -------
+    bool
+    """
     return str(name).partition(":")[0] in PROVIDERS
 
 
 def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> FlowProvider:
-    """The provider called `name` with its default options, or the one that reads the folder `name`.
+    """Who computes flow, by name, with default options; or who reads it from a folder.
 
     Parameters
     ----------
-    name : one of `PROVIDERS`, for RAFT with `:WEIGHTS` if others than the default ones are meant, or a folder
-    device : where networks compute
-    half : networks in half precision
+    name : str or Path
+        "dis", "farneback", "raft" or "raft-small", the last two with `:WEIGHTS` if others than the default ones are meant;
+        or a folder with forward/*.flo and backward/*.flo.
+    device : str, default "cpu"
+        Where networks compute.
+    half : bool, default False
+        Networks in half precision.
+
+    Returns
+    -------
+    FlowProvider
+
+    Raises
+    ------
+    InputError
+        If there is no such provider or folder, or no such weights.
+
+    Examples
+    --------
+    >>> provider("farneback").options.levels
+    5
     """
     kind, colon, weights = str(name).partition(":")
     if name == "dis":
@@ -68,7 +96,19 @@ def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> Fl
 
 
 def flow_source(name: str, role: str = "flow") -> Source:
-    """Who computes the flow that `name` stands for, and what taught them; for a folder, what its `source.json` says."""
+    """Who computes a flow, and what taught them; for a folder, what its `source.json` says.
+
+    Parameters
+    ----------
+    name : str
+        A provider's name, or a folder.
+    role : str, default "flow"
+        "flow" or "feature flow".
+
+    Returns
+    -------
+    Source
+    """
     if is_provider(name):
         chosen = provider(name)
         known = getattr(chosen, "source", None)

@@ -29,16 +29,36 @@ LEAST_CONSISTENT = 0.6
 
 @dataclass(frozen=True, kw_only=True)
 class FlowTrust:
-    """What was found in a clip's flow, at the working size."""
+    """What was found in a clip's flow, at the working size.
 
-    pairs: int  # of frames
-    error: float  # median of |f + b|, pixels: f the flow from a pixel, b the flow back from where it leads
-    error_90: float  # the 90th percentile of the same
-    consistent: float  # share of pixels that pass the forward-backward check of `CONSISTENT`
-    leaving: float  # share of pixels that leave the frame, of which nothing is known
-    worst_pair: int  # the pair i, between frames i and i+1, with the fewest consistent pixels
-    worst_consistent: float  # their share
-    static_pairs: tuple[int, ...]  # pairs in which nothing moves: frames that were repeated, or a still
+    Parameters
+    ----------
+    pairs : int
+        Pairs of consecutive frames.
+    error : float
+        Median of |f + b|, pixels: f the flow from a pixel, b the flow back from where it leads.
+    error_90 : float
+        The 90th percentile of |f + b|, pixels.
+    consistent : float
+        Share of pixels that pass the forward-backward check of `CONSISTENT`.
+    leaving : float
+        Share of pixels that leave the frame, of which nothing is known.
+    worst_pair : int
+        The pair i, between frames i and i+1, with the fewest consistent pixels.
+    worst_consistent : float
+        Their share.
+    static_pairs : tuple of int
+        Pairs in which nothing moves: frames that were repeated, or a still.
+    """
+
+    pairs: int
+    error: float
+    error_90: float
+    consistent: float
+    leaving: float
+    worst_pair: int
+    worst_consistent: float
+    static_pairs: tuple[int, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for a summary."""

@@ -58,12 +58,30 @@ SMALLEST_SIDE = 128
 
 @dataclass(frozen=True, kw_only=True)
 class RaftOptions:
-    model: str = "raft_large"  # or "raft_small"
-    weights: str = DEFAULT  # one of torchvision's names, or a file
-    updates: int = 12  # of the flow, each by the recurrent unit
-    max_height: int = 480  # taller frames are reduced to this many rows before
-    half: bool = False  # half precision where it does little harm: float16 on a GPU, bfloat16 on a CPU
-    batch: int = 0  # pairs at a time; 0: one on a CPU, four on a GPU
+    """Options of RAFT.
+
+    Parameters
+    ----------
+    model : str, default "raft_large"
+        "raft_large" or "raft_small".
+    weights : str, default DEFAULT
+        One of torchvision's names, or a file.
+    updates : int, default 12
+        Updates of the flow, each by the recurrent unit.
+    max_height : int, default 480
+        Taller frames are reduced to this many rows before.
+    half : bool, default False
+        Half precision where it does little harm: float16 on a GPU, bfloat16 on a CPU.
+    batch : int, default 0
+        Pairs at a time; 0: one on a CPU, four on a GPU.
+    """
+
+    model: str = "raft_large"
+    weights: str = DEFAULT
+    updates: int = 12
+    max_height: int = 480
+    half: bool = False
+    batch: int = 0
 
     def __post_init__(self) -> None:
         check.one_of("RaftOptions.model", self.model, WEIGHTS)

@@ -1,4 +1,4 @@
-"""From labels to masks (Sec. 4.4): soft masks frame by frame, and one threshold for the clip."""
+"""From labels to masks: soft masks frame by frame, and one threshold for the clip. Ours: the paper does not say how."""
 
 from __future__ import annotations
 
@@ -18,11 +18,26 @@ BINS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class MaskOptions:
-    object: str = "salient"  # the leading eigenvector that is closest to the motion saliency, or the "principal" one
-    map: str = "median"  # to [0, 1] in each frame: from its "median" to its `top` quantile, or from least to greatest
-    # ("minmax")
-    top: float = 0.995  # quantile of a frame's labels that becomes 1
-    threshold: float | str = "stable"  # of the masks: a number, or where the masks' area over the clip changes least
+    """How labels become masks. Ours: the paper does not say how.
+
+    Parameters
+    ----------
+    object : str, default "salient"
+        Which eigenvector is the object: the leading one that is closest to the motion saliency ("salient"), or the
+        "principal" one, as in the paper (Eq. 1).
+    map : str, default "median"
+        How labels come to [0, 1] in each frame: from its "median" to its `top` quantile, or from least to greatest
+        ("minmax", as in the authors' program).
+    top : float, default 0.995
+        Quantile of a frame's labels that becomes 1, in (0.5, 1].
+    threshold : float or str, default "stable"
+        Above it, in [0, 1], lies the object: a number, or "stable", where the masks' area over the clip changes least.
+    """
+
+    object: str = "salient"
+    map: str = "median"
+    top: float = 0.995
+    threshold: float | str = "stable"
 
     def __post_init__(self) -> None:
         check.one_of("MaskOptions.object", self.object, ["salient", "principal"])

@@ -19,12 +19,35 @@ from ikebook.solvers.pairs import SolverOptions
 
 @dataclass(frozen=True, kw_only=True)
 class GraphOptions:
-    """Everything the Graph Module can be told, one group for each of its parts."""
+    """Everything that the Graph Module can be told, one group for each of its parts.
+
+    Parameters
+    ----------
+    chains : ChainOptions, default `ChainOptions()`
+        How motion chains are followed.
+    motion : MotionOptions, default `MotionOptions()`
+        Which nodes M joins.
+    saliency : SaliencyOptions or None, default `SaliencyOptions()`
+        The motion saliency among the features; None: there is none.
+    features : FeatureOptions, default `FeatureOptions()`
+        What else F collects. By default nothing: beside the saliency, displacements bring in the camera's motion
+        (tests/experiments/ablation.py).
+    projection : ProjectionOptions, default `ProjectionOptions()`
+        What P projects onto.
+    solver : SolverOptions, default `SolverOptions()`
+        How eigenpairs are found.
+    masks : MaskOptions, default `MaskOptions()`
+        How labels become masks.
+
+    Examples
+    --------
+    >>> GraphOptions(motion=MotionOptions(radius=10)).motion.radius
+    10
+    """
 
     chains: ChainOptions = field(default_factory=ChainOptions)
     motion: MotionOptions = field(default_factory=MotionOptions)
-    saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)  # None: not among the features
-    # The saliency alone: beside it, displacements bring in the camera's motion (tests/experiments/ablation.py).
+    saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)
     projection: ProjectionOptions = field(default_factory=ProjectionOptions)
     solver: SolverOptions = field(default_factory=SolverOptions)
@@ -64,7 +87,22 @@ PRESETS = {
 
 
 def preset(name: str) -> GraphOptions:
-    """The preset called `name`."""
+    """A named set of options.
+
+    Parameters
+    ----------
+    name : str
+        "default" (ours, solved exactly), "paper" (as printed) or "released" (as the authors' program runs).
+
+    Returns
+    -------
+    GraphOptions
+
+    Examples
+    --------
+    >>> preset("paper").solver.method
+    'power'
+    """
     check.one_of("preset", name, PRESETS)
     return PRESETS[name]
 
@@ -73,10 +111,29 @@ Options = TypeVar("Options")
 
 
 def override(options: Options, *assignments: str) -> Options:
-    """Options with some of them set from texts, as `--set` takes them: "motion.radius=10", "saliency=none".
+    """Options with some of them set from texts, as `--set` takes them on the command line.
 
     Options of one group are set at once, so that those that depend on each other may come in any order.
 
+    Parameters
+    ----------
+    options : GraphOptions, or any other options in groups
+        What to begin with; it stays as it is.
+    *assignments : str
+        Such as "motion.radius=10"; "saliency=none" switches that group off.
+
+    Returns
+    -------
+    GraphOptions, or the others
+        New ones.
+
+    Raises
+    ------
+    InputError
+        If there is no such group, option or value.
+
+    Examples
+    --------
     >>> override(GraphOptions(), "motion.radius=10", "motion.sigma=3").motion
     MotionOptions(radius=10, sigma=3.0, edges='count', self_loop=0.0)
     """

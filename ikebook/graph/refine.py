@@ -32,7 +32,15 @@ from ikebook.video.edges import EdgeOptions, logistic, snap
 
 @dataclass(frozen=True, kw_only=True)
 class RefineOptions(EdgeOptions):
-    median: int = 2  # frames ahead and behind that the temporal median takes along the chains; 0: none
+    """How masks are refined after the fact. Ours, not the paper's.
+
+    Parameters
+    ----------
+    median : int, default 2
+        Frames ahead and behind that the temporal median takes along the chains; 0: none.
+    """
+
+    median: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()

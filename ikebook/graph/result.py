@@ -51,6 +51,13 @@ class GraphResult:
     warnings: list[str]
     matrix: FeatureMotion
 
+    def __repr__(self) -> str:
+        m, h, w = self.soft.shape
+        values = len(self.pairs.values)
+        found = f"eigenvector {self.chosen + 1} of {values}" if values else "no eigenvector"
+        notes = f", {len(self.warnings)} warning{'s'[: len(self.warnings) != 1]}" if self.warnings else ""
+        return f"GraphResult({m} frames of {w}x{h}, {100 * self.object_share:.1f}% object, {found}{notes})"
+
     @cached_property
     def labels(self) -> Tensor:
         """The eigenvector that `soft` was made of, (m, h, w), unit length, positive on the object; 0 if there is none."""

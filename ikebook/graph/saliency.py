@@ -1,4 +1,6 @@
-"""Motion saliency: how much a pixel's motion speaks for the object, from the flow of one frame and the frame itself.
+"""Motion saliency: how much a pixel's motion speaks for the object. Ours, not the paper's.
+
+It is made of the flow of one frame and the frame itself.
 
 The graph finds what is consistent along motion chains; camera motion is too. Saliency is the node feature that tells
 the two apart, without a label. For each frame and each direction of flow:
@@ -47,14 +49,36 @@ PICKED = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class SaliencyOptions:
-    contrast: bool = True  # weigh the distance by P(object)
-    centre: float = 0.25  # sigma of the centred Gaussian, fraction of the frame's sides
-    prior: float = -1.0  # log-odds that a pixel belongs to the object before its motion is seen
-    bins: int = 65  # of the residuals' histogram, along each axis
-    quantile: float = 0.95  # of the distance over the clip, that gives its scale
-    iterations: int = 10  # of the robust fit of the dominant motion
-    guide_radius: float = 0.02  # of the guided filter's window, fraction of the frame's width; 0: no filter
-    guide_epsilon: float = 1e-3  # variance of colour below which the filter smooths, squared range of RGB
+    """The motion saliency's options. Ours, not the paper's.
+
+    Parameters
+    ----------
+    contrast : bool, default True
+        Weigh the distance by P(object).
+    centre : float, default 0.25
+        Standard deviation of the centred Gaussian, fraction of the frame's sides.
+    prior : float, default -1.0
+        Log-odds that a pixel belongs to the object before its motion is seen.
+    bins : int, default 65
+        Cells of the residuals' histogram, along each axis, from 3 to 1025.
+    quantile : float, default 0.95
+        Quantile of the distance over the clip that gives its scale, in (0, 1].
+    iterations : int, default 10
+        Sweeps of the robust fit of the dominant motion.
+    guide_radius : float, default 0.02
+        Half the side of the guided filter's window, fraction of the frame's width, at most 0.5; 0: no filter.
+    guide_epsilon : float, default 1e-3
+        Variance of colour below which the filter smooths, squared range of RGB.
+    """
+
+    contrast: bool = True
+    centre: float = 0.25
+    prior: float = -1.0
+    bins: int = 65
+    quantile: float = 0.95
+    iterations: int = 10
+    guide_radius: float = 0.02
+    guide_epsilon: float = 1e-3
 
     def __post_init__(self) -> None:
         check.number("SaliencyOptions.centre", self.centre, above=0)

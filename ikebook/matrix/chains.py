@@ -35,10 +35,25 @@ KEEP_BYTES = 1 << 28
 
 @dataclass(frozen=True, kw_only=True)
 class ChainOptions:
-    sampling: str = "nearest"  # flow at a sub-pixel position: that of the "nearest" pixel, or "bilinear"
-    border: str = "end"  # a chain that leaves the frame: "end", or "pass" (follow the border's flow; it may come back)
-    links: str = "nearest"  # nodes that a chain's point meets: the "nearest" pixel, or its 4 "corners" (floor, ceil)
-    consistent: bool = False  # end a chain at a step that fails the forward-backward check (an occlusion)
+    """How motion chains are followed, and what they meet (Sec. 4.1).
+
+    Parameters
+    ----------
+    sampling : str, default "nearest"
+        Flow at a sub-pixel position: that of the "nearest" pixel, or "bilinear" between four.
+    border : str, default "end"
+        What becomes of a chain that leaves the frame: it "end"s, or follows the border's flow and may come back ("pass", as in
+        the authors' program).
+    links : str, default "nearest"
+        Nodes that a chain's point meets: the "nearest" pixel, or its 4 "corners" (floor and ceil of x and y).
+    consistent : bool, default False
+        End a chain at a step that fails the forward-backward check (an occlusion).
+    """
+
+    sampling: str = "nearest"
+    border: str = "end"
+    links: str = "nearest"
+    consistent: bool = False
 
     def __post_init__(self) -> None:
         check.one_of("ChainOptions.sampling", self.sampling, ["nearest", "bilinear"])
@@ -133,16 +148,28 @@ class Trace:
 
 
 class MotionChains:
-    """The chains that a clip's flow defines.
+    """The motion chains that a clip's flow defines: each pixel followed step by step, ahead and behind (Sec. 4.1, Fig. 2).
 
     Parameters
     ----------
-    flow : forward and backward fields of m frames
-    options : how positions meet pixels
-    compute : device and dtype of positions, and of everything built on the chains
-    batch : frames that are handled at once; results do not depend on it
-    keep : bytes of flow that are kept on the device, for each direction, and not fetched anew in each pass; None: some of
-        the memory that `compute` has
+    flow : Flow
+        Of m frames.
+    options : ChainOptions, optional
+        How positions meet pixels.
+    compute : Compute, optional
+        Device and dtype of positions, and of everything built on the chains.
+    batch : int, optional
+        Frames that are handled at once; results do not depend on it. By default one on a CPU, up to 32 on a GPU.
+    keep : int, optional
+        Bytes of flow that are kept on the device, for each direction, and not fetched anew in each pass; by default some of
+        the memory that `compute` has.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> trace = MotionChains(ikebook.toy("disc").flow).trace(frames=1, steps=15)
+    >>> len(trace.ahead), len(trace.behind)  # the clip has five frames
+    (3, 1)
     """
 
     def __init__(

@@ -24,13 +24,34 @@ KEEP_BYTES = 1 << 29
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
-    displacements: bool = False  # the flow's displacements along the chain, as in the paper: 2 columns for each step
-    half_window: int = 5  # q: steps of the chain that displacements are taken from, each way, frames
-    cue_window: int = 3  # the same for cues, among them the motion saliency; the node itself counts too, frames
-    center: str = "frame"  # "frame": subtract each frame's mean, so that no constant vector lies in the span; or "none"
-    scale: str = "none"  # "minmax": to [0, 1] over the clip, displacements by direction and axis; or "none"
-    bias: bool = False  # append a column of ones
-    ends: str = "mirror"  # beyond the clip's ends: the other direction ("mirror"), or the last value there is ("hold")
+    """What F collects along the chains (Secs. 4.1 and 4.2).
+
+    Parameters
+    ----------
+    displacements : bool, default False
+        The flow's displacements along the chain, as in the paper: 2 columns for each step.
+    half_window : int, default 5
+        q: steps of the chain that displacements are taken from, each way, frames.
+    cue_window : int, default 3
+        Steps of the chain that cues, among them the motion saliency, are taken from, each way, frames; the node itself
+        counts too.
+    center : str, default "frame"
+        "frame": subtract each frame's mean, so that no constant vector lies in the span; or "none".
+    scale : str, default "none"
+        "minmax": columns come to [0, 1] over the clip, displacements by direction and axis; or "none".
+    bias : bool, default False
+        Append a column of ones.
+    ends : str, default "mirror"
+        What stands beyond the clip's ends: the other direction ("mirror"), or the last value there is ("hold").
+    """
+
+    displacements: bool = False
+    half_window: int = 5
+    cue_window: int = 3
+    center: str = "frame"
+    scale: str = "none"
+    bias: bool = False
+    ends: str = "mirror"
 
     def reach(self, *, cues: bool) -> int:
         """Steps of a chain that features are taken from, each way, with cues or without."""
@@ -48,10 +69,24 @@ class FeatureOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Cue:
-    """A map that says something about each pixel: a motion saliency, another network's soft output, earlier labels.
+    """A map that says something about each pixel: another network's soft output, earlier labels, a saliency (Sec. 7.3).
 
-    `maps` is (m, h, w), of any real values: a tensor, or an array in memory or on disk. `on_object` says whether it is
-    large on the object, so that it can tell an eigenvector's sign where nothing moves.
+    Parameters
+    ----------
+    name : str
+        What its columns of F are called.
+    maps : (m, h, w) real
+        One map for each frame, at the clip's working size: a tensor, or an array in memory or on disk.
+    on_object : bool, default True
+        Whether it is large on the object, so that it can tell an eigenvector's sign where nothing moves.
+
+    Examples
+    --------
+    >>> import ikebook, numpy as np
+    >>> made = ikebook.toy("disc")
+    >>> guess = Cue(name="guess", maps=np.random.default_rng(0).random((5, 16, 16)))
+    >>> ikebook.build(made.clip, made.flow, cues=[guess]).features.columns[-1]
+    'guess[+3]'
     """
 
     name: str
@@ -73,19 +108,31 @@ class FeatureMatrix(LinearOperator):
     """F, n x d: for each node, what lies along the chains through it.
 
     The columns are, in this order: the displacements (dx, dy) of the chain's steps 1, ..., q ahead and 1, ..., q behind
-    (a step behind is displaced by the backward flow); the same of the chains of further flows; each cue at the nodes that the chain meets -r, ..., r frames away;
-    the bias. `columns` names them. A chain that has ended contributes 0 (before scaling and centring), but the step that
+    (a step behind is displaced by the backward flow), for each flow; each cue at the nodes that the chain meets -r, ..., r
+    frames away; the bias. `columns` names them. A chain that has ended contributes 0 (before scaling and centring), but the step that
     left the frame counts. Where the clip has neither of two opposite frames, the last value along the chain stands in.
 
     Parameters
     ----------
-    chains : of the clip's flow
-    options : see `FeatureOptions`
-    cues : maps (m, h, w)
-    keep : bytes of rows that are kept between products, if all of them fit, and half as many of the cues; None: some of the
-        memory that the chains have
-    further : chains of other flows of the clip, whose displacements are collected beside those of `chains`, along their
-        own chains (Table 1: M from one flow, F from two)
+    chains : MotionChains
+        Of the clip's flow.
+    options : FeatureOptions, optional
+        What is collected.
+    cues : sequence of Cue
+        Maps (m, h, w) each.
+    keep : int, optional
+        Bytes of rows that are kept between products, if all of them fit, and half as many of the cues; by default some
+        of the memory that the chains have.
+    further : sequence of MotionChains
+        Chains of other flows of the clip, whose displacements are collected beside those of `chains`, along their own
+        chains (Table 1: M from one flow, F from two).
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> chains = MotionChains(ikebook.toy("disc").flow)
+    >>> FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=1)).columns
+    ('dx[+1]', 'dy[+1]', 'dx[-1]', 'dy[-1]')
     """
 
     def __init__(

@@ -25,10 +25,24 @@ from ikebook.matrix.operator import LinearOperator
 
 @dataclass(frozen=True, kw_only=True)
 class MotionOptions:
-    radius: int = 15  # p: steps that chains are followed, each way, frames
-    sigma: float = 4.0  # of the Gaussian k(a, b) of the time between two nodes, frames
-    edges: str = "count"  # "count" every chain's vote, or "union": joined or not
-    self_loop: float = 0.0  # weight of an edge from each node to itself
+    """Which nodes M joins, and how strongly (Sec. 4.1).
+
+    Parameters
+    ----------
+    radius : int, default 15
+        p: steps that chains are followed, each way, frames.
+    sigma : float, default 4.0
+        Standard deviation of the Gaussian k(a, b) of the time between two nodes, frames.
+    edges : str, default "count"
+        "count": every chain votes (Alg. 2); or "union": nodes are joined or not (Sec. 4.1).
+    self_loop : float, default 0.0
+        Weight of an edge from each node to itself: it shifts the spectrum of A on the span of F.
+    """
+
+    radius: int = 15
+    sigma: float = 4.0
+    edges: str = "count"
+    self_loop: float = 0.0
 
     def __post_init__(self) -> None:
         check.whole("MotionOptions.radius", self.radius, at_least=1)
@@ -76,6 +90,22 @@ class MotionMatrix(LinearOperator):
 
     Its diagonal is `self_loop`, so with the default M is indefinite: its trace is 0. (Sec. 4.1 calls it positive
     semi-definite.)
+
+    Parameters
+    ----------
+    chains : MotionChains
+        Of the clip's flow.
+    options : MotionOptions, optional
+        Radius, kernel, and how edges are counted.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> motion = MotionMatrix(MotionChains(ikebook.toy("disc").flow), MotionOptions(radius=2))
+    >>> motion
+    MotionMatrix(1280 x 1280, float32)
+    >>> bool((motion.dense() == motion.dense().T).all())
+    True
     """
 
     def __init__(self, chains: MotionChains, options: MotionOptions | None = None) -> None:

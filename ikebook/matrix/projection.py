@@ -16,8 +16,18 @@ from ikebook.matrix.operator import LinearOperator
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionOptions:
-    scope: str = "video"  # one projection for the clip ("video", as printed), or one for each frame ("frame")
-    ridge: float = 0.0  # rho in (F'F + rho I)^-1; above 0, P is no projector: P^2 != P
+    """What P projects onto (Sec. 4.2).
+
+    Parameters
+    ----------
+    scope : str, default "video"
+        One projection for the clip ("video", as printed), or one for each frame ("frame", as in the authors' program).
+    ridge : float, default 0.0
+        rho in (F'F + rho I)^-1; above 0, P is no projector: P^2 != P.
+    """
+
+    scope: str = "video"
+    ridge: float = 0.0
 
     def __post_init__(self) -> None:
         check.one_of("ProjectionOptions.scope", self.scope, ["video", "frame"])
@@ -28,6 +38,13 @@ class Projection(LinearOperator):
     """P = F (F'F + rho I)^-1 F', n x n of rank d at most; a pseudo-inverse where the columns are dependent.
 
     With `scope="frame"` there is one for each frame, and P is block-diagonal.
+
+    Parameters
+    ----------
+    features : FeatureMatrix
+        F.
+    options : ProjectionOptions, optional
+        Scope and ridge.
     """
 
     def __init__(self, features: FeatureMatrix, options: ProjectionOptions | None = None) -> None:

@@ -19,14 +19,22 @@ LARGEST = 1 << 28
 
 
 def read_cue(folder: str | Path, clip: Clip, *, memory: Memory | None = None) -> Cue:
-    """Read one map for each frame of `clip` and resize it to the clip's working size.
+    """Read one map for each frame of a clip and resize it to the clip's working size (Sec. 7.3).
 
     Parameters
     ----------
-    folder : 8-bit or 16-bit images, scaled to [0, 1], or `.npy` or `.pt` arrays (h, w) of real values
-        Named like the frames, or as many as the frames and in their natural order.
-    clip : whose frames they belong to
-    memory : memory that the maps may take; on disk if they do not fit
+    folder : str or Path
+        With 8-bit or 16-bit images, scaled to [0, 1], or `.npy` or `.pt` arrays (h, w) of real values, named like the frames,
+        or as many as the frames and in their natural order.
+    clip : Clip
+        Whose frames they belong to.
+    memory : Memory, optional
+        That the maps may take; on disk if they do not fit.
+
+    Returns
+    -------
+    Cue
+        Called like the folder.
 
     Raises
     ------

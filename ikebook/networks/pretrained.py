@@ -51,12 +51,30 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True)
 class CueOptions:
-    network: str = "fcn"  # one of `NETWORKS`
-    weights: str = ""  # a file; empty: the published ones
-    side: int = 520  # rows or columns, whichever are fewer, that FCN and DeepLab see at most
-    channels: int = 3  # principal components of DINO's features
-    half: bool = False  # half precision where it does little harm: float16 on a GPU, bfloat16 on a CPU
-    batch: int = 0  # frames at a time; 0: one on a CPU, eight on a GPU
+    """Which network gives cues, and how.
+
+    Parameters
+    ----------
+    network : str, default "fcn"
+        One of `NETWORKS`.
+    weights : str, default ""
+        A file; empty: the published ones.
+    side : int, default 520
+        Rows or columns, whichever are fewer, that FCN and DeepLab see at most.
+    channels : int, default 3
+        Principal components of DINO's features.
+    half : bool, default False
+        Half precision where it does little harm: float16 on a GPU, bfloat16 on a CPU.
+    batch : int, default 0
+        Frames at a time; 0: one on a CPU, eight on a GPU.
+    """
+
+    network: str = "fcn"
+    weights: str = ""
+    side: int = 520
+    channels: int = 3
+    half: bool = False
+    batch: int = 0
 
     def __post_init__(self) -> None:
         check.one_of("CueOptions.network", self.network, NETWORKS)

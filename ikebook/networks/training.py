@@ -33,19 +33,51 @@ LARGEST_CHECKPOINT = 4 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    epochs: int = 40  # sweeps over the video, at most
-    steps: int | None = 1000  # steps, at most: a long video takes no longer than a short one; None: no such limit
-    batch: int = 1  # frames a step
-    rate: float = 3e-3  # learning rate at its greatest
-    decay: float = 1e-2  # of the weights, as AdamW takes it
-    flip: bool = True  # augmentation: mirror frames, every second one
-    scale: float = 1.0  # augmentation: enlarge frames by up to this factor, and cut out their size; 1: none
-    colour: float = 0.0  # augmentation: change brightness, contrast and the channels' gains by up to this part; 0: none
-    cross_weight: float = 0.5  # lambda1, of the cross-entropy
-    dice_weight: float = 0.5  # lambda2, of the soft Dice loss
-    patience: int = 3  # epochs without a better loss, after which training ends
-    budget: float | None = None  # seconds after which training ends; None: no such limit
-    seed: int = 0  # of the first weights, the order of frames, and the augmentation
+    """How the network is trained (Sec. 5, Eqs. 2 and 3).
+
+    Parameters
+    ----------
+    epochs : int, default 40
+        Sweeps over the video, at most.
+    steps : int or None, default 1000
+        Steps, at most: a long video takes no longer than a short one; None: no such limit.
+    batch : int, default 1
+        Frames in one step.
+    rate : float, default 3e-3
+        Learning rate at its greatest.
+    decay : float, default 1e-2
+        Weight decay, as AdamW takes it.
+    flip : bool, default True
+        Augmentation: mirror frames, every second one.
+    scale : float, default 1.0
+        Augmentation: enlarge frames by up to this factor, and cut out their size; 1: none.
+    colour : float, default 0.0
+        Augmentation: change brightness, contrast and the channels' gains by up to this part; 0: none.
+    cross_weight : float, default 0.5
+        lambda1 of Eq. 2, the weight of the cross-entropy.
+    dice_weight : float, default 0.5
+        lambda2 of Eq. 2, the weight of the soft Dice loss.
+    patience : int, default 3
+        Epochs without a better loss, after which training ends.
+    budget : float or None, default None
+        Seconds after which training ends; None: no such limit.
+    seed : int, default 0
+        Seed of the first weights, the order of frames, and the augmentation.
+    """
+
+    epochs: int = 40
+    steps: int | None = 1000
+    batch: int = 1
+    rate: float = 3e-3
+    decay: float = 1e-2
+    flip: bool = True
+    scale: float = 1.0
+    colour: float = 0.0
+    cross_weight: float = 0.5
+    dice_weight: float = 0.5
+    patience: int = 3
+    budget: float | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         check.whole("TrainOptions.epochs", self.epochs, at_least=1)
@@ -74,13 +106,27 @@ class TrainOptions:
 class Training:
     """How a training went.
 
-    `network` holds the weights of the epoch with the least loss. `stopped` says why it ended: "steps" (all were done), "loss" (it fell no more), "budget", "interrupt" (Ctrl-C), or "nan" (the loss was no number any more).
+    Parameters
+    ----------
+    network : UNet
+        With the weights of the epoch with the least loss.
+    losses : list of float
+        Mean loss of each epoch.
+    seconds : float
+        That it took.
+    stopped : str
+        Why it ended: "steps" (all were done), "loss" (it fell no more), "budget", "interrupt" (Ctrl-C), or "nan" (the loss was
+        no number any more).
     """
 
     network: UNet
-    losses: list[float] = field(default_factory=list)  # mean of each epoch
+    losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
     stopped: str = "steps"
+
+    def __repr__(self) -> str:
+        loss = f", loss {min(self.losses):.3f}" if self.losses else ""
+        return f"Training({len(self.losses)} epochs{loss}, {self.seconds:.1f} s, ended by {self.stopped!r})"
 
 
 class DivergedError(InputError):
@@ -98,28 +144,41 @@ def train(
     progress: Iterable[None] = (),
     on_epoch: Callable[[Sequence[float]], None] = lambda losses: None,
 ) -> Training:
-    """Train a network from scratch on a video and its pseudo ground truth.
+    """Train a network from scratch on a video and its pseudo ground truth (Eq. 3).
 
     Parameters
     ----------
     frames : (m, h, w, 3) uint8 RGB
-    pseudo : (m, h, w), soft masks in [0, 1], in which 0.5 is the threshold between object and background
-    network : its size
-    options : see `TrainOptions`
-    device : where to train; on CUDA in mixed precision (bfloat16)
-    checkpoint : file to save to after each epoch, and to go on from if it is there
-    progress : advanced at each step; see `planned_steps`. It may wait, which the budget does not count, or raise, which
-        ends the training at once.
-    on_epoch : is told the mean losses of all epochs so far, after each
+        In memory or on disk.
+    pseudo : (m, h, w)
+        Soft masks in [0, 1], in which 0.5 is the threshold between object and background.
+    network : NetworkOptions, optional
+        Its size.
+    options : TrainOptions, optional
+        How long, how fast, with what loss.
+    device : torch.device or str, default "cpu"
+        Where to train; on CUDA in mixed precision (bfloat16).
+    checkpoint : Path, optional
+        File to save to after each epoch, and to go on from if it is there.
+    progress : iterable, optional
+        Advanced at each step; see `planned_steps`. It may wait, which the budget does not count, or raise, which ends the
+        training at once.
+    on_epoch : callable, optional
+        Is told the mean losses of all epochs so far, after each.
+
+    Returns
+    -------
+    Training
 
     Raises
     ------
     InputError
-        If shapes differ, or the checkpoint is damaged or of another training.
+        If shapes or kinds differ, or the checkpoint is damaged or of another training.
     DivergedError
         If the loss becomes NaN or infinite in the first epoch.
     """
-    o, network = options or TrainOptions(), network or NetworkOptions()
+    o = check.or_default("options", options, TrainOptions)
+    network = check.or_default("network", network, NetworkOptions)
     check.shape("frames", frames, ("m", "h", "w", 3))
     check.shape("pseudo", pseudo, tuple(frames.shape[:3]))
     begin = time.perf_counter()

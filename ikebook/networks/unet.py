@@ -26,10 +26,24 @@ GROUPS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    widths: tuple[int, ...] = (16, 32, 64, 96)  # channels of the levels, from fine to coarse, each half the size
-    dilations: tuple[int, ...] = (1, 2, 4)  # of the residual blocks at the coarsest level, pixels there
-    blocks: int = 1  # residual blocks of every other level, on each way
-    stem: int = 4  # the finest level has frames of 1/stem of the size; their pixels become channels, and back
+    """The U-Net's size (Sec. 5, Fig. 4).
+
+    Parameters
+    ----------
+    widths : tuple of int, default (16, 32, 64, 96)
+        Channels of the levels, from fine to coarse, each half the size.
+    dilations : tuple of int, default (1, 2, 4)
+        Dilations of the residual blocks at the coarsest level, pixels there.
+    blocks : int, default 1
+        Residual blocks of every other level, on each way.
+    stem : int, default 4
+        The finest level has frames of 1/stem of the size; their pixels become channels, and back.
+    """
+
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    dilations: tuple[int, ...] = (1, 2, 4)
+    blocks: int = 1
+    stem: int = 4
 
     def __post_init__(self) -> None:
         for name in ("widths", "dilations"):
@@ -78,9 +92,15 @@ class ResidualBlock(Module):
 
 
 class UNet(Module):
-    """Logits of the object, from single frames.
+    """Logits of the object, from single frames (Sec. 5, Fig. 4).
 
-    Frames may have any size: the network pads them by their own border up to a multiple of what it halves.
+    Frames (b, h, w, 3) uint8 RGB may have any size: the network pads them by their own border up to a multiple of what it
+    halves, and gives (b, h, w) logits.
+
+    Parameters
+    ----------
+    options : NetworkOptions, optional
+        Its size.
     """
 
     def __init__(self, options: NetworkOptions | None = None) -> None:
@@ -133,19 +153,43 @@ def _level(channels: int, width: int, dilations: tuple[int, ...]) -> Sequential:
 
 
 def new_network(options: NetworkOptions | None = None, seed: int = 0) -> UNet:
-    """An untrained network. Its weights depend on `seed` alone; PyTorch's own random state stays as it was."""
+    """An untrained network; PyTorch's own random state stays as it was.
+
+    Parameters
+    ----------
+    options : NetworkOptions, optional
+        Its size.
+    seed : int, default 0
+        All that its weights depend on.
+
+    Returns
+    -------
+    UNet
+
+    Examples
+    --------
+    >>> sum(weights.numel() for weights in new_network().parameters()) < 10**6
+    True
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return UNet(options)
 
 
 def predict(network: UNet, frames: Array | Tensor) -> Iterator[np.ndarray]:
-    """S = N(I; theta): probability of the object, frame by frame, each (h, w) float32 in [0, 1].
+    """s = N(I; theta): the object's probability, frame by frame (Sec. 5).
 
     Parameters
     ----------
-    network : trained
+    network : UNet
+        Trained, say.
     frames : (m, h, w, 3) uint8 RGB
+        In memory or on disk.
+
+    Yields
+    ------
+    (h, w) float32
+        In [0, 1]; above 0.5 is object.
     """
     check.shape("frames", frames, ("m", "h", "w", 3))
     device = network.head.weight.device

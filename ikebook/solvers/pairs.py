@@ -27,15 +27,37 @@ PAIRS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class SolverOptions:
-    method: str = "exact"  # "exact", "power" (Alg. 2), "lanczos" or "lobpcg"
-    pairs: int | None = None  # eigenpairs to return, fewer if the rank is lower; None: six, by power iteration one
-    normalisation: str = "l2"  # after each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no
-    # linear map, so no eigenvector comes of it; the authors' program does so, twice, and sets negative labels to 0 between)
-    iterations: int = 1000  # of power iteration at most; with "minmax", just so many
-    tolerance: float = 1e-6  # relative residual that iterations stop at (or what the dtype can reach, if that is more)
-    start: str = "uniform"  # x(0): "uniform" noise, the "same" noise in each frame, "constant", or "gaussian"
-    start_width: float = 0.25  # sigma of the "gaussian" start, fraction of the frame's sides
-    seed: int = 0  # of the noise
+    """How eigenpairs are found (Secs. 4.3 and 4.4).
+
+    Parameters
+    ----------
+    method : str, default "exact"
+        "exact", "power" (Alg. 2), "lanczos" or "lobpcg".
+    pairs : int or None, default None
+        Eigenpairs to return, fewer if the rank is lower; None: six, by power iteration one.
+    normalisation : str, default "l2"
+        After each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no linear map, so no eigenvector comes of
+        it; the authors' program does so, twice, and sets negative labels to 0 between)
+    iterations : int, default 1000
+        Of power iteration at most; with "minmax", just so many.
+    tolerance : float, default 1e-6
+        Relative residual that iterations stop at (or what the dtype can reach, if that is more)
+    start : str, default "uniform"
+        X(0): "uniform" noise, the "same" noise in each frame, "constant", or "gaussian".
+    start_width : float, default 0.25
+        Sigma of the "gaussian" start, fraction of the frame's sides.
+    seed : int, default 0
+        Of the noise.
+    """
+
+    method: str = "exact"
+    pairs: int | None = None
+    normalisation: str = "l2"
+    iterations: int = 1000
+    tolerance: float = 1e-6
+    start: str = "uniform"
+    start_width: float = 0.25
+    seed: int = 0
 
     def __post_init__(self) -> None:
         check.one_of("SolverOptions.method", self.method, ["exact", "power", "lanczos", "lobpcg"])

@@ -16,10 +16,19 @@ from ikebook.solvers.pairs import Eigenpairs, SolverOptions, known_volumes, no_p
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PowerState:
-    """Labels x (n,) after one step of Algorithm 2: "start", "propagation" M x, "projection" P x, "normalisation".
+    """Where Algorithm 2 is after one of its steps.
 
-    `value` and `residual`, the Rayleigh quotient x'Ax and |Ax - value x| / |value| of the iteration's normalised start,
-    are known from its projection on; NaN before.
+    Parameters
+    ----------
+    iteration : int
+        From 1; 0 at the start.
+    step : str
+        "start", "propagation" (M x), "projection" (P x) or "normalisation".
+    labels : (n,)
+        x after it.
+    value, residual : float
+        The Rayleigh quotient x'Ax and |Ax - value x| / |value| of the iteration's normalised start, known from its projection
+        on; NaN before.
     """
 
     iteration: int
@@ -47,16 +56,28 @@ def power_steps(
 
     Parameters
     ----------
-    matrix : A
-    start : x(0), (n,)
-    iterations : at most so many
-    tolerance : stop when the relative residual is below it; with "minmax" nothing stops early
-    normalisation : "l2", or "minmax"
-    found : eigenvectors (r, n) of unit length that are known already; labels are kept orthogonal to them, so that the
-        iteration leads to the next one (deflation)
-    project_start : begin with the unit vector of P x(0), so that A is what is iterated from the first step on. If not,
-        with that of x(0), as printed: the first iteration is x(1) = P M x(0), whose quotient and residual are not those
-        of A, and stay NaN. Of the linear rule only; "minmax" never does it.
+    matrix : FeatureMotion
+        A.
+    start : (n,)
+        x(0).
+    iterations : int, default 1000
+        At most so many.
+    tolerance : float, default 1e-6
+        Stop when the relative residual is below it; with "minmax" nothing stops early.
+    normalisation : str, default "l2"
+        "l2", or "minmax".
+    found : (r, n), optional
+        Eigenvectors of unit length that are known already; labels are kept orthogonal to them, so that the iteration leads to
+        the next one (deflation).
+    project_start : bool, default True
+        Begin with the unit vector of P x(0), so that A is what is iterated from the first step on. If not, with that of x(0),
+        as printed: the first iteration is x(1) = P M x(0), whose quotient and residual are not those of A, and stay NaN. Of
+        the linear rule only; "minmax" never does it.
+
+    Yields
+    ------
+    PowerState
+        After the start, and after each step of each iteration.
     """
     check.one_of("normalisation", normalisation, ["l2", "minmax"])
     grid = matrix.motion.chains.grid
@@ -99,6 +120,19 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
 
     If the residual does not fall below the tolerance (as with p = 1 and no self-loop, where M is bipartite and -lambda
     is an eigenvalue too), the result says so in `converged`.
+
+    Parameters
+    ----------
+    matrix : FeatureMotion
+        A.
+    start : (n,)
+        x(0).
+    options : SolverOptions, optional
+        Iterations, tolerance, normalisation, and how many pairs.
+
+    Returns
+    -------
+    Eigenpairs
     """
     o = options or SolverOptions(method="power")
     linear = o.normalisation == "l2"

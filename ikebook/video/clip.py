@@ -48,21 +48,34 @@ class Clip:
     Parameters
     ----------
     frames : (m, h, w, 3) uint8
-        RGB frames I_i at the size the graph works on: an array in memory, or one on disk.
+        RGB frames I_i at the size the graph works on: an array in memory, or one on disk. Red comes first: OpenCV's own
+        functions give BGR, which can't be told apart here; turn it round with `frames[..., ::-1]`.
     masks : (m, h, w) bool, optional
         The object, where it is known. Only scores and pictures look at it, never a method.
-    name : str
-    fps : float
+    name : str, default "clip"
+        For messages and results.
+    fps : float, default 24.0
         Frames per second.
-    frame_names : m texts
-        Results are named after them; counted from 00000 if not given.
+    frame_names : sequence of str, optional
+        m of them: results are named after them. Counted from 00000 if not given.
     source : FrameSource, optional
         The same frames at their own size. Flow is computed there, and masks go back to it.
     original_size : (width, height)
         The size of the source's frames, in pixels; that of `frames` if not given.
+
+    Raises
+    ------
+    InputError
+        If shapes or dtypes are others; says how to mend them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Clip(frames=np.zeros((5, 16, 24, 3), np.uint8), name="black")
+    Clip('black', 5 frames of 24x16, own size 24x16, no masks)
     """
 
-    frames: Array
+    frames: Array = field(kw_only=False)
     masks: np.ndarray | None = None
     name: str = "clip"
     fps: float = 24.0
@@ -192,17 +205,30 @@ def read_clip(
 
     Parameters
     ----------
-    path : folder of images (natural order of their names; other files in it are passed over), or a video file
-    size : (width, height), a text such as "416x224", or "auto"
-        Working size, by area interpolation. "auto" is 416x224, or 224x416 for frames that are higher than wide; None keeps
-        the frames' own size.
-    name : the clip's name; that of the folder or file if not given
-    memory : memory that the frames may take; on disk if they do not fit
+    path : str or Path
+        Folder of images (natural order of their names; other files in it are passed over), or a video file.
+    size : (int, int), str or None, default "auto"
+        Working size, width and height in pixels, or a text such as "416x224", by area interpolation. "auto" is 416x224, or
+        224x416 for frames that are higher than wide; None keeps the frames' own size.
+    name : str, optional
+        The clip's name; that of the folder or file if not given.
+    memory : Memory, optional
+        That the frames may take; on disk if they do not fit.
+
+    Returns
+    -------
+    Clip
+        With RGB frames at the working size, and the way back to their own.
 
     Raises
     ------
     InputError
         If there is no such path, it holds no readable frames, or its frames differ in size.
+
+    Examples
+    --------
+    >>> read_clip("my_video.mp4")  # doctest: +SKIP
+    Clip('my_video', 48 frames of 416x224, own size 854x480, no masks)
     """
     path = Path(path)
     try:

@@ -31,14 +31,30 @@ from ikebook.base.check import require
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeOptions:
-    """How soft masks are drawn to the edges of their frames."""
+    """How maps are drawn to a picture's edges. Ours, not the paper's.
 
-    smoothness: float = 512.0  # of the map against the confidence in it, the paper's lambda; 0: no bilateral solver
-    spatial: float = 0.012  # distance of the bilateral grid's vertices, fraction of the frame's width
-    luma: float = 6.0  # the same along luma, levels of 255
-    chroma: float = 4.0  # and along both chromas
-    slope: float = 10.0  # of the logistic that makes a probability of a soft mask less its threshold
-    doubt: float = 0.02  # confidence, of at most 1, in a pixel at the threshold
+    Parameters
+    ----------
+    smoothness : float, default 512.0
+        Of the map against the confidence in it, the paper's lambda; 0: no bilateral solver.
+    spatial : float, default 0.012
+        Distance of the bilateral grid's vertices, fraction of the frame's width.
+    luma : float, default 6.0
+        The same along luma, levels of 255.
+    chroma : float, default 4.0
+        And along both chromas.
+    slope : float, default 10.0
+        Of the logistic that makes a probability of a soft mask less its threshold.
+    doubt : float, default 0.02
+        Confidence, of at most 1, in a pixel at the threshold.
+    """
+
+    smoothness: float = 512.0
+    spatial: float = 0.012
+    luma: float = 6.0
+    chroma: float = 4.0
+    slope: float = 10.0
+    doubt: float = 0.02
 
     def __post_init__(self) -> None:
         name = type(self).__name__

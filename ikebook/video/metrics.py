@@ -34,8 +34,20 @@ class Statistics:
 
 
 def region_similarity(mask: np.ndarray, truth: np.ndarray) -> float:
-    """J: intersection over union of two masks (h, w) bool; 1 if both are empty.
+    """J, region similarity: intersection over union of two masks; 1 if both are empty (Sec. 6).
 
+    Parameters
+    ----------
+    mask, truth : (h, w) bool
+        What was found, and what is right.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Examples
+    --------
     >>> import numpy as np
     >>> region_similarity(np.array([[True, True, False]]), np.array([[False, True, True]]))
     0.3333333333333333
@@ -46,11 +58,21 @@ def region_similarity(mask: np.ndarray, truth: np.ndarray) -> float:
 
 
 def boundary_accuracy(mask: np.ndarray, truth: np.ndarray, tolerance: float = BOUNDARY_TOLERANCE) -> float:
-    """F: harmonic mean of the boundaries' precision and recall, of two masks (h, w) bool; 1 if both are empty.
+    """F, boundary accuracy: harmonic mean of the boundaries' precision and recall; 1 if both masks are empty (Sec. 6).
+
+    As the official evaluation of DAVIS 2016 has it (Perazzi et al., CVPR 2016, doi:10.1109/CVPR.2016.85).
 
     Parameters
     ----------
-    tolerance : distance within which boundaries match: a fraction of the diagonal if below 1, else pixels
+    mask, truth : (h, w) bool
+        What was found, and what is right.
+    tolerance : float, default 0.008
+        Distance within which boundaries match: a fraction of the diagonal if below 1, else pixels.
+
+    Returns
+    -------
+    float
+        In [0, 1].
     """
     _masks(mask, truth)
     check.number("tolerance", tolerance, at_least=0)

@@ -214,11 +214,11 @@ class TestEdges:
         [
             (
                 {"options": "paper"},
-                r"options is a str, 'paper'; expected GraphOptions, such as ikebook.preset\('paper'\)",
+                r"options is 'paper'; expected GraphOptions, such as ikebook.preset\('paper'\)",
             ),
             (
                 {"compute": torch.float64},
-                r"compute is a dtype, torch.float64; expected Compute, such as ikebook.Compute",
+                r"compute is torch.float64; expected Compute, such as ikebook.Compute",
             ),
         ],
     )

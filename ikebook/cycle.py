@@ -247,44 +247,52 @@ def _exchange(
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold
         reason = _reason_to_end(result, cycle, o, settled)
-        yield CycleState(
-            cycle=cycle,
-            soft=x,
-            threshold=threshold,
-            change=change,
-            score=score(clip, x, threshold),
-            seconds=result.seconds,
-            graph=result,
-            last=bool(reason),
-            reason=reason,
-        )
+        yield _after_graph(clip, cycle, result, change, reason)
         if reason:
             return
         del result
         cues = [Cue(name="graph", maps=x)] if o.graph_cue or o.network is None else []
         if o.network is None:
             continue
-        training = teach(
-            clip, compute.memory.array((halved(np.asarray(f), threshold) for f in x), len(x)), cycle, o, compute
-        )
+        pseudo = (threshold_to_half(np.asarray(frame), threshold) for frame in x)
+        training = teach(clip, compute.memory.array(pseudo, len(x)), cycle, o, compute)
         begin = time.perf_counter()
-        predictions = compute.memory.array(
-            _drawn(clip.frames, predict(training.network, clip.frames), o.edges), len(clip)
-        )
+        drawn = _drawn_to_edges(clip.frames, predict(training.network, clip.frames), o.edges)
+        predictions = compute.memory.array(drawn, len(clip))
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
         s = predictions
-        yield CycleState(
-            cycle=cycle,
-            soft=s,
-            threshold=0.5,
-            change=change,
-            score=score(clip, s, 0.5),
-            seconds={"train": training.seconds, "predict": time.perf_counter() - begin},
-            training=training,
-        )
+        yield _after_network(clip, cycle, training, s, change, time.perf_counter() - begin)
         del training
         cues.insert(0, Cue(name="network", maps=s))
+
+
+def _after_graph(clip: Clip, cycle: int, result: GraphResult, change: float | None, reason: str) -> CycleState:
+    return CycleState(
+        cycle=cycle,
+        soft=result.soft,
+        threshold=result.threshold,
+        change=change,
+        score=score(clip, result.soft, result.threshold),
+        seconds=result.seconds,
+        graph=result,
+        last=bool(reason),
+        reason=reason,
+    )
+
+
+def _after_network(
+    clip: Clip, cycle: int, training: Training, soft: Array, change: float | None, seconds: float
+) -> CycleState:
+    return CycleState(
+        cycle=cycle,
+        soft=soft,
+        threshold=0.5,
+        change=change,
+        score=score(clip, soft, 0.5),
+        seconds={"train": training.seconds, "predict": seconds},
+        training=training,
+    )
 
 
 def _reason_to_end(result: GraphResult, cycle: int, options: CycleOptions, settled: bool) -> str:
@@ -327,7 +335,9 @@ def _train(
     return training
 
 
-def _drawn(frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions | None) -> Iterator[np.ndarray]:
+def _drawn_to_edges(
+    frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions | None
+) -> Iterator[np.ndarray]:
     """Predictions (h, w), drawn to the edges of their frames (h, w, 3): the network sees coarsely."""
     for frame, prediction in zip(frames, predictions, strict=True):
         if edges is None or edges.smoothness == 0:
@@ -336,7 +346,7 @@ def _drawn(frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions 
             yield snap(np.asarray(frame), logistic(prediction, 0.5, edges), edges)
 
 
-def halved(soft: np.ndarray, threshold: float) -> np.ndarray:
+def threshold_to_half(soft: np.ndarray, threshold: float) -> np.ndarray:
     """Soft masks stretched, piecewise linearly, so that `threshold` comes to lie at 0.5. Same shape, float32."""
     low, high = max(threshold, 1e-6), max(1 - threshold, 1e-6)
     stretched = np.where(soft <= threshold, 0.5 * soft / low, 1 - 0.5 * (1 - soft) / high).astype(np.float32)

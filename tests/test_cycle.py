@@ -14,7 +14,7 @@ from ikebook import cycle as module
 from ikebook.base.arrays import DiskArray, Memory
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
-from ikebook.cycle import CycleOptions, difference, exchange, halved
+from ikebook.cycle import CycleOptions, difference, exchange, threshold_to_half
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions, override, preset
@@ -224,7 +224,7 @@ def test_without_smoothness_predictions_stay_as_they_are(made, monkeypatch) -> N
 @pytest.mark.parametrize("threshold", [0.2, 0.465, 0.5, 0.85])
 def test_a_threshold_comes_to_lie_at_one_half(threshold) -> None:
     soft = np.array([0, threshold / 2, threshold, (1 + threshold) / 2, 1], np.float32)
-    found = halved(soft, threshold)
+    found = threshold_to_half(soft, threshold)
     assert found == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=1e-6)
     assert np.array_equal(found >= 0.5, soft > np.float32(threshold))  # at the threshold, it is not object
 

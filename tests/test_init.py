@@ -11,7 +11,7 @@ import pytest
 
 import ikebook
 
-HEAVY = ("torch", "cv2", "matplotlib", "scipy", "numpy", "pooch", "tqdm", "ipywidgets")
+HEAVY = ("torch", "cv2", "matplotlib", "scipy", "numpy", "platformdirs", "tqdm", "ipywidgets")
 
 
 def loaded_by(statement: str) -> set[str]:

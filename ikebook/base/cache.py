@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from ikebook.base.arrays import Array, Memory, open_npz, write_npz
 from ikebook.base.check import InputError
@@ -16,9 +17,7 @@ from ikebook.base.files import atomic
 
 def default_folder() -> Path:
     """`$IKEBOOK_CACHE`, else the system's place for caches."""
-    import pooch  # takes 0.4 s, and most programs that import this module keep no cache
-
-    return Path(os.environ.get("IKEBOOK_CACHE") or pooch.os_cache("ikebook"))
+    return Path(os.environ.get("IKEBOOK_CACHE") or user_cache_path("ikebook"))
 
 
 class ArrayCache:

@@ -19,7 +19,7 @@ from ikebook.video.clip import Clip
 MISTAKES = ("new", "same")
 
 
-def pretend_network(clip: Clip, *, mistakes: str = "new", noise: float = 0.1, seed: int = 0) -> Cue:
+def simulated_network(clip: Clip, *, mistakes: str = "new", noise: float = 0.1, seed: int = 0) -> Cue:
     """Soft maps of a clip's object, as a network that sees single frames might give them.
 
     The masks, blurred by a fiftieth of the frame's width; in every fourth frame the object is hardly seen; in two of three

@@ -30,7 +30,7 @@ from ikebook.graph.masks import MaskOptions, soft_masks, stable_threshold
 from ikebook.graph.presets import PRESETS
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.solvers.power import start_labels
-from ikebook.solvers.starts import ITERATIONS, System, iterate
+from ikebook.solvers.starts import ITERATIONS, SpanSystem, iterate
 
 FLOWS = {"dis": ("RAFT", 0.707), "farneback": ("FlowNet2.0", 0.681)}
 """The two flow methods, and for which of the paper's each stands, with J there (Table 1, trained flow, 20 sequences)."""
@@ -81,7 +81,7 @@ def _follow(subject: Subject, preset: str, provider: str) -> Iterator[dict[str, 
     salient = _centred_saliency(subject, flow, matrix, saliency)
     truth = torch.from_numpy(subject.truth)
     names, known = zip(*_known(subject), strict=True)
-    system = System.of(matrix, known)
+    system = SpanSystem.of(matrix, known)
     if len(system.values) == 0 or system.values[0] <= 0:
         raise InputError(f"in {subject.clip.name!r} nothing moves against the scene, and A = 0; leave it out.")
     principal = system.labels(system.vectors[:, :1])[0]

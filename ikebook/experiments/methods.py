@@ -17,7 +17,7 @@ from ikebook.graph.presets import GraphOptions, preset
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import Cue
 from ikebook.solvers.exact import exact
-from ikebook.solvers.pairs import Eigenpairs, reachable
+from ikebook.solvers.pairs import Eigenpairs, attainable
 from ikebook.solvers.power import power_iteration, start_labels
 from ikebook.video.clip import Clip
 
@@ -41,7 +41,7 @@ class Problem:
 
     def tolerance(self) -> float:
         """The relative residual that iterations stop at."""
-        return reachable(self.options.solver.tolerance, torch.float32)
+        return attainable(self.options.solver.tolerance, torch.float32)
 
 
 @dataclass(frozen=True, eq=False)

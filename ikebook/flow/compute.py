@@ -25,7 +25,7 @@ def compute_flow(
     progress: Iterable[None] | None = None,
     memory: Memory | None = None,
 ) -> Flow:
-    """Flow between the frames of a clip, computed at their own size and resized to the clip's working size (Sec. 3).
+    """Flow between the frames of a clip, computed at their own size and resized to the clip's working size (Sec. 4.1).
 
     Parameters
     ----------

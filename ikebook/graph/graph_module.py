@@ -23,7 +23,7 @@ from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.projection import Projection
 from ikebook.solvers.methods import solve
-from ikebook.solvers.pairs import Eigenpairs, reachable
+from ikebook.solvers.pairs import Eigenpairs, attainable
 from ikebook.video.clip import Clip, as_clip
 
 
@@ -157,7 +157,7 @@ def segment(
         sign=sign,
         saliency=matrix.saliency,
         seconds=seconds,
-        warnings=_warnings(pairs, chosen, reference is None, reachable(o.solver.tolerance, matrix.dtype)),
+        warnings=_warnings(pairs, chosen, reference is None, attainable(o.solver.tolerance, matrix.dtype)),
         matrix=matrix,
     )
 

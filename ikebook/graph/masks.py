@@ -12,6 +12,9 @@ from ikebook.base import check
 from ikebook.base.arrays import Array, chunks
 from ikebook.base.check import require
 
+LOWEST, HIGHEST, REACH = 0.2, 0.85, 0.1
+"""Thresholds that may be chosen, and how far from each the areas are compared. Fixed on the same 12 sequences as the options."""
+
 BINS = 200
 """Of the values of soft masks, when a threshold is looked for."""
 
@@ -32,6 +35,10 @@ class MaskOptions:
         Quantile of a frame's labels that becomes 1, in (0.5, 1].
     threshold : float or str, default "stable"
         Above it, in [0, 1], lies the object: a number, or "stable", where the masks' area over the clip changes least.
+
+    Notes
+    -----
+    `map` and `top` were fixed on the 12 sequences that docs/results/report.md is about, by `tests/experiments/ablation.py`.
     """
 
     object: str = "salient"
@@ -67,7 +74,7 @@ def stable_threshold(soft: Tensor | Array) -> float:
     The idea of maximally stable extremal regions (Matas et al., BMVC 2002, doi:10.5244/C.16.36), for a whole clip:
     the t between 0.2 and 0.85 for which area(t + 0.1) / area(t - 0.1) is greatest.
     """
-    return stable(area_counts(soft))
+    return threshold_of_counts(area_counts(soft))
 
 
 def area_counts(soft: Tensor | Array) -> Tensor:
@@ -77,11 +84,10 @@ def area_counts(soft: Tensor | Array) -> Tensor:
     return counts
 
 
-def stable(counts: Tensor) -> float:
+def threshold_of_counts(counts: Tensor) -> float:
     """The threshold of `stable_threshold`, from `area_counts`."""
-    reach = 0.1
     area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / BINS
-    steps = round(reach * BINS)
-    candidates = torch.arange(round(0.2 * BINS), round(0.85 * BINS) + 1)
+    steps = round(REACH * BINS)
+    candidates = torch.arange(round(LOWEST * BINS), round(HIGHEST * BINS) + 1)
     ratios = (area[candidates + steps] + 1) / (area[candidates - steps] + 1)
     return float(candidates[int(ratios.argmax())]) / BINS

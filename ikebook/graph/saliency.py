@@ -43,6 +43,16 @@ STILL = 0.05
 """Residual motion that is taken for none, pixels: where a whole clip has less, its saliency fades instead of showing
 rounding errors of the flow."""
 
+FITTED = 6000
+"""Pixels of a frame that the dominant motion is fitted to, about, on a regular grid: they fix 12 coefficients well enough."""
+
+MARGIN, INSIDE = 0.1, 0.05
+"""Width of the border that the first fit goes by, fraction of the frame's sides, and the weight of what lies inside of it.
+Fixed by eye on the clips of `tests/experiments/ablation.py`: the object seldom fills the border."""
+
+REACH = 4.0
+"""End of the histograms' axes: log(1 + 54), so that motions 54 times the unit and more share the last cells."""
+
 PICKED = 1_000_000
 """Values that a quantile over a clip is taken of, at least, if there are as many."""
 
@@ -69,6 +79,11 @@ class SaliencyOptions:
         Half the side of the guided filter's window, fraction of the frame's width, at most 0.5; 0: no filter.
     guide_epsilon : float, default 1e-3
         Variance of colour below which the filter smooths, squared range of RGB.
+
+    Notes
+    -----
+    The values were fixed on the 12 sequences of DAVIS 2016's validation set that docs/results/report.md is about, by
+    `tests/experiments/ablation.py`, which prints what others do.
     """
 
     contrast: bool = True
@@ -124,14 +139,15 @@ def motion_saliency(
     parts = [range(start, min(start + batch, m)) for start in range(0, m, batch)]
     evidence = compute.memory.tensor((evidence_of(flow, part, options, compute) for part in parts), m)  # (m, 2, h, w)
     distances = (part[:, 0] for part in chunks(evidence))
-    scale = scale_of(pick(distances, m * flow.size[0] * flow.size[1]), options)
+    scale = scale_of(sample_parts(distances, m * flow.size[0] * flow.size[1]), options)
     maps = (map_of(evidence[p.start : p.stop], frames[p.start : p.stop], scale, options, compute) for p in parts)
     return compute.memory.tensor(maps, m)
 
 
 def clip_saliency(clip: Clip, flows: Sequence[Flow], options: SaliencyOptions, compute: Compute) -> Tensor | Array:
     """The motion saliency (m, h, w) of a clip, of two flows their mean: a column for each would leave the solver to tell
-    good from bad."""
+    good from bad.
+    """
     maps = [motion_saliency(clip.frames, flow, options, compute=compute) for flow in flows]
     if len(maps) == 1:
         return maps[0]
@@ -240,7 +256,7 @@ def dominant_motion(fields: Tensor, iterations: int = 10) -> Tensor:
     """
     b, h, w, _ = fields.shape
     basis = quadratic_basis(h, w, fields)
-    step = max(1, round(math.sqrt(h * w / 6000)))  # a few thousand pixels fix 12 coefficients well enough
+    step = max(1, round(math.sqrt(h * w / FITTED)))
     part = basis[:, ::step, ::step].flatten(1).double()  # (6, n)
     seen = fields[:, ::step, ::step].flatten(1, 2).double().mT.contiguous()  # (b, 2, n)
     products = (part[:, None] * part).flatten(0, 1)  # (36, n)
@@ -254,7 +270,7 @@ def dominant_motion(fields: Tensor, iterations: int = 10) -> Tensor:
 
     x, y = part[1].abs(), part[2].abs()
     margin = (1 - torch.maximum(x, y)) / 2  # distance to the border as a fraction of the frame's side
-    coefficients = fit(torch.exp(-((margin / 0.1) ** 2))[None] + 0.05)
+    coefficients = fit(torch.exp(-((margin / MARGIN) ** 2))[None] + INSIDE)
     for _ in range(iterations - 1):
         square = (seen - coefficients @ part).square().sum(1)  # |r|^2, (b, n)
         coefficients = fit(1 / (1 + square / (1.5 * median(square).sqrt() + 1e-6) ** 2))
@@ -290,7 +306,7 @@ def motion_contrast(residual: Tensor, options: SaliencyOptions | None = None) ->
     """
     options = options or SaliencyOptions()
     b, h, w, _ = residual.shape
-    bins, reach = options.bins, 4.0  # log(1 + 54): motions 54 times the unit and more share the last bins
+    bins, reach = options.bins, REACH
     length = _length(residual)
     unit = 1.5 * median(length.flatten(1))[..., None] + STILL  # (b, 1, 1)
     length = length / unit
@@ -311,7 +327,7 @@ def scale_of(picked: np.ndarray, options: SaliencyOptions) -> float:
     return max(float(np.quantile(picked, options.quantile)), STILL)  # torch.quantile sorts them all
 
 
-def evenly(values: np.ndarray, seen: int, count: int) -> np.ndarray:
+def sample_part(values: np.ndarray, seen: int, count: int) -> np.ndarray:
     """Of `count` values that come in parts, those of one part that are picked for a quantile, (k,).
 
     Every so many-th of them, a million or two in all, or all if there are fewer; which they are does not depend on the parts.
@@ -326,13 +342,13 @@ def evenly(values: np.ndarray, seen: int, count: int) -> np.ndarray:
     return values.reshape(-1)[-seen % step :: step]
 
 
-def pick(parts: Iterable[Tensor], count: int) -> np.ndarray:
-    """What `evenly` picks of all parts, (k,) float64."""
+def sample_parts(parts: Iterable[Tensor], count: int) -> np.ndarray:
+    """What `sample_part` picks of all parts, (k,) float64."""
     # One array for all: many small ones, each made while a frame is held, would leave holes of a frame's size between them.
     picked = np.empty(-(-count // max(1, count // PICKED)))
     seen = filled = 0
     for part in parts:
-        values = evenly(part.cpu().numpy(), seen, count)
+        values = sample_part(part.cpu().numpy(), seen, count)
         picked[filled : filled + len(values)] = values
         seen, filled = seen + part.numel(), filled + len(values)
     return picked[:filled]
@@ -347,7 +363,7 @@ def median(values: Tensor) -> Tensor:
 
 
 def planar(vectors: Tensor) -> Tensor:
-    """The same vectors (b, h, w, c), in memory one component after the other: arithmetic on them is several times faster."""
+    """Vectors (b, h, w, c) laid out in memory one component after the other: arithmetic on them is several times faster."""
     return vectors.movedim(-1, 1).contiguous().movedim(1, -1)
 
 

@@ -91,7 +91,7 @@ class _KnownFeatureMotion(FeatureMotion):
 
 
 def explicit(matrix: FeatureMotion) -> FeatureMotion:
-    """The same A, but products are those of a textbook: the entries of M and of P are built, and multiplied with.
+    """A with the products of a textbook: the entries of M and of P are built, and multiplied with.
 
     For toys: n x n numbers each, refused where `dense()` is.
     """

@@ -177,7 +177,7 @@ def new_network(options: NetworkOptions | None = None, seed: int = 0) -> UNet:
 
 
 def predict(network: UNet, frames: Array | Tensor) -> Iterator[np.ndarray]:
-    """s = N(I; theta): the object's probability, frame by frame (Sec. 5).
+    """S = N(I; theta): the object's probability, frame by frame (Sec. 5).
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from ikebook.graph.choice import about_means
 from ikebook.graph.masks import area_counts, soft_masks
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import enlarge
-from ikebook.graph.saliency import batch_size, evenly, evidence_of, map_of
+from ikebook.graph.saliency import batch_size, evidence_of, map_of, sample_part
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix
@@ -113,7 +113,7 @@ def find_evidence(part: Part, progress: Progress = silent) -> dict[str, np.ndarr
         _save(part.file("flow"), np.stack([flow.forward[pairs], flow.backward[pairs]], axis=1))  # (n, 2, h, w, 2)
         _save(part.file("evidence"), evidence)  # (n, 2, h, w)
         pixels = part.size[0] * part.size[1]
-        return {"picked": evenly(evidence[:, 0], part.start * pixels, part.frames * pixels).astype(np.float64)}
+        return {"picked": sample_part(evidence[:, 0], part.start * pixels, part.frames * pixels).astype(np.float64)}
 
     return _once(part, "1", work)
 

@@ -36,7 +36,7 @@ from ikebook.base.progress import Progress
 from ikebook.base.provenance import label_trained
 from ikebook.flow import FlowFiles, is_provider
 from ikebook.graph.choice import choose_by, correlation
-from ikebook.graph.masks import stable
+from ikebook.graph.masks import threshold_of_counts
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.saliency import scale_of
 from ikebook.matrix.operator import full_precision
@@ -112,7 +112,7 @@ def segment_parts(
         counts = _round(runner, label, {name: (part, weights) for name, part in parts.items()})
         threshold = graph.masks.threshold
         if threshold == "stable":
-            threshold = stable(torch.from_numpy(sum(one["counts"] for one in counts)))
+            threshold = threshold_of_counts(torch.from_numpy(sum(one["counts"] for one in counts)))
         threshold = float(threshold)
         say(f"threshold: {threshold:.3g}")
         pixels = _round(runner, write, {name: (part, threshold) for name, part in parts.items()})

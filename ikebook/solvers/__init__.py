@@ -1,7 +1,7 @@
 """Eigenpairs of A, several ways and one answer: exactly on the span of F, by Lanczos iterations, by Algorithm 2.
 
-The paper's Secs. 4.3 and 4.4: the exact solver (`exact`), power iteration step by step (`power`), scipy's solvers (`lanczos`),
-and what the paper claims of its matrices, measured (`theory`).
+The paper's Sec. 4.3: the exact solver (`exact`), power iteration step by step (`power`), scipy's solvers (`lanczos`); and what
+Sec. 4.4 claims of its matrices, measured (`theory`).
 """
 
 from ikebook.solvers.methods import solve

@@ -69,7 +69,7 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = N
 
 @dataclass(frozen=True, eq=False)
 class ReducedFrames:
-    """The same where each frame has its own P: G_i = F_i'F_i, (m, d, d), and B_ij = F_i' M_ij F_j, each (d, d), float64.
+    """The small matrices where each frame has its own P: G_i = F_i'F_i, (m, d, d), and B_ij = F_i' M_ij F_j, each (d, d), float64.
 
     B_ij is not 0 for |i - j| <= p only, and B_ji = B_ij', so `motion` holds those with i <= j.
     """

@@ -18,10 +18,10 @@ from ikebook.solvers.pairs import (
     PAIRS,
     Eigenpairs,
     SolverOptions,
-    known_volumes,
+    attainable,
     no_pairs,
-    reachable,
     residual_norms,
+    stored_volumes,
     unit,
 )
 
@@ -31,7 +31,7 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
     o = options or SolverOptions(method="lanczos")
     operator, products = _counted(matrix)
     count = min(o.pairs or PAIRS, matrix.shape[0] - 1)
-    tolerance = reachable(o.tolerance, matrix.dtype)
+    tolerance = attainable(o.tolerance, matrix.dtype)
     begin = unit(matrix.projection.matvec(start)).cpu().numpy()
     first = operator.matvec(begin) if np.any(begin) else begin
     if not np.any(first):
@@ -63,13 +63,13 @@ def lobpcg(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None =
     operator, products = _counted(matrix)
     n = matrix.shape[0]
     count = max(1, min(o.pairs or PAIRS, n // 5))
-    tolerance = reachable(o.tolerance, matrix.dtype)
+    tolerance = attainable(o.tolerance, matrix.dtype)
     noise = torch.Generator().manual_seed(o.seed)
     block = [start, *(torch.randn(n, generator=noise, dtype=matrix.dtype) for _ in range(count - 1))]
     begin = np.stack([unit(matrix.projection.matvec(x)).double().cpu().numpy() for x in block], axis=1)
     left, triangle, _ = scipy.linalg.qr(begin, mode="economic", pivoting=True)
     lengths = np.abs(triangle.diagonal())
-    count = int((lengths > reachable(0.0, matrix.dtype) * lengths[0]).sum())
+    count = int((lengths > attainable(0.0, matrix.dtype) * lengths[0]).sum())
     if count == 0:
         return no_pairs(matrix, "lobpcg", 0)
     begin = left[:, :count].astype(operator.dtype)
@@ -114,7 +114,7 @@ def _measured(
     """
     order = np.argsort(values)[::-1]
     sizes = np.abs(values[order])
-    order = order[sizes > reachable(1e-6, matrix.dtype) * max(scale, sizes.max(initial=0))]
+    order = order[sizes > attainable(1e-6, matrix.dtype) * max(scale, sizes.max(initial=0))]
     if len(order) == 0:
         return replace(no_pairs(matrix, method, products), converged=complete)
     x = torch.from_numpy(np.ascontiguousarray(vectors[:, order].T)).to(matrix.device)
@@ -122,7 +122,7 @@ def _measured(
     residuals = residual_norms(matrix, value, x)
     return Eigenpairs(
         values=value,
-        volumes=known_volumes(matrix, x),
+        volumes=stored_volumes(matrix, x),
         residuals=residuals,
         products=products,
         converged=complete and bool((residuals <= tolerance).all()),

@@ -27,27 +27,27 @@ PAIRS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class SolverOptions:
-    """How eigenpairs are found (Secs. 4.3 and 4.4).
+    """How eigenpairs are found (Sec. 4.3).
 
     Parameters
     ----------
     method : str, default "exact"
-        "exact", "power" (Alg. 2), "lanczos" or "lobpcg".
+        "exact" (on the span of F), "power" (Alg. 2), "lanczos" or "lobpcg" (scipy's).
     pairs : int or None, default None
         Eigenpairs to return, fewer if the rank is lower; None: six, by power iteration one.
     normalisation : str, default "l2"
-        After each power iteration: "l2" (Alg. 2), or per frame to [0, 1] ("minmax": no linear map, so no eigenvector comes of
-        it; the authors' program does so, twice, and sets negative labels to 0 between)
+        What follows each power iteration: "l2" (Alg. 2), or "minmax", which scales each frame to [0, 1]: no linear map, so no
+        eigenvector comes of it. The authors' program does so, twice, and sets negative labels to 0 between.
     iterations : int, default 1000
-        Of power iteration at most; with "minmax", just so many.
+        Power iterations at most; with "minmax", just so many.
     tolerance : float, default 1e-6
-        Relative residual that iterations stop at (or what the dtype can reach, if that is more)
+        Relative residual that iterations stop at, or what the dtype can reach, if that is more.
     start : str, default "uniform"
-        X(0): "uniform" noise, the "same" noise in each frame, "constant", or "gaussian".
+        x(0): "uniform" noise U(0, 1), the "same" noise in each frame, "constant", or "gaussian".
     start_width : float, default 0.25
-        Sigma of the "gaussian" start, fraction of the frame's sides.
+        Standard deviation of the "gaussian" start, fraction of the frame's sides.
     seed : int, default 0
-        Of the noise.
+        Seed of the noise.
     """
 
     method: str = "exact"
@@ -106,7 +106,7 @@ class Volumes(ABC):
         """
 
 
-class KnownVolumes(Volumes):
+class StoredVolumes(Volumes):
     """Those of vectors (r, n) that are there already."""
 
     def __init__(self, vectors: Tensor, shape: tuple[int, int, int]) -> None:
@@ -160,15 +160,17 @@ class Eigenpairs:
     Parameters
     ----------
     values : (r,) float64
+        lambda, decreasing.
     volumes : Volumes
         Their eigenvectors as label volumes, unit length as vectors; their signs are arbitrary.
     residuals : (r,) float64
-        |A x - lambda x| / |lambda|
+        |A x - lambda x| / |lambda|.
     products : int
         Products with M that it took.
     converged : bool
         Whether every residual is below the method's tolerance.
     method : str
+        Which solver found them.
 
     A's rank is far below n; the exact solver leaves its zero eigenvalues out, so that a negative one may follow a
     positive one. Where A = 0, because nothing moves against the scene or no edge has weight, there is no pair (r = 0).
@@ -184,12 +186,12 @@ class Eigenpairs:
     @cached_property
     def vectors(self) -> Tensor:
         """All eigenvectors, (r, n), computed when first asked for, and kept."""
-        if isinstance(self.volumes, KnownVolumes):
+        if isinstance(self.volumes, StoredVolumes):
             return self.volumes.vectors
         return torch.cat(list(self.volumes.frames()), dim=1).flatten(1)
 
 
-def reachable(tolerance: float, dtype: torch.dtype) -> float:
+def attainable(tolerance: float, dtype: torch.dtype) -> float:
     """The relative residual that a solver can be asked for: no less than 100 units of the dtype's rounding."""
     return max(tolerance, 100 * torch.finfo(dtype).eps)
 
@@ -198,7 +200,7 @@ def no_pairs(matrix: FeatureMotion, method: str, products: int) -> Eigenpairs:
     """What is found where A = 0."""
     return Eigenpairs(
         values=torch.zeros(0, dtype=torch.float64),
-        volumes=known_volumes(matrix, torch.zeros(0, matrix.shape[0], dtype=matrix.dtype, device=matrix.device)),
+        volumes=stored_volumes(matrix, torch.zeros(0, matrix.shape[0], dtype=matrix.dtype, device=matrix.device)),
         residuals=torch.zeros(0, dtype=torch.float64),
         products=products,
         converged=True,
@@ -206,19 +208,19 @@ def no_pairs(matrix: FeatureMotion, method: str, products: int) -> Eigenpairs:
     )
 
 
-def known_volumes(matrix: FeatureMotion, vectors: Tensor) -> KnownVolumes:
+def stored_volumes(matrix: FeatureMotion, vectors: Tensor) -> StoredVolumes:
     """Vectors (r, n) of A's nodes as label volumes."""
     grid = matrix.motion.chains.grid
-    return KnownVolumes(vectors, (matrix.motion.chains.frames, grid.h, grid.w))
+    return StoredVolumes(vectors, (matrix.motion.chains.frames, grid.h, grid.w))
 
 
 def residual_norms(matrix: FeatureMotion, values: Tensor, vectors: Tensor) -> Tensor:
     """|A x - lambda x| / |lambda| of each pair, (r,) float64, by a product with A each."""
-    return volume_residuals(matrix, values, known_volumes(matrix, vectors))
+    return volume_residuals(matrix, values, stored_volumes(matrix, vectors))
 
 
 def volume_residuals(matrix: FeatureMotion, values: Tensor, volumes: Volumes, chosen: int | None = None) -> Tensor:
-    """The same for label volumes, frame by frame, of all pairs or of the one `chosen`; (r,), or (1,)."""
+    """|A x - lambda x| / |lambda| of label volumes, frame by frame, of all pairs or of the one `chosen`; (r,), or (1,)."""
     grid = matrix.motion.chains.grid
 
     def labels(k: int) -> Iterator[Tensor]:

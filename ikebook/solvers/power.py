@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ikebook.base import check
 from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.solvers.pairs import Eigenpairs, SolverOptions, known_volumes, no_pairs, reachable, unit
+from ikebook.solvers.pairs import Eigenpairs, SolverOptions, attainable, no_pairs, stored_volumes, unit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,7 +84,7 @@ def power_steps(
     nan = float("nan")
     x = start.to(dtype=matrix.dtype, device=matrix.device)
     if normalisation == "l2":
-        x = unit(_apart(matrix.projection.matvec(x) if project_start else x, found))
+        x = unit(_orthogonal_to(matrix.projection.matvec(x) if project_start else x, found))
     inside = project_start or not matrix.projection.is_projector  # with a ridge every iteration projects first
     yield PowerState(iteration=0, step="start", labels=x, value=nan, residual=nan)
     for iteration in range(1, iterations + 1):
@@ -99,7 +99,7 @@ def power_steps(
             x = _minmax_frames(x, grid.pixels)
         x = matrix.projection.matvec(x)
         if normalisation == "l2":
-            x = _apart(x, found)
+            x = _orthogonal_to(x, found)
         if normalisation == "l2" and inside:
             state["value"] = value = float(before @ x)
             left = float((x - value * before).double().norm())  # its squares can underflow in float32
@@ -136,7 +136,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     """
     o = options or SolverOptions(method="power")
     linear = o.normalisation == "l2"
-    tolerance = reachable(o.tolerance, matrix.dtype)
+    tolerance = attainable(o.tolerance, matrix.dtype)
     vectors: list[Tensor] = []
     values: list[float] = []
     residuals: list[float] = []
@@ -166,7 +166,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
         products += len(vectors)
     return Eigenpairs(
         values=value,
-        volumes=known_volumes(matrix, x),
+        volumes=stored_volumes(matrix, x),
         residuals=residual,
         products=products,
         converged=linear and bool((residual <= tolerance).all()),
@@ -220,7 +220,7 @@ def start_labels(
     return torch.exp(-(x**2 + y**2) / (2 * width**2)).flatten().repeat(frames)
 
 
-def _apart(x: Tensor, found: Tensor | None) -> Tensor:
+def _orthogonal_to(x: Tensor, found: Tensor | None) -> Tensor:
     """`x` without what it has in common with orthonormal vectors (r, n)."""
     return x if found is None else x - found.T @ (found @ x)
 

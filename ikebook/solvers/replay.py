@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ikebook.base.check import require
 from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.solvers.pairs import reachable
+from ikebook.solvers.pairs import attainable
 from ikebook.solvers.power import PowerState, power_steps
 
 KEEP_BYTES = 1 << 28
 """Labels of earlier steps that are kept for going back."""
 
 
-class Walk:
+class Replay:
     """Steps of Algorithm 2 from a start that is taken as it is given.
 
     Parameters
@@ -59,7 +59,7 @@ class Walk:
                 matrix,
                 start,
                 iterations=iterations,
-                tolerance=reachable(1e-6, matrix.dtype),
+                tolerance=attainable(1e-6, matrix.dtype),
                 normalisation=normalisation,
                 project_start=False,
             )

@@ -27,7 +27,7 @@ NOTHING = 1e-5
 """Least length of P M x(0), over that of x(0): below, it is rounding, and the start has nothing in common with F."""
 
 
-class Beside(FeatureMatrix):
+class FeaturesWithLabels(FeatureMatrix):
     """F with s label volumes (m, h, w) as further columns X: `reduce` then gives F'MX too, in the same pass."""
 
     def __init__(self, features: FeatureMatrix, labels: Sequence[Tensor]) -> None:
@@ -48,7 +48,7 @@ class Beside(FeatureMatrix):
 
 
 @dataclass(frozen=True, eq=False)
-class System:
+class SpanSystem:
     """A on the span of F: A = Q K Q' with orthonormal Q = F B.
 
     Parameters
@@ -68,10 +68,10 @@ class System:
     firsts: Tensor
 
     @classmethod
-    def of(cls, matrix: FeatureMotion, starts: Sequence[Tensor]) -> System:
+    def of(cls, matrix: FeatureMotion, starts: Sequence[Tensor]) -> SpanSystem:
         """That of a matrix with one P for the clip and no ridge, and of starts (m, h, w)."""
         d = matrix.features.shape[1]
-        reduced = reduce(matrix.motion, Beside(matrix.features, starts))
+        reduced = reduce(matrix.motion, FeaturesWithLabels(matrix.features, starts))
         directions, squares = span(reduced.gram[:d, :d], 0.0, matrix.dtype)
         basis = directions / squares.sqrt()
         small = basis.T @ reduced.motion[:d, :d] @ basis
@@ -122,7 +122,7 @@ def race(
     given = {name: start.to(matrix.device, matrix.dtype) for name, start in starts.items()}
     yield given
     if matrix.projection.options.scope == "video" and matrix.projection.is_projector and normalisation == "l2":
-        system = System.of(matrix, list(given.values()))
+        system = SpanSystem.of(matrix, list(given.values()))
         paths = {
             name: iterate(system.small, first, iterations) for name, first in zip(given, system.firsts.T, strict=True)
         }

@@ -36,17 +36,22 @@ class EdgeOptions:
     Parameters
     ----------
     smoothness : float, default 512.0
-        Of the map against the confidence in it, the paper's lambda; 0: no bilateral solver.
+        Weight of the map's smoothness against the confidence in it, lambda of the bilateral solver; 0: no solver.
     spatial : float, default 0.012
         Distance of the bilateral grid's vertices, fraction of the frame's width.
     luma : float, default 6.0
-        The same along luma, levels of 255.
+        Distance of the grid's vertices along luma, levels of 255.
     chroma : float, default 4.0
-        And along both chromas.
+        Distance of the grid's vertices along both chromas, levels of 255.
     slope : float, default 10.0
-        Of the logistic that makes a probability of a soft mask less its threshold.
+        Slope of the logistic that makes a probability of a soft mask less its threshold.
     doubt : float, default 0.02
         Confidence, of at most 1, in a pixel at the threshold.
+
+    Notes
+    -----
+    The values were fixed on the 12 sequences of DAVIS 2016 that docs/results/report.md is about, by
+    `tests/experiments/refinement.py`.
     """
 
     smoothness: float = 512.0

@@ -22,7 +22,7 @@ from ikebook.graph.principal import Solved, solve_graph
 from ikebook.matrix.feature_motion import FeatureMotion, explicit
 from ikebook.matrix.features import Cue
 from ikebook.solvers.power import start_labels
-from ikebook.solvers.replay import Walk
+from ikebook.solvers.replay import Replay
 from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.computing import Computing
@@ -272,7 +272,7 @@ class PowerIterationStepper(Computing):
                 x = start_labels(
                     STARTS[self.start], len(self.clip), self.clip.size, seed=solver.seed, width=solver.start_width
                 )
-            self._walk = Walk(
+            self._walk = Replay(
                 self._matrix if solved is not None else None,
                 x.to(self._dtype),
                 solved.labels().flatten() if solved is not None and solved.signs else None,

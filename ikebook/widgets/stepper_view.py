@@ -11,7 +11,7 @@ import numpy as np
 
 from ikebook.base import check
 from ikebook.base.check import require
-from ikebook.solvers.replay import Walk
+from ikebook.solvers.replay import Replay
 from ikebook.video.clip import Clip
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
@@ -124,12 +124,12 @@ class StepperView:
             self._quiet = False
         return painting
 
-    def show(self, walk: Walk, labels: np.ndarray, stage: str, *, still: bool, blank: bool) -> None:
+    def show(self, walk: Replay, labels: np.ndarray, stage: str, *, still: bool, blank: bool) -> None:
         """Show where a walk is.
 
         Parameters
         ----------
-        walk : Walk
+        walk : Replay
         labels : (m, h, w), x as the algorithm has it
         stage : its name
         still : whether nothing moves, and A is 0
@@ -158,7 +158,7 @@ class StepperView:
             found = np.broadcast_to(found, shape).copy()
         self._painted(found)
 
-    def _plot(self, walk: Walk) -> None:
+    def _plot(self, walk: Replay) -> None:
         """Draw the curves, once an iteration."""
         done = walk.completed
         key = (done, id(walk))
@@ -181,7 +181,7 @@ class StepperView:
         )
 
 
-def sentence(walk: Walk, stage: str, *, still: bool, blank: bool) -> str:
+def sentence(walk: Replay, stage: str, *, still: bool, blank: bool) -> str:
     """What a walk has come to, in words; see `StepperView.show`."""
     if still:
         return "Nothing moves against the scene in this clip: A is 0, and has no eigenvector to find."

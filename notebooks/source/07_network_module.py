@@ -24,7 +24,7 @@ import ikebook
 from ikebook.check_answers import check_answers
 from ikebook.course import figures
 from ikebook.course.lab import course_clip
-from ikebook.cycle import halved, score
+from ikebook.cycle import score, threshold_to_half
 from ikebook.networks.losses import cross_entropy, knowledge_loss, soft_dice
 from ikebook.networks.training import TrainOptions, train
 from ikebook.networks.unet import NETWORKS, NetworkOptions, UNet, new_network, predict
@@ -41,7 +41,7 @@ clip, flow, source = course_clip("dog", frames=12, size=(208, 112))
 
 # %%
 graph = ikebook.segment(clip, flow)
-x = np.stack([halved(np.asarray(soft), graph.threshold) for soft in graph.soft])
+x = np.stack([threshold_to_half(np.asarray(soft), graph.threshold) for soft in graph.soft])
 some = (0, 4, 8, 11)
 figures.row({f"frame {i}": clip.frames[i] for i in some})
 

@@ -23,7 +23,7 @@ import ikebook
 from ikebook.check_answers import check_answers
 from ikebook.course import figures
 from ikebook.course.lab import course_clip
-from ikebook.cycle import CycleOptions, exchange, halved
+from ikebook.cycle import CycleOptions, exchange, threshold_to_half
 from ikebook.graph.presets import GraphOptions, override
 from ikebook.matrix.features import Cue
 from ikebook.networks.training import TrainOptions, train
@@ -59,7 +59,7 @@ figures.row({f"x, frame {i}": x[i] for i in some}, shared=True)
 
 # %%
 tiny = NetworkOptions(widths=(16, 32, 32), dilations=(1, 2), stem=1)
-pseudo = np.stack([halved(soft, first.threshold) for soft in x])
+pseudo = np.stack([threshold_to_half(soft, first.threshold) for soft in x])
 network = train(toy.clip.frames, pseudo, tiny, TrainOptions(epochs=12, batch=2)).network
 s = np.stack(list(predict(network, toy.clip.frames)))
 figures.row({f"s, frame {i}": s[i] for i in some}, limits=(0, 1))

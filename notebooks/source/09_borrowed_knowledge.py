@@ -30,7 +30,7 @@ from ikebook.base.files import write_soft
 from ikebook.check_answers import check_answers
 from ikebook.course import figures
 from ikebook.course.lab import course_clip
-from ikebook.course.simulated_cues import pretend_network
+from ikebook.course.simulated_cues import simulated_network
 from ikebook.graph.refine import refine, temporal_median
 from ikebook.networks.cues import read_cue
 from ikebook.solvers import theory
@@ -51,7 +51,7 @@ clip, flow, source = course_clip("goat")
 # So no score below says how good anything is. What we want to see is what happens to each *kind* of mistake.
 
 # %%
-cue = pretend_network(clip)
+cue = simulated_network(clip)
 shown = (2, 3, 4, 5)
 pictures = {f"frame {i}": clip.frames[i] for i in shown} | {f"network, {i}": cue.maps[i] for i in shown}
 figures.row(pictures, limits=(0, 1), columns=4)
@@ -249,7 +249,7 @@ figures.bars({name: J[name] for name in ("the network", "median", "refined", "gr
 # every frame, as sure as the object.
 
 # %%
-stubborn = pretend_network(clip, mistakes="same")
+stubborn = simulated_network(clip, mistakes="same")
 figures.row({f"network, {i}": stubborn.maps[i] for i in shown}, shared=True)
 
 # %%

@@ -19,7 +19,7 @@ from ikebook.graph.graph_module import build, segment
 from ikebook.graph.masks import MaskOptions, soft_masks, stable_threshold
 from ikebook.graph.presets import PRESETS, GraphOptions, override, preset
 from ikebook.matrix.features import Cue
-from ikebook.solvers.pairs import Eigenpairs, KnownVolumes
+from ikebook.solvers.pairs import Eigenpairs, StoredVolumes
 from ikebook.video.clip import Clip
 from ikebook.video.metrics import region_similarity
 
@@ -317,7 +317,7 @@ class TestMasks:
         for second, expected in ((0.9, 1), (0.4, 0)):
             pairs = Eigenpairs(
                 values=torch.tensor([1.0, second], dtype=torch.float64),
-                volumes=KnownVolumes(vectors, (2, 6, 8)),
+                volumes=StoredVolumes(vectors, (2, 6, 8)),
                 residuals=torch.zeros(2, dtype=torch.float64),
                 products=1,
                 converged=True,

@@ -22,10 +22,10 @@ from ikebook.graph.saliency import (
     motion_contrast,
     motion_evidence,
     motion_saliency,
-    pick,
     planar,
     quadratic_basis,
     saliency_map,
+    sample_parts,
 )
 
 
@@ -237,7 +237,7 @@ class TestBatches:
         distance, probability = motion_evidence(forward, backward)
         assert 0 <= float(probability.min()) < 0.3
         assert 0.9 < float(probability.max()) <= 1
-        scale = np.quantile(pick([distance], distance.numel()), SaliencyOptions().quantile)
+        scale = np.quantile(sample_parts([distance], distance.numel()), SaliencyOptions().quantile)
         maps = saliency_map(distance, probability, frames, scale)
         assert torch.allclose(maps, motion_saliency(frames, made.flow), atol=1e-6)
         plain = SaliencyOptions(contrast=False, guide_radius=0)
@@ -258,13 +258,13 @@ def test_median_is_the_lower_one_of_each_row(n) -> None:
 @pytest.mark.parametrize("pieces", [1, 3, 7])
 def test_quantile_of_many_values_that_come_in_parts(pieces) -> None:
     values = torch.linspace(0, 1, 3_000_001)
-    assert np.quantile(pick(values.tensor_split(pieces), len(values)), 0.95) == pytest.approx(0.95, abs=1e-4)
-    assert np.quantile(pick(values.tensor_split(pieces), len(values)), 0.5) == np.quantile(
-        pick([values], len(values)), 0.5
+    assert np.quantile(sample_parts(values.tensor_split(pieces), len(values)), 0.95) == pytest.approx(0.95, abs=1e-4)
+    assert np.quantile(sample_parts(values.tensor_split(pieces), len(values)), 0.5) == np.quantile(
+        sample_parts([values], len(values)), 0.5
     )
     noise = torch.randn(1001, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     known = float(torch.quantile(noise, 0.777))
-    assert np.quantile(pick(noise.tensor_split(pieces), 1001), 0.777) == pytest.approx(known, abs=1e-14)
+    assert np.quantile(sample_parts(noise.tensor_split(pieces), 1001), 0.777) == pytest.approx(known, abs=1e-14)
 
 
 def test_the_quantile_of_a_long_clip_does_not_hold_its_frames() -> None:
@@ -278,7 +278,7 @@ def test_the_quantile_of_a_long_clip_does_not_hold_its_frames() -> None:
             del values
             assert sum(part() is not None for part in held) <= 1  # the last one, which the reader may have in hand
 
-    assert np.quantile(pick(parts(), 4_000_000), 0.9) == pytest.approx(0.9, abs=1e-3)
+    assert np.quantile(sample_parts(parts(), 4_000_000), 0.9) == pytest.approx(0.9, abs=1e-3)
     assert len(held) == 40
 
 

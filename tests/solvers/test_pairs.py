@@ -19,9 +19,9 @@ from ikebook.matrix.projection import Projection, ProjectionOptions
 from ikebook.solvers.exact import Reduced, exact, solve_reduced
 from ikebook.solvers.lanczos import lanczos, lobpcg
 from ikebook.solvers.pairs import (
-    KnownVolumes,
     SolverOptions,
     SpannedVolumes,
+    StoredVolumes,
     residual_norms,
     volume_residuals,
 )
@@ -258,7 +258,7 @@ def test_a_radius_far_beyond_the_clip_costs_no_more() -> None:
 @pytest.mark.parametrize("scope", ["video", "frame"])
 def test_volumes_are_the_vectors_frame_by_frame(scope) -> None:
     pairs = exact(matrix(scope=scope))
-    known = KnownVolumes(pairs.vectors, pairs.volumes.shape)
+    known = StoredVolumes(pairs.vectors, pairs.volumes.shape)
     noise = torch.rand(FRAMES, 3, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for volumes in (pairs.volumes, known):
         assert len(volumes) == 6
@@ -296,6 +296,6 @@ def test_the_residual_frame_by_frame_is_that_of_the_vectors() -> None:
         direct = [
             (a.dense() @ x - v * x).norm() / abs(v) for v, x in zip(pairs.values, pairs.vectors + 1e-4, strict=True)
         ]
-        moved = KnownVolumes(pairs.vectors + 1e-4, pairs.volumes.shape)
+        moved = StoredVolumes(pairs.vectors + 1e-4, pairs.volumes.shape)
         assert volume_residuals(a, pairs.values, moved) == pytest.approx(torch.stack(direct), rel=1e-9)
         assert float(volume_residuals(a, pairs.values, moved, 2)) == pytest.approx(float(direct[2]), rel=1e-9)

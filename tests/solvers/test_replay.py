@@ -12,7 +12,7 @@ from ikebook.datasets.toys import toy
 from ikebook.flow import noisy
 from ikebook.graph.principal import solve_graph
 from ikebook.solvers.power import power_steps, start_labels
-from ikebook.solvers.replay import Walk
+from ikebook.solvers.replay import Replay
 from ikebook.solvers.theory import perturbation
 
 
@@ -32,7 +32,7 @@ def begin(seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_walk_has_the_steps_of_the_algorithm_and_finds_them_again(solved, seed) -> None:
-    walk = Walk(solved.matrix, begin(seed), solved.labels().flatten())
+    walk = Replay(solved.matrix, begin(seed), solved.labels().flatten())
     expected = list(power_steps(solved.matrix, begin(seed), iterations=4, tolerance=0.0, project_start=False))[1:]
     for state in expected:
         walk.forward()
@@ -52,7 +52,7 @@ def test_a_walk_has_the_steps_of_the_algorithm_and_finds_them_again(solved, seed
 
 def test_it_ends_at_the_eigenvector_or_its_opposite(solved) -> None:
     for start in (begin(), -solved.labels().flatten()):
-        walk = Walk(solved.matrix, start, solved.labels().flatten())
+        walk = Replay(solved.matrix, start, solved.labels().flatten())
         for _ in range(400):
             walk.forward()
         assert walk.converged
@@ -62,7 +62,7 @@ def test_it_ends_at_the_eigenvector_or_its_opposite(solved) -> None:
 
 
 def test_without_a_matrix_it_can_t_begin(solved) -> None:
-    walk = Walk(None, begin(), None)
+    walk = Replay(None, begin(), None)
     assert np.isnan(walk.cosines[0])
     with pytest.raises(InputError, match="has no matrix yet"):
         walk.forward()

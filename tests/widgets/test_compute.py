@@ -22,7 +22,7 @@ from ikebook.graph.principal import solve_graph
 from ikebook.matrix.orders import node_order
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import NetworkOptions
-from ikebook.solvers.replay import Walk
+from ikebook.solvers.replay import Replay
 from ikebook.solvers.theory import convergence
 from ikebook.video.clip import Clip
 from ikebook.widgets import (
@@ -247,7 +247,7 @@ class TestPowerIterationStepper:
         assert np.allclose(implicit.labels, stepper.labels, atol=1e-5 * np.abs(stepper.labels).max())
 
     def test_old_steps_are_dropped_where_there_is_no_room(self, made, monkeypatch) -> None:
-        monkeypatch.setitem(Walk.__init__.__kwdefaults__, "keep", 6 * 1280 * 4)
+        monkeypatch.setitem(Replay.__init__.__kwdefaults__, "keep", 6 * 1280 * 4)
         stepper = PowerIterationStepper(made.clip, made.flow)
         for _ in range(9):
             stepper.step()

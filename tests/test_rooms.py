@@ -3,70 +3,34 @@
 from __future__ import annotations
 
 import ast
-import re
+import importlib.util
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 import ikebook
 
-PACKAGE = Path(ikebook.__file__).parent
-MAP = Path(__file__).parents[1] / "CONTRIBUTING.md"
+SOURCE = Path(__file__).parents[1] / "docs" / "book" / "structure.py"
+if not SOURCE.exists():
+    pytest.skip("no docs/book/structure.py and CONTRIBUTING.md: they are part of a checkout", allow_module_level=True)
+SPEC = importlib.util.spec_from_file_location("structure", SOURCE)
+structure = importlib.util.module_from_spec(SPEC)
+sys.modules["structure"] = structure  # where dataclasses look for it
+SPEC.loader.exec_module(structure)
+room_of = structure.room_of
 
 LEAVES = {"experiments", "course", "widgets", "check_answers"}
 """Rooms that nobody imports but the command line and the checks of answers."""
 
-
-def rooms(text: str) -> list[str]:
-    """The rooms, from low to high, as the map's table lists them."""
-    return re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
-
-
-ORDER = rooms(MAP.read_text(encoding="utf-8")) if MAP.exists() else []
+MODULES = structure.modules(Path(ikebook.__file__).parent)
+IMPORTS = structure.imports(MODULES)
+ROOMS = structure.read_map(structure.MAP.read_text(encoding="utf-8"), MODULES)
+ORDER = [room.name for room in ROOMS]
 
 
-def modules() -> dict[str, Path]:
-    """Files of all modules, by their name within the package; the package itself is ""."""
-    found = {}
-    for file in sorted(PACKAGE.rglob("*.py")):
-        if (file.parent / "__init__.py").is_file():
-            parts = file.relative_to(PACKAGE).with_suffix("").parts
-            found[".".join(part for part in parts if part != "__init__")] = file
-    return found
-
-
-MODULES = modules()
-
-
-def room_of(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def imported(source: str, name: str = "") -> set[str]:
-    """The modules of ours that a source imports anywhere, in functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} has a relative import in line {node.lineno}; say where it comes from"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {path.partition("ikebook.")[2] for path in found if path.split(".")[0] == "ikebook"}
-    return {module_of(path) for path in ours} - {name}
-
-
-def module_of(path: str) -> str:
-    """The module that holds what is imported as `ikebook.<path>`: a module, or a name in one."""
-    while path not in MODULES and "." in path:
-        path = path.rpartition(".")[0]
-    return path if path in MODULES else ""
-
-
-IMPORTS = {name: imported(file.read_text(encoding="utf-8"), name) for name, file in MODULES.items()}
-
-
-@pytest.mark.skipif(not MAP.exists(), reason="no CONTRIBUTING.md, which has the map: it is part of a checkout")
 class TestRooms:
     def test_every_room_is_on_the_map(self) -> None:
         assert {room_of(name) for name in MODULES} - {"", "__main__"} == set(ORDER)
@@ -76,7 +40,7 @@ class TestRooms:
     def test_a_module_imports_only_from_rooms_above_it_on_the_map(self, name) -> None:
         allowed = {"", *ORDER[: ORDER.index(room_of(name)) + 1]}
         below = sorted(one for one in IMPORTS[name] if room_of(one) not in allowed)
-        assert not below, f"{name} imports {', '.join(below)}, which lie below it on the map in {MAP.name}"
+        assert not below, f"{name} imports {', '.join(below)}, which lie below it on the map in CONTRIBUTING.md"
 
     def test_every_room_says_what_lives_there(self) -> None:
         for room in ORDER:
@@ -129,8 +93,24 @@ def late():
     from ikebook.graph.graph_module import segment
     import torch, ikebook
 """
-    assert imported(source) == {"flow.dis", "base.check", "flow", "flow.cache", "graph.graph_module"}
+    assert structure.imported(source, MODULES) == {"flow.dis", "base.check", "flow", "flow.cache", "graph.graph_module"}
 
 
 def test_the_map_is_read_as_it_is_written() -> None:
-    assert rooms("| room | what |\n|---|---|\n| `base` | x |\n| `video` | y |\n") == ["base", "video"]
+    table = "| room | what |\n|---|---|---|\n| `base` | errors | |\n| `video` | clips | Sec. 6 |\n"
+    read = structure.read_map(table, MODULES)
+    assert [(room.name, room.says, room.paper) for room in read] == [
+        ("base", "errors", ""),
+        ("video", "clips", "Sec. 6"),
+    ]
+    assert "base.check" in read[0].files
+
+
+def test_the_picture_stands_on_what_it_imports() -> None:
+    arrows = {"a": set(), "b": {"a"}, "c": {"a", "b"}, "d": {"a"}}
+    assert structure.floors("abcd", arrows) == {"a": 0, "b": 1, "c": 2, "d": 1}
+    assert structure.direct(arrows) == {("b", "a"), ("c", "b"), ("d", "a")}
+    drawn = ET.fromstring(structure.draw(ROOMS, structure.room_imports(IMPORTS)))
+    names = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text") if text.get("font-weight")]
+    assert names == ORDER
+    assert all(f"## {name}" in structure.page() for name in ORDER)

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import structure
 from nbclient import NotebookClient
 from sphinx.cmd.build import main as sphinx
 
@@ -42,7 +43,7 @@ else:
     write_page({page!r}, {name}, title=type({name}).__name__)"""
 """Writes the static page of a widget; a canvas alone has no page of its own."""
 
-INTERNAL = {"__main__", "arguments", "notebooks"}
+INTERNAL = {"__main__", "cli", "notebooks"}
 """Modules that the API reference leaves out."""
 
 
@@ -134,6 +135,7 @@ def prepare(sources: list[Path], out: Path) -> Path:
     (pages / "gallery.md").write_text(gallery_page(gallery), encoding="utf-8")
     (pages / "notebooks.md").write_text(contents(sources), encoding="utf-8")
     (pages / "api.md").write_text(api(), encoding="utf-8")
+    (pages / "structure.md").write_text(structure.page(), encoding="utf-8")
     return pages
 
 

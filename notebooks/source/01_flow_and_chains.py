@@ -227,7 +227,7 @@ figures.curves(alive, labels=("frames later", "share of chains alive"))
 
 # %%
 made = ikebook.demo(frames=12, size=(208, 112))
-estimated = ikebook.compute_flow(made.clip, ikebook.provider("dis"))
+estimated = ikebook.compute_flow(made.clip, "dis")
 away = drift(MotionChains(estimated), MotionChains(made.flow), steps=11)
 figures.curves({"estimated chains": away}, labels=("steps", "median distance from the truth, px"))
 

@@ -224,7 +224,7 @@ for name, each in found.items():
 scenes = [ikebook.demo(8, size).clip, ikebook.toy("tracked", size, 8).clip]
 film = {each: np.concatenate([getattr(scene, each) for scene in scenes]) for each in ("frames", "masks")}
 cut_film = ikebook.Clip(name="with a cut", **film)
-parts = [ikebook.segment(c, ikebook.compute_flow(c, ikebook.provider("dis"))) for c in (cut_film, *scenes)]
+parts = [ikebook.segment(c) for c in (cut_film, *scenes)]
 figures.row(
     {f"frame {i}": cut_film.frames[i] for i in (6, 7, 8, 9)} | {f"soft, {i}": parts[0].soft[i] for i in (6, 7, 8, 9)},
     columns=4,

@@ -110,6 +110,12 @@ def shape(name: str, array: Any, expected: Sequence[int | str]) -> None:
     require(fits, f"{name} has shape {came}; expected ({wanted}).")
 
 
+def finite(name: str, array: Any, mend: str = "fill them in or compute it again") -> None:
+    """Raise if an array or tensor of numbers has values that are NaN or infinite."""
+    bad = int((~(array == array) | (abs(array) == math.inf)).sum())  # noqa: PLR0124  # NaN alone differs from itself
+    require(bad == 0, f"{name} has {bad} values that are NaN or infinite; {mend}.")
+
+
 def size(name: str, value: Any) -> tuple[int, int]:
     """Read a frame size: `(width, height)` or a text such as `"416x224"`, in pixels.
 

@@ -23,7 +23,7 @@ def columns(answer: Any) -> str:
     chains = MotionChains(made.flow)
     for cues, r, q in ((2, 3, 0), (1, 3, 5), (3, 1, 2), (1, 0, 0)):
         maps = [Cue(name=f"cue {k}", maps=torch.ones(5, 16, 16)) for k in range(cues)]
-        options = FeatureOptions(displacements=q > 0, half_window=max(q, 1), cue_window=r)
+        options = FeatureOptions(displacements="steps" if q else "none", half_window=max(q, 1), cue_window=r)
         known = FeatureMatrix(chains, options, maps).shape[1]
         case = f"columns({cues}, {r}, {q})"
         given = whole(case, called("columns", answer, cues, r, q))

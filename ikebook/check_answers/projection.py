@@ -24,7 +24,7 @@ CLOSE = 1e-5
 
 def _features(name: str = "deforming", center: str = "none") -> FeatureMatrix:
     chains = MotionChains(toy(name, (16, 16), FRAMES).flow, compute=Compute(dtype=torch.float64))
-    return FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, center=center))
+    return FeatureMatrix(chains, FeatureOptions(displacements="steps", half_window=2, center=center))
 
 
 def weights(answer: Any) -> str:

@@ -50,7 +50,7 @@ def add(commands: Any) -> None:
         action="append",
         metavar="GROUP.OPTION=VALUE",
         help="an option of the graph, such as motion.radius=10; may be repeated. The preset is default with "
-        "features.displacements=true, d = 27 columns",
+        "features.displacements=steps, d = 27 columns",
     )
     parser.add_argument(
         "--curves",

@@ -8,7 +8,6 @@ authors' program. Nothing else in the library depends on them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -20,29 +19,12 @@ from ikebook.flow.fields import Flow
 from ikebook.graph.presets import GraphOptions
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import FeatureMatrix
-from ikebook.matrix.motion import MotionMatrix
-from ikebook.matrix.projection import span
+from ikebook.matrix.operator import ProductTensor
 from ikebook.solvers.pairs import unit
 
 
 class NoConvergenceError(RuntimeError):
     """ARPACK has found no eigenvector. (Its own errors can't be handed from one process to another.)"""
-
-
-def outgoing_chains(motion: MotionMatrix) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each frame, the nodes that its pixels' chains meet and with which weight.
-
-    Nodes are (h*w, steps * links) int64, -1 where a chain has ended, and weights (steps * links,).
-    """
-    chains, kernel = motion.chains, motion.kernel()
-    for frame in range(chains.frames):
-        trace = chains.trace(frame, motion.options.radius)
-        nodes, weights = [], []
-        for step in (*reversed(trace.behind), *trace.ahead):  # by time, so that nodes ascend from left to right
-            for cells in chains.links(step)[:, 0]:
-                nodes.append(chains.grid.crop(chains.nodes(cells, frame + step.offset)).flatten())
-                weights.append(kernel[abs(step.offset) - 1])
-        yield torch.stack(nodes, 1), torch.stack(weights)
 
 
 def dense_features(features: FeatureMatrix) -> Tensor:
@@ -51,44 +33,17 @@ def dense_features(features: FeatureMatrix) -> Tensor:
     return torch.cat([grid.crop(block.mT).movedim(1, -1) for _, block in features.blocks()])
 
 
-def explicit_motion(motion: MotionMatrix) -> scipy.sparse.csr_array:
-    """M as a sparse matrix, of 8 bytes or more for each pair of nodes that a chain joins."""
-    n = motion.shape[0]
-    counts, columns, values = [], [], []
-    for nodes, weights in outgoing_chains(motion):
-        met = nodes >= 0
-        counts.append(met.sum(1))
-        columns.append(nodes[met].int())
-        values.append(weights.expand_as(nodes)[met])
-    ends = torch.cat(counts).cumsum(0).numpy()
-    outgoing = scipy.sparse.csr_array(  # C
-        (torch.cat(values).numpy(), torch.cat(columns).numpy(), np.concatenate([[0], ends])), shape=(n, n)
-    )
-    del counts, columns, values
-    outgoing.sum_duplicates()  # of the four links of a point, two fall together where it lies on a pixel's row or column
-    back = outgoing.T.tocsr()
-    matrix = outgoing + back if motion.options.edges == "count" else outgoing.maximum(back)
-    if motion.options.self_loop:
-        matrix = matrix + scipy.sparse.diags_array(np.full(n, motion.options.self_loop, matrix.dtype))
-    return matrix.tocsr()
-
-
 class ExplicitFeatureMotion:
     """A = P M P with M and F in memory: products with blocks of vectors (n, k), on the CPU."""
 
     def __init__(self, matrix: FeatureMotion) -> None:
-        ridge = matrix.projection.options.ridge
         self.shape = matrix.shape
         self.dtype = matrix.dtype
-        self.motion = explicit_motion(matrix.motion)
+        self.motion = matrix.motion.to_scipy()
         self.features = dense_features(matrix.features)  # (m, h, w, d)
         self.products = 0
         self._one = matrix.projection.options.scope == "video"
-        grams = torch.stack([self._inner(rows, rows) for rows in self.features])  # (m, d, d)
-        if self._one:
-            grams = grams.sum(0, keepdim=True)
-        spans = [span(gram, ridge, matrix.dtype) for gram in grams]
-        self._inverses = torch.stack([(basis / (squares + ridge)) @ basis.T for basis, squares in spans])
+        self._projection = matrix.projection
 
     def project(self, x: Tensor) -> Tensor:
         """P x."""
@@ -96,7 +51,7 @@ class ExplicitFeatureMotion:
         products = self._inner(self.features, labels)  # (m, d, k)
         if self._one:
             products = products.sum(0, keepdim=True)
-        weights = (self._inverses @ products).to(self.dtype)
+        weights = self._projection.solve(products).to(self.dtype)
         return (self.features.flatten(1, 2) @ weights).view(x.shape)
 
     @staticmethod
@@ -129,43 +84,15 @@ def arpack(matrix: ExplicitFeatureMotion, start: Tensor, tolerance: float) -> tu
 
 
 def torch_lobpcg(matrix: ExplicitFeatureMotion, start: Tensor, tolerance: float) -> tuple[float, Tensor]:
-    """The largest eigenpair, by `torch.lobpcg`, which takes no function for a matrix: see `_Stand`.
+    """The largest eigenpair, by `torch.lobpcg`, which takes no function for a matrix: see `ProductTensor`.
 
     Its own vectors are float64, whatever A is: with a million nodes in float32 its inner products keep three digits,
     its residual stops falling at some 2e-4, and it would go on to the last of its iterations.
     """
     begin = unit(matrix.project(start[:, None])[:, 0]).double()  # it is overwritten
-    values, vectors = torch.lobpcg(_Stand(matrix), k=1, X=begin[:, None], tol=tolerance, niter=200, largest=True)
+    a = ProductTensor(matrix.shape, lambda x: matrix.product(x.to(matrix.dtype)))
+    values, vectors = torch.lobpcg(a, k=1, X=begin[:, None], tol=tolerance, niter=200, largest=True)
     return float(values[0]), vectors[:, 0].to(matrix.dtype)
-
-
-class _Stand(Tensor):
-    """A float64 tensor of A's shape and without entries, which answers `A @ x`: all that `torch.lobpcg` asks of A.
-
-    A sparse tensor would do for M, but PMP is dense, and n^2 numbers fit nowhere.
-    """
-
-    matrix: ExplicitFeatureMotion
-
-    @staticmethod
-    def __new__(cls: type[_Stand], matrix: ExplicitFeatureMotion) -> _Stand:  # noqa: PYI034  # mypy wants no Self here
-        made: _Stand = Tensor._make_wrapper_subclass(cls, matrix.shape, dtype=torch.float64)  # noqa: SLF001
-        made.matrix = matrix
-        return made
-
-    def __init__(self, matrix: ExplicitFeatureMotion) -> None:
-        pass
-
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # noqa: SLF001
-
-    @classmethod
-    def __torch_dispatch__(  # type: ignore[override]
-        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if func is torch.ops.aten.mm.default and isinstance(args[0], cls):
-            matrix: ExplicitFeatureMotion = args[0].matrix
-            return matrix.product(args[1].to(matrix.dtype)).double()
-        return NotImplemented
 
 
 class ScatterRule:

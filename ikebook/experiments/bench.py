@@ -23,7 +23,7 @@ from ikebook.graph.presets import GraphOptions
 from ikebook.solvers.pairs import residual_norms, unit
 from ikebook.video.clip import Clip
 
-RECIPE = ("features.displacements=true",)
+RECIPE = ("features.displacements=steps",)
 """What is set on top of the preset `default`: the saliency at 7 nodes and 2 x 10 displacements make d = 27 columns."""
 
 Report = Callable[[str], None]

@@ -37,7 +37,7 @@ VARIANTS = {
         override(preset("paper"), "solver.method=exact"), "features.half_window", range(3, 15, 2)
     ),
     "displacements, centred": Variant(
-        override(preset("default"), "saliency=none", "features.displacements=true", "masks.object=principal"),
+        override(preset("default"), "saliency=none", "features.displacements=steps", "masks.object=principal"),
         "features.half_window",
         range(3, 15, 2),
     ),

@@ -13,6 +13,10 @@ from ikebook.base.check import require
 from ikebook.video.clip import resize_area
 
 
+LARGEST = 1e6
+"""No pixel moves farther, pixels: frames have sides of 16384 at most."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Flow:
     """Optical flow O of a clip of m frames, both ways (Sec. 4.1); the arrays may lie on disk.
@@ -52,6 +56,12 @@ class Flow:
             require(field.shape[0] >= 1, f"{name} holds no field; expected one for each pair of frames.")
             bad = sum(int(one.size - np.isfinite(one).sum()) for one in field)
             require(bad == 0, f"{name} has {bad} values that are NaN or infinite; compute it again or fill them in.")
+            most = max(float(np.abs(one).max()) for one in field)
+            require(
+                most <= LARGEST,
+                f"{name} has a value of {most:.3g} pixels; expected {LARGEST:g} at most. Values that stand for 'unknown', as 1e9 "
+                "does in .flo files, have to be filled in.",
+            )
             if isinstance(field, np.ndarray):
                 # In one piece, writable and in the machine's byte order, as PyTorch needs it.
                 native = np.float64 if field.dtype.itemsize > 4 else np.float32

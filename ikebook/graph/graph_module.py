@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array
+from ikebook.base.arrays import Array, extent
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow
 from ikebook.graph.choice import choose, reference_maps
@@ -23,7 +24,7 @@ from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.projection import Projection
 from ikebook.solvers.methods import solve
-from ikebook.solvers.pairs import Eigenpairs, attainable
+from ikebook.solvers.pairs import Eigenpairs
 from ikebook.video.clip import Clip, as_clip
 
 
@@ -143,6 +144,7 @@ def segment(
             chosen, sign = choose(pairs, reference_maps(clip, flows, matrix.saliency, cues, compute), o)
         else:
             check.shape("reference", reference, (len(clip), clip.size[1], clip.size[0]))
+            check.finite("reference", torch.tensor(extent(reference)))
             chosen, sign = choose(pairs, reference, o)
     soft = _soft(clip, pairs, chosen, sign, o, compute)
     threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
@@ -157,7 +159,7 @@ def segment(
         sign=sign,
         saliency=matrix.saliency,
         seconds=seconds,
-        warnings=_warnings(pairs, chosen, reference is None, attainable(o.solver.tolerance, matrix.dtype)),
+        warnings=_warnings(matrix, pairs, chosen, reference is None),
         matrix=matrix,
     )
 
@@ -187,7 +189,7 @@ def _matrix(
     if options.saliency is not None:
         saliency = clip_saliency(clip, flows, options.saliency, compute)
         cues = [Cue(name="saliency", maps=saliency), *cues]
-    own = flows if options.features.displacements else flows[:1]
+    own = flows if options.features.displacements != "none" else flows[:1]
     chains = [MotionChains(one, options.chains, compute=compute) for one in own]
     features = FeatureMatrix(chains[0], options.features, cues, further=chains[1:])
     motion = MotionMatrix(chains[0], options.motion)
@@ -207,17 +209,28 @@ def _soft(clip: Clip, pairs: Eigenpairs, chosen: int, sign: int, options: GraphO
     return compute.memory.array(masks, len(clip))
 
 
-def _warnings(pairs: Eigenpairs, chosen: int, by_motion: bool, tolerance: float) -> list[str]:
+def _warnings(matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, by_motion: bool) -> list[str]:
     """What a user should know of the eigenvector, one sentence each."""
     if len(pairs.values) == 0:
-        return ["Nothing moves against the scene: there is no eigenvector, and the masks are empty."]
-    found = []
+        return [f"{_why_there_is_none(matrix, pairs)} The masks are empty."]
+    found = pairs.complaints()
     if chosen != 0:
         reference = "the motion saliency" if by_motion else "what the last cycle found"
         found.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {reference}.")
-    if (residual := float(pairs.residuals[chosen])) > tolerance:
-        found.append(
-            f"The {pairs.method} solver stopped at a residual of {residual:.1e}, above its tolerance of {tolerance:.1e}. "
-            "Use the exact solver, or more iterations."
-        )
     return found
+
+
+def _why_there_is_none(matrix: FeatureMotion, pairs: Eigenpairs) -> str:
+    """Why there is no eigenvector, in one sentence."""
+    least, greatest = pairs.ends
+    if least < 0 and greatest <= 0:
+        return (
+            f"A has no positive eigenvalue, its least is {least:.4g}: x'Ax is largest, 0, for labels that have nothing in common "
+            "with the features."
+        )
+    ones = torch.ones(matrix.shape[0], dtype=matrix.dtype, device=matrix.device)
+    if not bool(matrix.motion.matvec(ones).any()):
+        return "No motion chain joins two pixels: the flow leads out of the frame everywhere, or edges have no weight."
+    if all(len(span.singular) == 0 for span in matrix.projection.spans()):
+        return "Nothing moves against the scene: all features are constant, and there is no eigenvector."
+    return "There is no eigenvector: the start is 0, or has nothing in common with the features."

@@ -65,7 +65,7 @@ PRESETS = {
     "paper": GraphOptions(
         motion=MotionOptions(edges="union"),
         saliency=None,
-        features=FeatureOptions(displacements=True, center="none"),
+        features=FeatureOptions(displacements="steps", center="none"),
         solver=SolverOptions(method="power"),
         masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
     ),
@@ -76,7 +76,7 @@ PRESETS = {
         motion=MotionOptions(self_loop=1.0),
         saliency=None,
         features=FeatureOptions(
-            displacements=True, center="none", scale="minmax", bias=True, ends="hold", cue_window=1
+            displacements="steps", center="none", scale="minmax", bias=True, ends="hold", cue_window=1
         ),
         projection=ProjectionOptions(scope="frame", ridge=100.0),
         solver=SolverOptions(method="power", normalisation="minmax", iterations=20, start="same"),

@@ -135,6 +135,7 @@ class Trace:
     It may reach farther than `ahead` and `behind`.
     """
 
+    chains: MotionChains
     frames: range
     ahead: list[Step]
     behind: list[Step]
@@ -223,7 +224,7 @@ class MotionChains:
         keep = steps if keep is None else keep
         ahead, met_ahead = self._follow(frames, steps, keep, AHEAD)
         behind, met_behind = self._follow(frames, steps, keep, BEHIND)
-        return Trace(frames, ahead, behind, {AHEAD: met_ahead, BEHIND: met_behind})
+        return Trace(self, frames, ahead, behind, {AHEAD: met_ahead, BEHIND: met_behind})
 
     def nodes(self, cells: Tensor, frame: int) -> Tensor:
         """The nodes frame*h*w + y*w + x at cells of a frame, -1 where the chain has ended. int64."""
@@ -270,7 +271,8 @@ class MotionChains:
                 back_x, back_y = self._sample(-direction, pairs, u, v, cell)
                 relative, absolute = CONSISTENT
                 squares = dx**2 + dy**2 + back_x**2 + back_y**2
-                gone = gone | ((dx + back_x) ** 2 + (dy + back_y) ** 2 > relative * squares + absolute)
+                failed = (dx + back_x) ** 2 + (dy + back_y) ** 2 > relative * squares + absolute
+                gone = gone | (failed & (grid.pixel_of(cell) >= 0))  # of a step that leaves the frame nothing is known
                 u, v, cell = u.masked_fill(gone, 0.5), v.masked_fill(gone, 0.5), cell.masked_fill(gone, 0)
                 dx, dy = dx.masked_fill(gone, 0), dy.masked_fill(gone, 0)
             there = met[k - 1, :, frames.start - start : frames.stop - start]

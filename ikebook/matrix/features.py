@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, FrameCache, extent, tensor
+from ikebook.base.arrays import Array
 from ikebook.base.check import require, short
-from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Step, Trace, gather
+from ikebook.matrix.chains import MotionChains, Trace
+from ikebook.matrix.columns import Columns, Ones, StepColumns, cue_columns, flow_columns
 from ikebook.matrix.operator import LinearOperator, full_precision
 
 KEEP_BYTES = 1 << 29
@@ -28,15 +26,17 @@ class FeatureOptions:
 
     Parameters
     ----------
-    displacements : bool, default False
-        The flow's displacements along the chain, as in the paper: 2 columns for each step.
+    displacements : str, default "none"
+        "steps": the displacements of the chain's own steps, 4 q columns; "flows": both flows of every pixel met, the node
+        itself among them, 4 (2q + 1) columns, which is Fig. 3 taken literally; or "none".
     half_window : int, default 5
         q: steps of the chain that displacements are taken from, each way, frames.
     cue_window : int, default 3
         Steps of the chain that cues, among them the motion saliency, are taken from, each way, frames; the node itself
         counts too.
     center : str, default "frame"
-        "frame": subtract each frame's mean, so that no constant vector lies in the span; or "none".
+        "frame": subtract each frame's mean, so that no constant vector lies in the span; "video": subtract the clip's; or
+        "none".
     scale : str, default "none"
         "minmax": columns come to [0, 1] over the clip, displacements by direction and axis; or "none".
     bias : bool, default False
@@ -45,7 +45,7 @@ class FeatureOptions:
         What stands beyond the clip's ends: the other direction ("mirror"), or the last value there is ("hold").
     """
 
-    displacements: bool = False
+    displacements: str = "none"
     half_window: int = 5
     cue_window: int = 3
     center: str = "frame"
@@ -55,14 +55,14 @@ class FeatureOptions:
 
     def reach(self, *, cues: bool) -> int:
         """Steps of a chain that features are taken from, each way, with cues or without."""
-        return max(self.half_window if self.displacements else 0, self.cue_window if cues else 0)
+        return max(self.half_window if self.displacements != "none" else 0, self.cue_window if cues else 0)
 
     def __post_init__(self) -> None:
-        check.flag("FeatureOptions.displacements", self.displacements)
+        check.one_of("FeatureOptions.displacements", self.displacements, ["none", "steps", "flows"])
         check.flag("FeatureOptions.bias", self.bias)
         check.whole("FeatureOptions.half_window", self.half_window, at_least=1, at_most=100)
         check.whole("FeatureOptions.cue_window", self.cue_window, at_most=100)
-        check.one_of("FeatureOptions.center", self.center, ["frame", "none"])
+        check.one_of("FeatureOptions.center", self.center, ["frame", "video", "none"])
         check.one_of("FeatureOptions.scale", self.scale, ["none", "minmax"])
         check.one_of("FeatureOptions.ends", self.ends, ["mirror", "hold"])
 
@@ -107,10 +107,10 @@ def checked_cues(cues: Any) -> list[Cue]:
 class FeatureMatrix(LinearOperator):
     """F, n x d: for each node, what lies along the chains through it.
 
-    The columns are, in this order: the displacements (dx, dy) of the chain's steps 1, ..., q ahead and 1, ..., q behind
-    (a step behind is displaced by the backward flow), for each flow; each cue at the nodes that the chain meets -r, ..., r
-    frames away; the bias. `columns` names them. A chain that has ended contributes 0 (before scaling and centring), but the step that
-    left the frame counts. Where the clip has neither of two opposite frames, the last value along the chain stands in.
+    The columns are, in this order: displacements, for each flow; each cue at the nodes that the chain meets -r, ..., r frames
+    away; the bias (see `ikebook.matrix.columns`). `columns` names them. A chain that has ended contributes 0, before scaling and
+    centring, but the step that left the frame counts. Where the clip has neither of two opposite frames, the last value along
+    the chain stands in.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class FeatureMatrix(LinearOperator):
     --------
     >>> import ikebook
     >>> chains = MotionChains(ikebook.toy("disc").flow)
-    >>> FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=1)).columns
+    >>> FeatureMatrix(chains, FeatureOptions(displacements="steps", half_window=1)).columns
     ('dx[+1]', 'dy[+1]', 'dx[-1]', 'dy[-1]')
     """
 
@@ -145,9 +145,8 @@ class FeatureMatrix(LinearOperator):
         further: Sequence[MotionChains] = (),
     ) -> None:
         self.chains = chains
-        self.options = o = options or FeatureOptions()
+        self.options = check.or_default("options", options, FeatureOptions)
         self.cues = tuple(cues)
-        keep = chains.compute.memory.share(KEEP_BYTES) if keep is None else keep
         grid = chains.grid
         for other in further:
             require(
@@ -155,34 +154,37 @@ class FeatureMatrix(LinearOperator):
                 f"a further flow has {other.frames} frames of {other.grid.w}x{other.grid.h}; expected {chains.frames} of "
                 f"{grid.w}x{grid.h}, as the first.",
             )
-        self._flows = [chains, *further]
-        self._maps: list[FrameCache] = []
-        for cue in cues:
-            check.shape(f"cue {cue.name!r}", cue.maps, (chains.frames, grid.h, grid.w))
-            ends = extent(cue.maps)
-            require(all(map(math.isfinite, ends)), f"cue {cue.name!r} has values that are NaN or infinite.")
-            low, high = _span(*ends) if o.scale == "minmax" else (0.0, 1.0)
-            self._maps.append(FrameCache(cue.maps, partial(_cells, chains, low, high), keep // (2 * len(cues))))
-            self._maps[-1].at_least = 2 * o.cue_window + chains.batch
-        self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
-        scaled = o.displacements and o.scale == "minmax"
-        self._ranges = [
-            {direction: _flow_range(flow, direction) if scaled else None for direction in (AHEAD, BEHIND)}
-            for flow in self._flows
-        ]
-        self.columns = self._names([cue.name for cue in cues])
+        keep = chains.compute.memory.share(KEEP_BYTES) if keep is None else keep
+        self._kinds = self._columns([chains, *further], keep)
+        self.columns = tuple(name for kind in self._kinds for name in kind.names)
         require(
             len(self.columns) > 0, "F has no column; switch on displacements, the saliency or the bias, or give a cue."
         )
+        self.reach = max(kind.reach for kind in self._kinds)
+        self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
+        self._mean: Tensor | None = None
         self._kept: dict[range, Tensor] = {}
         super().__init__((chains.frames * grid.pixels, len(self.columns)), chains.dtype, chains.device)
         size = chains.frames * grid.cells * len(self.columns) * torch.empty((), dtype=chains.dtype).element_size()
         self._small = size <= keep
 
-    @property
-    def reach(self) -> int:
-        """Steps of a chain that features are taken from, each way."""
-        return self.options.reach(cues=bool(self._maps))
+    def _columns(self, flows: Sequence[MotionChains], keep: int) -> list[Columns]:
+        """What is collected, kind by kind; `keep` bytes in all for maps."""
+        o = self.options
+        kinds: list[Columns] = []
+        scaled, share = (
+            o.scale == "minmax",
+            keep // (2 * max(1, len(self.cues) + 4 * len(flows) * (o.displacements == "flows"))),
+        )
+        for number, flow in enumerate(flows, 1):
+            mark = "" if number == 1 else str(number)
+            if o.displacements == "steps":
+                kinds.append(StepColumns(flow, o.half_window, o.ends, scaled=scaled, mark=mark))
+            elif o.displacements == "flows":
+                kinds += flow_columns(flow, o.half_window, o.ends, scaled=scaled, keep=share, mark=mark)
+        for cue in self.cues:
+            kinds.append(cue_columns(self.chains, cue.name, cue.maps, o.cue_window, o.ends, scaled=scaled, keep=share))
+        return [*kinds, Ones(self.chains)] if o.bias else kinds
 
     def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
         """The rows of F of consecutive frames, (b, cells, d), 0 on the border, from chains traced for `reach` steps or more.
@@ -192,45 +194,53 @@ class FeatureMatrix(LinearOperator):
         trace : the frames' chains
         out : where to write them, (b, cells, d or more); columns beyond d stay as they are
         """
-        o, grid, frames = self.options, self.chains.grid, trace.frames
-        values: list[Tensor] = []  # columns, each (b, cells)
-        if o.displacements:
-            still = torch.zeros(len(frames), grid.cells, dtype=self.dtype, device=self.device)
-            for flow, ranges in zip(self._flows, self._ranges, strict=True):
-                along = trace if flow is self.chains else flow.trace(frames, o.half_window)
-                for direction in (AHEAD, BEHIND):
-                    dx = dy = still
-                    for offset in range(direction, direction * (o.half_window + 1), direction):
-                        dx = self._along(along, offset, dx, lambda step, sign: sign * step.dx)
-                        dy = self._along(along, offset, dy, lambda step, sign: sign * step.dy)
-                        values += _scaled(ranges[direction], dx, dy)
-        for cue in self._maps:
-            own = cue.batch(frames)
-            collected = {0: own}
-            for direction in (AHEAD, BEHIND):
-                value = own
-                for offset in range(direction, direction * (o.cue_window + 1), direction):
-                    value = self._along(trace, offset, value, _reader(cue))
-                    collected[offset] = value
-            values += [collected[offset] for offset in sorted(collected)]
-        if o.bias:
-            values.append(self._inside.expand(len(frames), -1))
-        # Column by column, where sums and products go along the memory, and turned into rows at the end.
-        planes = torch.stack(values)  # (d, b, cells)
-        framed = planes.view(*planes.shape[:2], *grid.shape)
-        for border in (framed[:, :, 0], framed[:, :, -1], framed[..., 0], framed[..., -1]):
-            border.zero_()
-        if o.center == "frame":
-            # Each row of a frame is summed in the dtype, and the rows in float64, as in `Grid.inner`.
-            mean = (framed.sum(-1).double().sum(-1) / grid.pixels).to(self.dtype)  # (d, b)
-            if o.bias:
-                mean[-1] = 0
-            planes.addcmul_(self._inside, mean[..., None], value=-1)
-            # Of a constant nothing must be left: as a column of its own, its rounding would count as much as any other.
-            left = torch.maximum(planes.amax(-1), -planes.amin(-1))  # (d, b)
-            planes *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[..., None]
+        planes = self.planes(trace)
         block = planes.permute(1, 2, 0)  # (b, cells, d)
         return block if out is None else out[..., : len(planes)].copy_(block)
+
+    def planes(self, trace: Trace) -> Tensor:
+        """`block` column by column, (d, b, cells): so sums and products go along the memory."""
+        planes = self._collect(trace)
+        if self.options.center == "none":
+            return planes
+        if self.options.center == "frame":
+            mean = self._sums(planes) / self.chains.grid.pixels  # (d, b)
+        else:
+            mean = self._clip_mean().expand(-1, len(trace.frames))
+        mean = mean.to(self.dtype)
+        planes.addcmul_(self._inside, mean[..., None], value=-1)
+        # Of a constant nothing must be left: as a column of its own, its rounding would count as much as any other.
+        left = torch.maximum(planes.amax(-1), -planes.amin(-1))  # (d, b)
+        if self.options.center == "frame":
+            planes *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[..., None]
+        return planes
+
+    def _collect(self, trace: Trace) -> Tensor:
+        """All columns before they are centred, (d, b, cells), 0 on the border."""
+        planes = torch.stack([values for kind in self._kinds for values in kind.collect(trace)])
+        framed = planes.view(*planes.shape[:2], *self.chains.grid.shape)
+        for border in (framed[:, :, 0], framed[:, :, -1], framed[..., 0], framed[..., -1]):
+            border.zero_()
+        return planes
+
+    def _sums(self, planes: Tensor) -> Tensor:
+        """Sums of columns (d, b, cells) over each frame, (d, b) float64; 0 of the bias, which stays as it is.
+
+        Each row of a frame is summed in the dtype, and the rows in float64, as in `Grid.inner`.
+        """
+        sums = planes.view(*planes.shape[:2], *self.chains.grid.shape).sum(-1).double().sum(-1)
+        if self.options.bias:
+            sums[-1] = 0
+        return sums
+
+    def _clip_mean(self) -> Tensor:
+        """Each column's mean over the clip, (d, 1) float64, from one pass over it."""
+        if self._mean is None:
+            sums = [
+                self._sums(self._collect(self.chains.trace(frames, self.reach))) for frames in self.chains.batches()
+            ]
+            self._mean = torch.cat(sums, dim=1).sum(1, keepdim=True) / self.shape[0]
+        return self._mean
 
     def blocks(self, part: range | None = None, *, keep: bool = False) -> Iterator[tuple[range, Tensor]]:
         """The rows of F, (b, cells, d), and the b frames that they belong to, from the first to the last, or of a part.
@@ -273,19 +283,6 @@ class FeatureMatrix(LinearOperator):
             own = weights if len(weights) == 1 else weights[frames.start : frames.stop]
             yield from (block @ own[..., None])[..., 0]
 
-    def _along(self, trace: Trace, offset: int, last: Tensor, read: Callable[[Step, int], Tensor]) -> Tensor:
-        """What is read at a step of the chains, (b, cells): `last` where the clip has no such frame, or the mirrored step."""
-        step = trace.at(offset)
-        if step is not None and step.frames == trace.frames:
-            return read(step, 1)
-        value = last.clone()
-        mirrored = trace.at(-offset) if self.options.ends == "mirror" else None
-        for found, sign in ((mirrored, -1), (step, 1)):
-            if found is not None:
-                start = trace.frames.start
-                value[found.frames.start - start : found.frames.stop - start] = read(found, sign)
-        return value
-
     def _matvec(self, x: Tensor) -> Tensor:
         labels = [block @ x for _, block in self.blocks()]  # each (b, cells)
         return self.chains.grid.crop(torch.cat(labels)).flatten()
@@ -302,45 +299,32 @@ class FeatureMatrix(LinearOperator):
         grid = self.chains.grid
         return torch.cat([grid.crop(block.mT).flatten(2).mT.flatten(0, 1) for _, block in self.blocks()])
 
-    def _names(self, cues: Sequence[str]) -> tuple[str, ...]:
-        o = self.options
-        names: list[str] = []
-        if o.displacements:
-            offsets = [d * k for d in (AHEAD, BEHIND) for k in range(1, o.half_window + 1)]
-            for number in range(1, len(self._flows) + 1):
-                mark = "" if number == 1 else str(number)
-                names += [f"{axis}{mark}[{offset:+d}]" for offset in offsets for axis in ("dx", "dy")]
-        names += [f"{cue}[{offset:+d}]" for cue in cues for offset in range(-o.cue_window, o.cue_window + 1)]
-        return (*names, "bias") if o.bias else tuple(names)
 
+class CombinedFeatures(FeatureMatrix):
+    """F T, n x r: F's columns in other combinations.
 
-def _flow_range(chains: MotionChains, direction: int) -> list[tuple[float, float]]:
-    """Least and greatest dx, and least and greatest dy, of a clip's flow in one direction."""
-    lows, highs = [], []
-    for pair in range(chains.frames - 1):
-        field = torch.view_as_real(chains.grid.crop(chains.field(direction, pair)))  # (h, w, 2)
-        lows.append(field.amin((0, 1)))
-        highs.append(field.amax((0, 1)))
-    low, high = torch.stack(lows).amin(0).tolist(), torch.stack(highs).amax(0).tolist()
-    return [_span(*ends) for ends in zip(low, high, strict=True)]
+    Parameters
+    ----------
+    features : FeatureMatrix
+        F.
+    weights : (d, r), or (m, d, r)
+        T, one for the clip, or one for each frame.
+    """
 
+    def __init__(self, features: FeatureMatrix, weights: Tensor) -> None:
+        self.chains, self.features = features.chains, features
+        self.weights = weights.to(features.device, features.dtype)
+        self.columns = tuple(f"combination {k}" for k in range(weights.shape[-1]))
+        self.reach = features.reach
+        self._kept, self._small = {}, False
+        LinearOperator.__init__(self, (features.shape[0], weights.shape[-1]), features.dtype, features.device)
 
-def _scaled(ranges: list[tuple[float, float]] | None, dx: Tensor, dy: Tensor) -> list[Tensor]:
-    if ranges is None:
-        return [dx, dy]
-    return [(values - low) / (high - low) for values, (low, high) in zip((dx, dy), ranges, strict=True)]
-
-
-def _reader(cue: FrameCache) -> Callable[[Step, int], Tensor]:
-    """What reads a cue's values, (b, cells), where chains are at a step."""
-    return lambda step, _: gather(cue.batch(step.targets), step.cell)
-
-
-def _cells(chains: MotionChains, low: float, high: float, values: np.ndarray | Tensor) -> Tensor:
-    """A map (h, w) as cells, scaled so that `low` is 0 and `high` 1."""
-    return chains.grid.pad((tensor(values).to(chains.device, chains.dtype) - low) / (high - low))
-
-
-def _span(low: float, high: float) -> tuple[float, float]:
-    """A range to scale by: where all values are one, scaling leaves 0."""
-    return (low, high) if high > low else (low, low + 1)
+    def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
+        frames, r = trace.frames, self.shape[1]
+        weights = self.weights if self.weights.ndim == 2 else self.weights[frames.start : frames.stop]
+        rows = self.features.block(trace)
+        if out is None:
+            return rows @ weights
+        # A product that writes whole rows, with zeros beyond r, into place; a copy of its own would take as long again.
+        weights = nn.functional.pad(weights, (0, out.shape[-1] - r)).expand(len(frames), -1, -1)
+        return torch.bmm(rows, weights, out=out)[..., :r]

@@ -13,7 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import scipy.sparse
 import torch
 from torch import Tensor
 
@@ -212,6 +215,79 @@ class MotionMatrix(LinearOperator):
         grid = self.chains.grid
         labels = grid.pad(x.view(self.chains.frames, grid.h, grid.w))  # (m, cells)
         return torch.cat([grid.crop(votes).flatten() for votes in self.propagate(iter(labels))])
+
+    def to_scipy(self) -> scipy.sparse.csr_array:
+        """M with its entries, as a sparse matrix of SciPy's, of 8 bytes or more for each pair of nodes that a chain joins.
+
+        Examples
+        --------
+        >>> import ikebook
+        >>> made = ikebook.toy("disc")
+        >>> m = ikebook.build(made.clip, made.flow).motion.to_scipy()
+        >>> m.shape, round(float(m.sum(axis=1).max()), 2)  # the largest degree
+        ((1280, 1280), 12.21)
+        """
+        n = self.shape[0]
+        counts, columns, values = [], [], []
+        for nodes, weights in self._chains_by_time():
+            met = nodes >= 0
+            counts.append(met.sum(1))
+            columns.append(nodes[met].int())
+            values.append(weights.expand_as(nodes)[met])
+        ends = torch.cat(counts).cumsum(0).cpu().numpy()
+        outgoing = scipy.sparse.csr_array(  # C
+            (torch.cat(values).cpu().numpy(), torch.cat(columns).cpu().numpy(), np.concatenate([[0], ends])),
+            shape=(n, n),
+        )
+        del counts, columns, values
+        outgoing.sum_duplicates()  # of the four links of a point, two fall together where it lies on a pixel's row or column
+        back = outgoing.T.tocsr()
+        matrix = outgoing + back if self.options.edges == "count" else outgoing.maximum(back)
+        if self.options.self_loop:
+            matrix = matrix + scipy.sparse.diags_array(np.full(n, self.options.self_loop, matrix.dtype))
+        return matrix.tocsr()
+
+    def to_torch_sparse(self) -> Tensor:
+        """M with its entries, as a sparse CSR tensor of PyTorch's, on the device."""
+        matrix = self.to_scipy()
+        parts = (matrix.indptr, matrix.indices, matrix.data)
+        rows, columns, values = (torch.from_numpy(part).to(self.device) for part in parts)
+        return torch.sparse_csr_tensor(rows.long(), columns.long(), values, size=self.shape)
+
+    def edge_list(self) -> tuple[Tensor, Tensor]:
+        """The graph's edges in both directions: (2, e) int64 node to node, and their weights (e,).
+
+        As PyTorch Geometric takes them, `Data(edge_index=..., edge_weight=...)`; nodes are frame*h*w + y*w + x.
+        """
+        matrix = self.to_scipy().tocoo()
+        index = np.stack([matrix.row, matrix.col]).astype(np.int64)
+        return torch.from_numpy(index).to(self.device), torch.from_numpy(matrix.data).to(self.device)
+
+    def to_networkx(self) -> Any:
+        """The graph of a toy for networkx (`pip install networkx`): weights as `weight`; nodes with `frame`, `x` and `y`."""
+        import networkx
+
+        self._check_dense()
+        graph = networkx.from_scipy_sparse_array(self.to_scipy())
+        w, pixels = self.chains.grid.w, self.chains.grid.pixels
+        for node, told in graph.nodes(data=True):
+            told |= {"frame": node // pixels, "x": node % pixels % w, "y": node % pixels // w}
+        return graph
+
+    def _chains_by_time(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each frame, the nodes that its pixels' chains meet and with which weight, by time, so that nodes ascend.
+
+        Nodes are (h*w, steps * links) int64, -1 where a chain has ended, and weights (steps * links,).
+        """
+        chains, kernel = self.chains, self.kernel()
+        for frame in range(chains.frames):
+            trace = chains.trace(frame, self.options.radius)
+            nodes, weights = [], []
+            for step in (*reversed(trace.behind), *trace.ahead):
+                for cells in chains.links(step)[:, 0]:
+                    nodes.append(chains.grid.crop(chains.nodes(cells, frame + step.offset)).flatten())
+                    weights.append(kernel[abs(step.offset) - 1])
+            yield torch.stack(nodes, 1), torch.stack(weights)
 
     def outgoing(self) -> Tensor:
         """C, the n x n matrix of outgoing chains, for toys: in row a, what the two chains from node a meet."""

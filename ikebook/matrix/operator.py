@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ikebook.base.check import InputError, require
 
 DENSE_LIMIT = 16384
-"""Most rows that `dense()` builds: 16384 x 16384 in float64 takes 2 GiB."""
+"""Most rows of a square matrix that `dense()` builds: 16384 x 16384 in float64 takes 2 GiB."""
 
 
 @contextmanager
@@ -58,22 +60,78 @@ class LinearOperator(ABC):
         with full_precision():
             return self._rmatvec(self._vector(x, self.shape[0]))
 
+    def matmat(self, x: Tensor) -> Tensor:
+        """Product with the columns of `x` (columns, k), (rows, k)."""
+        require(
+            x.ndim == 2 and len(x) == self.shape[1],
+            f"x has shape {tuple(x.shape)}; expected ({self.shape[1]}, k) for a {self.shape[0]} x {self.shape[1]} "
+            f"{type(self).__name__}.",
+        )
+        products = [self.matvec(column) for column in x.T]
+        return torch.stack(products, dim=1) if products else x.new_empty(self.shape[0], 0)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Product with a vector (columns,), or with the columns of a matrix (columns, k): what libraries take for a map."""
+        return self.matmat(x) if x.ndim == 2 else self.matvec(x)
+
     def __matmul__(self, x: Tensor) -> Tensor:
-        return self.matvec(x)
+        return self(x)
+
+    def as_linear_operator(self) -> Any:
+        """As a `scipy.sparse.linalg.LinearOperator`: for scipy's solvers, on NumPy arrays, wherever the matrix itself lives.
+
+        Examples
+        --------
+        >>> import ikebook
+        >>> from scipy.sparse.linalg import eigsh
+        >>> made = ikebook.toy("disc")
+        >>> a = ikebook.build(made.clip, made.flow).as_linear_operator()
+        >>> round(float(eigsh(a, k=1, which="LA", return_eigenvectors=False)[0]), 2)
+        6.79
+        """
+        import scipy.sparse.linalg
+
+        def wrapped(product: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
+            return lambda x: product(torch.from_numpy(np.ascontiguousarray(x))).cpu().numpy()
+
+        return scipy.sparse.linalg.LinearOperator(
+            self.shape,
+            matvec=wrapped(lambda x: self.matvec(x.flatten())),
+            rmatvec=wrapped(lambda x: self.rmatvec(x.flatten())),
+            matmat=wrapped(self.matmat),
+            rmatmat=wrapped(lambda x: torch.stack([self.rmatvec(column) for column in x.T], dim=1)),
+            dtype=torch.empty((), dtype=self.dtype).numpy().dtype,
+        )
+
+    def as_tensor(self) -> Tensor:
+        """As a float64 tensor of its shape and without entries, that answers `a @ x` and nothing else: for `torch.lobpcg`.
+
+        A sparse tensor would do for M, but PMP is dense, and n^2 numbers fit nowhere.
+
+        Examples
+        --------
+        >>> import ikebook, torch
+        >>> made = ikebook.toy("disc")
+        >>> a = ikebook.build(made.clip, made.flow, compute=ikebook.Compute(dtype=torch.float64))
+        >>> start = torch.rand(a.shape[0], 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        >>> round(float(torch.lobpcg(a.as_tensor(), X=start, largest=True)[0]), 2)
+        6.79
+        """
+        return ProductTensor(self.shape, self)
 
     def dense(self) -> Tensor:
-        """The matrix itself, for toys: refused above `DENSE_LIMIT` rows, with the size that it would have had."""
+        """The matrix itself, for toys: refused above `DENSE_LIMIT` squared entries, with the size that it would have had."""
         self._check_dense()
         with full_precision():
             return self._dense()
 
     def _check_dense(self) -> None:
         rows, columns = self.shape
-        if max(rows, columns) > DENSE_LIMIT:
+        if rows * columns > DENSE_LIMIT**2:
             size = rows * columns * torch.empty((), dtype=self.dtype).element_size()
             raise InputError(
                 f"A dense {type(self).__name__} of {rows} x {columns} entries would take {_bytes(size)}; "
-                f"dense matrices are built up to {DENSE_LIMIT} nodes. Use matvec, or a smaller or shorter clip."
+                f"dense matrices are built up to {DENSE_LIMIT} x {DENSE_LIMIT}. Use matvec, or a smaller or shorter clip."
             )
 
     @abstractmethod
@@ -93,6 +151,36 @@ class LinearOperator(ABC):
             f"{type(self).__name__}. Flatten labels (m, h, w) with .flatten().",
         )
         return x.to(dtype=self.dtype, device=self.device)
+
+
+class ProductTensor(Tensor):
+    """A float64 tensor without entries, which answers `a @ x` by a function of x (n, k), and nothing else."""
+
+    product: Callable[[Tensor], Tensor]
+
+    @staticmethod
+    def __new__(  # noqa: PYI034  # mypy wants no Self here
+        cls: type[ProductTensor], shape: tuple[int, int], product: Callable[[Tensor], Tensor]
+    ) -> ProductTensor:
+        made: ProductTensor = Tensor._make_wrapper_subclass(cls, shape, dtype=torch.float64)  # noqa: SLF001
+        made.product = product
+        return made
+
+    def __init__(self, shape: tuple[int, int], product: Callable[[Tensor], Tensor]) -> None:
+        pass
+
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+        return f"ProductTensor({self.shape[0]} x {self.shape[1]})"
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # noqa: SLF001
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is torch.ops.aten.mm.default and isinstance(args[0], cls):
+            return args[0].product(args[1]).double()
+        return NotImplemented
 
 
 def _bytes(count: float) -> str:

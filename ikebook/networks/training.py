@@ -20,7 +20,7 @@ from torch import Tensor
 
 import ikebook
 from ikebook.base import check
-from ikebook.base.arrays import Array, pictures, tensor
+from ikebook.base.arrays import Array, extent, pictures, tensor
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
 from ikebook.base.torch_files import load_tensors
@@ -181,6 +181,11 @@ def train(
     network = check.or_default("network", network, NetworkOptions)
     check.shape("frames", frames, ("m", "h", "w", 3))
     check.shape("pseudo", pseudo, tuple(frames.shape[:3]))
+    least, greatest = extent(pseudo)
+    require(
+        least >= 0 and greatest <= 1,  # false for NaN
+        f"pseudo has values from {least:g} to {greatest:g}; expected soft masks in [0, 1], without NaN.",
+    )
     begin = time.perf_counter()
     model = new_network(network, o.seed).to(device)
     h, w = frames.shape[1:3]

@@ -35,7 +35,7 @@ from ikebook.matrix.operator import full_precision
 from ikebook.runs.results import is_held
 from ikebook.runs.run import RunOptions
 from ikebook.solvers.exact import reduce
-from ikebook.solvers.pairs import SpannedVolumes
+from ikebook.solvers.volumes import SpannedVolumes
 from ikebook.video.clip import ImageFolder, VideoFile, image_files, names_of, resize_area
 
 

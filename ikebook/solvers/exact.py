@@ -1,31 +1,248 @@
-"""The small matrices that hold A's spectrum, summed in one pass over the clip, and the eigenproblems of them.
+"""The exact solver: all eigenpairs of A but its zeros, from one pass over the clip and a d x d eigenproblem.
 
-Every eigenvector of A = PMP with a non-zero eigenvalue lies in the span of F. With x = F w, Ax = lambda x comes down to
-F'F and F'MF (see `eigen.exact`).
+Every eigenvector of A = PMP with a non-zero eigenvalue lies in the span of F. With orthonormal Q = F B (`matrix.projection`),
+x = Q y and P = Q diag(s) Q', Ax = lambda x comes down to K y = lambda y with
+
+    K = diag(s) Q'MQ diag(s),
+
+d x d at most; s = 1 without ridge. With one P for each frame, Q and s are block-diagonal, and K is m d x m d at most, with blocks
+for frames no more than p apart. As M = C + C', Q'MQ is summed by gathers along the outgoing chains alone.
+
+Nearest relatives: locality preserving projections (He & Niyogi, NIPS 2003), and eigenproblems under linear constraints (Golub,
+SIAM Review 1973, doi:10.1137/1015032).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ikebook.base import check
 from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.matrix.features import FeatureMatrix
+from ikebook.matrix.features import CombinedFeatures, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix, Rows
-from ikebook.matrix.operator import full_precision
-from ikebook.matrix.projection import span
-from ikebook.solvers.pairs import PAIRS, Eigenpairs, SolverOptions, SpannedVolumes, no_pairs
+from ikebook.matrix.operator import DENSE_LIMIT, full_precision
+from ikebook.matrix.projection import PASSES, Span
+from ikebook.solvers.pairs import (
+    PAIRS,
+    Eigenpairs,
+    SolverOptions,
+    no_pairs,
+    select,
+    with_residuals,
+)
+from ikebook.solvers.volumes import SpannedVolumes
 
 DENSE_FRAMES = 1500
 """Reduced problems of one P for each frame, m d x m d, are solved as dense matrices up to this size."""
+
+
+def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenpairs:
+    """The leading part of A's spectrum, or all of it but its zeros, from one pass over the clip.
+
+    Parameters
+    ----------
+    matrix : FeatureMotion
+        A.
+    options : SolverOptions, optional
+        Which pairs, how many, the tolerance, and whether residuals are measured; the rest is for other methods.
+
+    Returns
+    -------
+    Eigenpairs
+        Its `spectrum` has all non-zero eigenvalues, but for long clips with one P for each frame.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> pairs = exact(ikebook.build(made.clip, made.flow))
+    >>> [round(float(value), 2) for value in pairs.values[:2]], pairs.converged
+    ([6.79, 1.03], True)
+    """
+    o = check.or_default("options", options, SolverOptions)
+    with full_precision():
+        if matrix.projection.options.scope == "video":
+            reduced, span = reduce_whitened(matrix)
+            found = solve_reduced(reduced, span, matrix.dtype, o)
+        else:
+            spans = matrix.projection.spans()
+            found = solve_frames(
+                reduce_frames(matrix.motion, frame_bases(matrix.features, spans)), spans, matrix.dtype, o
+            )
+    return finish(matrix, found, o)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Solution:
+    """What the small eigenproblem gives.
+
+    Parameters
+    ----------
+    values : (r,) float64
+        Of the pairs that were asked for.
+    weights : (1, d, r) or (m, d, r) float64
+        With unit eigenvectors x = F_i w_i in frame i.
+    spectrum : (s,) float64, optional
+        All non-zero eigenvalues, decreasing, where they are known.
+    ends : (least, greatest)
+        Of A, its zeros included.
+    accuracy : float
+        What rounding may have done to eigenvalues, and to |A x - lambda x|.
+    condition : float
+        Of F, its columns at unit length; the worst of all frames, with one P for each.
+    dropped : tuple of str
+        Directions in which F's columns are dependent.
+    products : int
+        Columns that M was applied to.
+    """
+
+    values: Tensor
+    weights: Tensor
+    spectrum: Tensor | None
+    ends: tuple[float, float]
+    accuracy: float
+    condition: float
+    dropped: tuple[str, ...]
+    products: int
+
+
+def finish(matrix: FeatureMotion, found: Solution, o: SolverOptions) -> Eigenpairs:
+    """The small problem's solution as eigenpairs of A, with residuals: measured on toys, else as rounding lets expect."""
+    if len(found.values) == 0:
+        pairs = no_pairs(matrix, "exact", found.products)
+    else:
+        pairs = Eigenpairs(
+            values=found.values,
+            volumes=SpannedVolumes(matrix.features, found.weights),
+            residuals=found.accuracy / found.values.abs(),
+            products=found.products,
+            converged=True,
+            method="exact",
+        )
+    pairs = replace(
+        pairs,
+        which=o.which,
+        ends=found.ends,
+        accuracy=found.accuracy,
+        spectrum=found.spectrum,
+        complete=len(found.values) < (o.pairs or PAIRS),
+        condition=found.condition,
+        dropped=found.dropped,
+    )
+    measured = o.measure if o.measure is not None else matrix.shape[0] <= DENSE_LIMIT
+    return with_residuals(matrix, pairs, o.tolerance, measured=measured)
+
+
+def reduce_whitened(matrix: FeatureMotion) -> tuple[Reduced, Span]:
+    """(F T)'(F T) and (F T)'M(F T) with a T that makes F T's columns about orthogonal, and the span of F that comes of it.
+
+    Another pass follows only where the frames that T was made of were not like the others.
+    """
+    conditioner = matrix.projection.conditioner()
+    for _ in range(PASSES):
+        reduced = reduce(matrix.motion, CombinedFeatures(matrix.features, conditioner.matrix))
+        span = matrix.projection.span_of(conditioner, reduced.gram)
+        if span.settled:
+            break
+        conditioner = span.conditioner
+    return reduced, span
+
+
+def solve_reduced(reduced: Reduced, span: Span, dtype: torch.dtype, o: SolverOptions) -> Solution:
+    """The eigenproblem of K, from the sums for preconditioned columns F T.
+
+    Parameters
+    ----------
+    reduced : (F T)'(F T) and (F T)'M(F T)
+    span : of F, from the same T
+    dtype : the precision that the sums are of
+    o : which pairs
+    """
+    scaled = span.inner * span.shrink
+    small = (scaled.T @ reduced.motion.cpu() @ scaled).numpy()
+    values, vectors = scipy.linalg.eigh((small + small.T) / 2) if len(small) else (np.zeros(0), np.zeros((0, 0)))
+    accuracy = rounding([span], dtype, values)
+    known, zero = torch.from_numpy(values).flip(0), 10 * accuracy
+    chosen = select(known, zero, o)
+    rotation = torch.from_numpy(vectors[:, ::-1].copy())[:, chosen]
+    return Solution(
+        values=known[chosen],
+        weights=(span.basis @ rotation)[None],
+        spectrum=known[known.abs() > zero],
+        ends=ends_of(values),
+        accuracy=accuracy,
+        condition=span.condition,
+        dropped=span.dropped,
+        products=len(reduced.gram),
+    )
+
+
+def rounding(spans: Sequence[Span], dtype: torch.dtype, values: np.ndarray) -> float:
+    """What rounding may do to K's eigenvalues: unit columns of F are known to the dtype's eps, those of Q to eps / sigma_min."""
+    least = min((float(span.singular[-1]) for span in spans if len(span.singular)), default=1.0)
+    return torch.finfo(dtype).eps * (4 + 1 / least) * float(np.abs(values).max(initial=0.0))
+
+
+def ends_of(values: np.ndarray) -> tuple[float, float]:
+    """The least and the greatest eigenvalue of A, which has zeros beside those of K: its rank is far below n."""
+    return min(0.0, float(values.min(initial=0.0))), max(0.0, float(values.max(initial=0.0)))
+
+
+def frame_bases(features: FeatureMatrix, spans: Sequence[Span]) -> CombinedFeatures:
+    """Q_i = F_i B_i of each frame i as columns, with zeros where a frame has fewer than d."""
+    d = features.shape[1]
+    return CombinedFeatures(
+        features, torch.stack([nn.functional.pad(span.basis, (0, d - span.basis.shape[1])) for span in spans])
+    )
+
+
+def solve_frames(reduced: ReducedFrames, spans: Sequence[Span], dtype: torch.dtype, o: SolverOptions) -> Solution:
+    """The eigenproblem of K where each frame has its own P, from the sums for the columns of `frame_bases`.
+
+    K is m d x m d at most: a dense matrix up to `DENSE_FRAMES`, else a sparse one, whose ends alone are looked at.
+    """
+    counts = [len(span.singular) for span in spans]
+    first = np.cumsum([0, *counts])
+    size = int(first[-1])
+    small = scipy.sparse.lil_array((size, size))
+    for (i, j), block in reduced.motion.items():
+        part = (spans[i].shrink[:, None] * block.cpu()[: counts[i], : counts[j]] * spans[j].shrink).numpy()
+        small[first[i] : first[i + 1], first[j] : first[j + 1]] = part
+        small[first[j] : first[j + 1], first[i] : first[i + 1]] = part.T
+    small = small.tocsr()
+    count = o.pairs or PAIRS
+    whole = size <= DENSE_FRAMES or count >= size - 1
+    if whole:
+        values, vectors = scipy.linalg.eigh(small.toarray()) if size else (np.zeros(0), np.zeros((0, 0)))
+    else:
+        begin = np.ones(size)
+        ends = [scipy.sparse.linalg.eigsh(small, k=count, which=end, v0=begin, tol=0) for end in ("SA", "LA")]
+        values, vectors = (np.concatenate(parts, axis=-1) for parts in zip(*ends, strict=True))
+    accuracy = rounding(spans, dtype, values)
+    order = np.argsort(values)[::-1]
+    known, zero = torch.from_numpy(values[order].copy()), 10 * accuracy
+    chosen = select(known, zero, o)
+    rotation = torch.from_numpy(vectors[:, order].copy())[:, chosen]
+    weights = [span.basis @ rotation[a:b] for span, (a, b) in zip(spans, itertools.pairwise(first), strict=True)]
+    return Solution(
+        values=known[chosen],
+        weights=torch.stack(weights),
+        spectrum=known[known.abs() > zero] if whole else None,
+        ends=ends_of(values),
+        accuracy=accuracy,
+        condition=max((span.condition for span in spans), default=1.0),
+        dropped=tuple(dict.fromkeys(name for span in spans for name in span.dropped)),
+        products=len(spans) * reduced.grams.shape[-1],
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +286,7 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = N
 
 @dataclass(frozen=True, eq=False)
 class ReducedFrames:
-    """The small matrices where each frame has its own P: G_i = F_i'F_i, (m, d, d), and B_ij = F_i' M_ij F_j, each (d, d), float64.
+    """The small matrices frame by frame, for one P for each: G_i = F_i'F_i, (m, d, d), and B_ij = F_i' M_ij F_j, each (d, d), float64.
 
     B_ij is not 0 for |i - j| <= p only, and B_ji = B_ij', so `motion` holds those with i <= j.
     """
@@ -151,110 +368,3 @@ class _RecentFeatures:
             if weights.shape[2:] == (1, 1) and shape[0] in (1, self._steps):  # others come at the clip's ends only
                 self._weights[key] = spread
         return spread
-
-
-def solve_reduced(reduced: Reduced, ridge: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Non-zero part of A's spectrum: eigenvalues (r,), decreasing, and w (d, r) with unit eigenvectors x = F w.
-
-    Parameters
-    ----------
-    reduced : F'F and F'MF
-    ridge : rho
-    dtype : the precision that they were summed in
-    """
-    basis, squares = span(reduced.gram, ridge, dtype)
-    scale = squares.sqrt() / (squares + ridge)
-    small = scale[:, None] * (basis.T @ reduced.motion @ basis) * scale
-    values, vectors = scipy.linalg.eigh(small.cpu().numpy()) if len(small) else (np.zeros(0), np.zeros((0, 0)))
-    order = np.argsort(values)[::-1]
-    rotation = torch.from_numpy(np.ascontiguousarray(vectors[:, order])).to(basis.device)
-    return torch.from_numpy(values[order].copy()).to(basis.device), (basis / squares.sqrt()) @ rotation
-
-
-def leading(reduced: Reduced, ridge: float, dtype: torch.dtype, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `count` largest eigenvalues (r,), their w (d, r), and their residuals (r,) for the sums as they are."""
-    values, weights = solve_reduced(reduced, ridge, dtype)
-    values, weights = values[:count], weights[:, :count]
-    return values, weights, reduced_residuals(reduced, ridge, values, weights, dtype)
-
-
-def solve_frames(reduced: ReducedFrames, ridge: float, dtype: torch.dtype, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Leading part of A's spectrum with one P for each frame.
-
-    Returns
-    -------
-    values : (r,), decreasing
-    weights : (m, d, r), with unit eigenvectors x = F_i w_i in frame i
-    residuals : (r,), |K y - lambda y| / |lambda|, which is that of A for the sums as they are
-    """
-    spans = [span(gram, ridge, dtype) for gram in reduced.grams.cpu()]  # many small problems: no work for a GPU
-    left = [basis * (squares.sqrt() / (squares + ridge)) for basis, squares in spans]  # U E, (d, r_i)
-    first = np.cumsum([0, *(part.shape[1] for part in left)])
-    size = int(first[-1])
-    small = scipy.sparse.lil_array((size, size))
-    for (i, j), block in reduced.motion.items():
-        part = (left[i].T @ block.cpu() @ left[j]).numpy()
-        small[first[i] : first[i + 1], first[j] : first[j + 1]] = part
-        small[first[j] : first[j + 1], first[i] : first[i + 1]] = part.T
-    small = small.tocsr()
-    if size <= DENSE_FRAMES or pairs >= size - 1:
-        values, vectors = scipy.linalg.eigh(small.toarray()) if size else (np.zeros(0), np.zeros((0, 0)))
-    else:
-        values, vectors = scipy.sparse.linalg.eigsh(small, k=pairs, which="LA", v0=np.ones(size), tol=0)
-    order = np.argsort(values)[::-1][:pairs]
-    values, vectors = values[order].copy(), np.ascontiguousarray(vectors[:, order])
-    lengths = np.linalg.norm(small @ vectors - vectors * values, axis=0)
-    residuals = lengths / np.maximum(np.abs(values), np.finfo(float).tiny)
-    weights = torch.stack(
-        [
-            (basis / squares.sqrt()) @ torch.from_numpy(vectors[start:end]).to(basis)
-            for (basis, squares), (start, end) in zip(spans, itertools.pairwise(first), strict=True)
-        ]
-    )
-    return torch.from_numpy(values), weights, torch.from_numpy(residuals)
-
-
-def reduced_residuals(reduced: Reduced, ridge: float, values: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
-    """|A x - lambda x| / |lambda| of x = F w, (r,), by A F w = F S (F'MF) S (F'F) w with S = (F'F + rho I)^-1.
-
-    That is the residual for the sums as they are, and blind to the rounding in them: `residual_norms` is not.
-    """
-    basis, squares = span(reduced.gram, ridge, dtype)
-    inverse = (basis / (squares + ridge)) @ basis.T
-    rest = inverse @ reduced.motion @ inverse @ reduced.gram @ weights - weights * values
-    lengths = torch.einsum("dr,de,er->r", rest, reduced.gram, rest).clamp_min(0).sqrt()
-    return lengths / values.abs().clamp_min(torch.finfo(torch.float64).tiny)
-
-
-def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenpairs:
-    """The leading part of A's spectrum, or all of it but its zeros, from one pass over the clip.
-
-    Every eigenvector of A with a non-zero eigenvalue is F w. With F = Q D^(1/2) U^-1 in the notation of
-    `features.span`, Q orthonormal, A = Q K Q' where
-
-        K = E U' (F'MF) U E,    E = D^(1/2) (D + rho)^-1,
-
-    is d x d at most. With one P for each frame, Q, D and U are block-diagonal, and K is m d x m d at most, with blocks
-    for frames no more than p apart. Nearest relatives: locality preserving projections (He & Niyogi, NIPS 2003), and
-    eigenproblems under linear constraints (Golub, SIAM Review 1973, doi:10.1137/1015032).
-    """
-    o = options or SolverOptions()
-    ridge = matrix.projection.options.ridge
-    count = o.pairs or PAIRS
-    with full_precision():
-        if matrix.projection.options.scope == "video":
-            values, weights, residuals = leading(reduce(matrix.motion, matrix.features), ridge, matrix.dtype, count)
-            weights = weights[None]
-        else:
-            per_frame = reduce_frames(matrix.motion, matrix.features)
-            values, weights, residuals = solve_frames(per_frame, ridge, matrix.dtype, count)
-    if not bool(values.any()):
-        return no_pairs(matrix, "exact", 1)
-    return Eigenpairs(
-        values=values.cpu(),
-        volumes=SpannedVolumes(matrix.features, weights),
-        residuals=residuals.cpu(),
-        products=1,
-        converged=True,
-        method="exact",
-    )

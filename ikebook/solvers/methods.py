@@ -59,4 +59,5 @@ def solve(
     else:
         check.shape("start", start, (frames, grid.h, grid.w))
         labels = torch.as_tensor(start).to(matrix.dtype).flatten()
+        check.finite("start", labels)
     return ITERATIVE[o.method](matrix, labels.to(matrix.device), o)

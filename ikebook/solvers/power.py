@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from ikebook.base import check
 from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.solvers.pairs import Eigenpairs, SolverOptions, attainable, no_pairs, stored_volumes, unit
+from ikebook.solvers.lanczos import both_ends
+from ikebook.solvers.pairs import Eigenpairs, SolverOptions, attainable, no_pairs, select, unit
+from ikebook.solvers.volumes import stored_volumes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +49,7 @@ def power_steps(
     normalisation: str = "l2",
     found: Tensor | None = None,
     project_start: bool = True,
+    shift: float = 0.0,
 ) -> Iterator[PowerState]:
     """Algorithm 2, one step at a time.
 
@@ -73,6 +76,9 @@ def power_steps(
         Begin with the unit vector of P x(0), so that A is what is iterated from the first step on. If not, with that of x(0),
         as printed: the first iteration is x(1) = P M x(0), whose quotient and residual are not those of A, and stay NaN. Of
         the linear rule only; "minmax" never does it.
+    shift : float, default 0.0
+        Iterate A + shift P in place of A, as a self-loop of that weight does: it leads to the eigenvalue whose lambda + shift is
+        largest in size. Needs `project_start`.
 
     Yields
     ------
@@ -105,6 +111,8 @@ def power_steps(
             left = float((x - value * before).double().norm())  # its squares can underflow in float32
             state["residual"] = left / abs(value) if value else float("inf")
         inside = True
+        if shift:
+            x = x + shift * before
         yield PowerState(step="projection", labels=x, **state)
         x = unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
         yield PowerState(step="normalisation", labels=x, **state)
@@ -113,13 +121,14 @@ def power_steps(
 
 
 def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
-    """The eigenpair that Algorithm 2 converges to: that of largest absolute eigenvalue. More of them by deflation.
+    """Eigenpairs by Algorithm 2; more than one by deflation.
+
+    As printed, Algorithm 2 leads to the eigenvalue that is largest in size, of either sign: `which="LM"`. Where another is asked
+    for, both ends of the spectrum are looked at first, by a few Lanczos iterations; where the other end lies farther from 0, or
+    about as far, A is shifted by it.
 
     Where more than one is found, a Rayleigh-Ritz step in their span follows, with a product each: what deflation leaves
     of an earlier vector's error is put right, and the residuals are those of A and not of the deflated matrix.
-
-    If the residual does not fall below the tolerance (as with p = 1 and no self-loop, where M is bipartite and -lambda
-    is an eigenvalue too), the result says so in `converged`.
 
     Parameters
     ----------
@@ -128,49 +137,101 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     start : (n,)
         x(0).
     options : SolverOptions, optional
-        Iterations, tolerance, normalisation, and how many pairs.
+        Which pairs, how many, iterations, tolerance, and normalisation.
 
     Returns
     -------
     Eigenpairs
+        Where the residual does not fall below the tolerance, `converged` is False.
     """
     o = options or SolverOptions(method="power")
-    linear = o.normalisation == "l2"
+    if o.normalisation == "minmax":
+        return _minmax(matrix, start, o)
+    begin = unit(matrix.projection.matvec(start.to(dtype=matrix.dtype, device=matrix.device)))
+    if not bool(begin.any()):
+        return no_pairs(matrix, "power", 0)
+    ends, products = both_ends(matrix, begin)
+    size, count = max(map(abs, ends)), o.pairs or 1
+    least, greatest = ends
+    if size == 0 or (o.which == "LA" and greatest <= 0) or (o.which == "SA" and least >= 0):
+        return replace(no_pairs(matrix, "power", products), which=o.which, ends=ends)
     tolerance = attainable(o.tolerance, matrix.dtype)
+    aim = tolerance / count**0.5  # a rotation of several vectors can gather their errors in one
     vectors: list[Tensor] = []
     values: list[float] = []
     residuals: list[float] = []
-    products = 0
-    count = o.pairs or 1 if linear else 1
-    aim = tolerance / count**0.5  # a rotation of several vectors can gather their errors in one
     for _ in range(count):
         found = torch.stack(vectors) if vectors else None
-        measured = last = PowerState(iteration=0, step="start", labels=start, value=0.0, residual=float("inf"))
-        for state in power_steps(
-            matrix, start, iterations=o.iterations, tolerance=aim, normalisation=o.normalisation, found=found
-        ):
-            if state.step in ("start", "normalisation"):
-                measured, last = last, state  # value and residual of `last` are those of the labels before
-        products += last.iteration
-        if not bool(last.labels.any()):  # nothing is left of A, or of the start
+        state, spent = _settle(matrix, start, o.iterations, aim, found, _shift(o.which, ends, first=not vectors))
+        products += spent
+        if state is None:  # nothing is left of A, or of the start
             break
-        vectors.append(unit(measured.labels if linear else last.labels))
-        values.append(last.value)
-        residuals.append(last.residual)
+        vectors.append(unit(state.labels))
+        values.append(state.value)
+        residuals.append(state.residual)
     if not vectors:
-        return no_pairs(matrix, "power", products)
+        return replace(no_pairs(matrix, "power", products), which=o.which, ends=ends)
     value, x = torch.tensor(values, dtype=torch.float64), torch.stack(vectors)
     residual = torch.tensor(residuals, dtype=torch.float64)
     if len(vectors) > 1:
         value, x, residual = _ritz(matrix, x)
         products += len(vectors)
+    chosen = select(value, attainable(1e-6, matrix.dtype) * size, o)
+    if len(chosen) == 0:
+        return replace(no_pairs(matrix, "power", products), which=o.which, ends=ends)
+    value, residual = value[chosen], residual[chosen]
+    errors = residual * value.abs()
     return Eigenpairs(
         values=value,
-        volumes=stored_volumes(matrix, x),
+        volumes=stored_volumes(matrix, x[chosen.to(x.device)]),
         residuals=residual,
         products=products,
-        converged=linear and bool((residual <= tolerance).all()),
+        converged=bool((errors <= tolerance * size).all()),
         method="power",
+        which=o.which,
+        ends=(min(least, *value.tolist()), max(greatest, *value.tolist())),
+        accuracy=float(errors.max()),
+    )
+
+
+def _shift(which: str, ends: tuple[float, float], *, first: bool) -> float:
+    """What is added to A's eigenvalues so that the one that is wanted becomes the largest in size: nothing, if it is by far."""
+    other = {"LA": ends[0], "SA": ends[1], "LM": 0.0}[which]
+    wanted = {"LA": ends[1], "SA": ends[0], "LM": 1.0}[which]
+    return 0.0 if first and abs(other) <= 0.95 * abs(wanted) else -other
+
+
+def _settle(
+    matrix: FeatureMotion, start: Tensor, iterations: int, tolerance: float, found: Tensor | None, shift: float
+) -> tuple[PowerState | None, int]:
+    """Where Algorithm 2 comes to, with the value and the residual of its labels, and the products that it took."""
+    before = last = None
+    steps = power_steps(matrix, start, iterations=iterations, tolerance=tolerance, found=found, shift=shift)
+    for state in steps:
+        if state.step in ("start", "normalisation"):
+            before, last = last, state  # value and residual of `last` are those of the labels before
+    assert last is not None
+    if before is None or not bool(last.labels.any()):
+        return None, last.iteration
+    return replace(last, labels=before.labels), last.iteration
+
+
+def _minmax(matrix: FeatureMotion, start: Tensor, o: SolverOptions) -> Eigenpairs:
+    """Where the rule of the authors' program comes to: labels, but no eigenvector."""
+    last = None
+    for state in power_steps(matrix, start, iterations=o.iterations, tolerance=0.0, normalisation="minmax"):
+        last = state
+    assert last is not None
+    if not bool(last.labels.any()):
+        return no_pairs(matrix, "power", last.iteration)
+    return Eigenpairs(
+        values=torch.tensor([last.value], dtype=torch.float64),
+        volumes=stored_volumes(matrix, unit(last.labels)[None]),
+        residuals=torch.tensor([last.residual], dtype=torch.float64),
+        products=last.iteration,
+        converged=False,
+        method="power",
+        which=o.which,
     )
 
 

@@ -1,6 +1,6 @@
-"""Power iteration on the span of F, where it costs nothing: many starts on one A, in one pass over the clip.
+"""Power iteration on the spans_of of F, where it costs nothing: many starts on one A, in one pass over the clip.
 
-x(1) = P M x(0), as Algorithm 2 says, for all starts at once. From there on x stays in the span of F: x(t) = Q c(t) with
+x(1) = P M x(0), as Algorithm 2 says, for all starts at once. From there on x stays in the spans_of of F: x(t) = Q c(t) with
 orthonormal Q, and c(t+1) = K c(t) with the small matrix K of `eigen.exact`.
 """
 
@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ikebook.matrix.chains import Trace
 from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.matrix.features import FeatureMatrix
+from ikebook.matrix.features import CombinedFeatures, FeatureMatrix
 from ikebook.matrix.operator import LinearOperator
-from ikebook.matrix.projection import span
 from ikebook.solvers.exact import reduce
-from ikebook.solvers.pairs import SpannedVolumes, unit
+from ikebook.solvers.pairs import unit
 from ikebook.solvers.power import power_steps
+from ikebook.solvers.volumes import SpannedVolumes
 
 ITERATIONS = 20
 
@@ -33,13 +33,9 @@ class FeaturesWithLabels(FeatureMatrix):
     def __init__(self, features: FeatureMatrix, labels: Sequence[Tensor]) -> None:
         n, d = features.shape
         LinearOperator.__init__(self, (n, d + len(labels)), features.dtype, features.device)
-        self.chains, self.features = features.chains, features
+        self.chains, self.features, self.reach = features.chains, features, features.reach
         cells = [features.chains.grid.pad(x.to(self.device, self.dtype)) for x in labels]
         self.labels = torch.stack(cells, dim=-1)  # (m, cells, s)
-
-    @property
-    def reach(self) -> int:
-        return self.features.reach
 
     def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
         own = self.labels[trace.frames.start : trace.frames.stop]
@@ -49,7 +45,7 @@ class FeaturesWithLabels(FeatureMatrix):
 
 @dataclass(frozen=True, eq=False)
 class SpanSystem:
-    """A on the span of F: A = Q K Q' with orthonormal Q = F B.
+    """A on the spans_of of F: A = Q K Q' with orthonormal Q = F B.
 
     Parameters
     ----------
@@ -70,13 +66,14 @@ class SpanSystem:
     @classmethod
     def of(cls, matrix: FeatureMotion, starts: Sequence[Tensor]) -> SpanSystem:
         """That of a matrix with one P for the clip and no ridge, and of starts (m, h, w)."""
-        d = matrix.features.shape[1]
-        reduced = reduce(matrix.motion, FeaturesWithLabels(matrix.features, starts))
-        directions, squares = span(reduced.gram[:d, :d], 0.0, matrix.dtype)
-        basis = directions / squares.sqrt()
-        small = basis.T @ reduced.motion[:d, :d] @ basis
+        (span,) = matrix.projection.spans()
+        q = CombinedFeatures(matrix.features, span.basis)
+        r = q.shape[1]
+        reduced = reduce(matrix.motion, FeaturesWithLabels(q, starts))
+        small = reduced.motion[:r, :r]
         values, vectors = torch.linalg.eigh((small + small.T) / 2)
-        firsts = basis.T @ reduced.motion[:d, d:]
+        firsts, d = reduced.motion[:r, r:], r
+        basis = span.basis
         lengths = reduced.gram.diagonal()[d:].sqrt()
         firsts[:, firsts.norm(dim=0) <= NOTHING * lengths] = 0
         return cls(matrix, basis, small, values.flip(0), vectors.flip(1), firsts)

@@ -22,6 +22,7 @@ from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.operator import LinearOperator
 from ikebook.matrix.projection import Projection
 from ikebook.solvers.exact import exact
+from ikebook.solvers.lanczos import extreme_value
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_steps
 
@@ -41,7 +42,7 @@ def motion_extremes(motion: MotionMatrix, tolerance: float = 1e-6) -> Extremes:
     Its diagonal is the self-loop's weight, so without self-loops the trace is 0, and a matrix that is not 0 has
     eigenvalues of both signs. Any clip: the ends of the spectrum come from Lanczos iterations on the implicit M.
     """
-    least, greatest = (_extreme(motion, which, tolerance) for which in ("SA", "LA"))
+    least, greatest = (extreme_value(motion, which, tolerance) for which in ("SA", "LA"))
     return Extremes(motion.options.self_loop * motion.shape[0], least, greatest)
 
 
@@ -85,13 +86,12 @@ def bipartite_defect(motion: MotionMatrix) -> float:
 
 
 def shrinkage(projection: Projection) -> np.ndarray:
-    """The non-zero eigenvalues of P, decreasing: D / (D + rho) for F'F = U D U'; (r,), or (m r,) with one P a frame.
+    """The non-zero eigenvalues of P, decreasing: s^2 / (s^2 + rho) for F's singular values s; (r,), or (m r,) with one P a frame.
 
     They are all 1 for a projector. With a ridge they lie below, and |P^2 - P| is the largest s (1 - s), at most 1/4.
     Any clip.
     """
-    values = [squares / (squares + projection.options.ridge) for _, squares in projection.spans()]
-    return torch.cat(values).sort(descending=True).values.cpu().numpy()
+    return torch.cat([span.shrink for span in projection.spans()]).sort(descending=True).values.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def perturbation(
         a = matrix.dense()
         difference = _Known(changed.dense() - a)
         size, whole = float(difference.dense().norm()), float(a.norm())
-    spectral = max(abs(_extreme(difference, which, 1e-4, on_product)) for which in ("SA", "LA"))
+    spectral = max(abs(extreme_value(difference, which, 1e-4, on_product=on_product)) for which in ("SA", "LA"))
     return Perturbation(
         sine=math.sqrt(max(0.0, 1 - cosine**2)),
         spectral=spectral,
@@ -316,26 +316,6 @@ class _Known(LinearOperator):
 
     def _dense(self) -> Tensor:
         return self.entries
-
-
-def _extreme(
-    operator: LinearOperator, which: str, tolerance: float, on_product: Callable[[], None] = lambda: None
-) -> float:
-    """The least ("SA") or greatest ("LA") eigenvalue, by scipy's Lanczos iterations."""
-    n = operator.shape[0]
-    dtype = torch.empty((), dtype=operator.dtype).numpy().dtype
-
-    def product(x: np.ndarray) -> np.ndarray:
-        on_product()
-        return operator.matvec(torch.from_numpy(x.reshape(-1))).cpu().numpy()
-
-    begin = np.random.default_rng(0).standard_normal(n).astype(dtype)
-    if not np.any(product(begin)):
-        return 0.0
-    implicit = scipy.sparse.linalg.LinearOperator((n, n), matvec=product, dtype=dtype)
-    return float(
-        scipy.sparse.linalg.eigsh(implicit, k=1, which=which, v0=begin, tol=tolerance, return_eigenvectors=False)[0]
-    )
 
 
 def _projector(matrix: FeatureMotion) -> None:

@@ -112,7 +112,7 @@ class ChainExplorer(Composed):
         self._near: Neighbourhood | None = None
         w, h = clip.size
         motion, features = self.options.motion, self.options.features
-        window = features.half_window if features.displacements else features.cue_window
+        window = features.half_window if features.displacements != "none" else features.cue_window
         self.canvas = VideoCanvas(np.asarray(clip.frames), caption="Click a pixel", fps=clip.fps)
         self.controls = {
             "radius": _slider(ipywidgets.IntSlider, motion.radius, 1, max(30, motion.radius), "radius p"),

@@ -54,7 +54,7 @@ figures.video(toy.clip.frames)
 
 # %%
 chains = MotionChains(toy.flow, compute=double)
-raw = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, center="none"))
+raw = FeatureMatrix(chains, FeatureOptions(displacements="steps", half_window=2, center="none"))
 F = raw.dense()
 print(f"F has {F.shape[0]} rows (nodes) and {F.shape[1]} columns:", ", ".join(raw.columns))
 
@@ -164,7 +164,7 @@ figures.matrices({"P": P, "P, entries below 0": P.clamp(max=0)}, frames=m, zoom=
 # %%
 disc = ikebook.toy("disc", size="16x16", frames=5)
 disc_chains = MotionChains(disc.flow, compute=double)
-disc_features = FeatureMatrix(disc_chains, FeatureOptions(displacements=True, half_window=2, center="none"))
+disc_features = FeatureMatrix(disc_chains, FeatureOptions(displacements="steps", half_window=2, center="none"))
 P_disc = Projection(disc_features).dense()
 print("columns of F:", disc_features.shape[1])
 
@@ -196,7 +196,7 @@ motion = MotionMatrix(chains)
 kinds = {"with a bias": {"bias": True, "center": "none"}, "centred": {"center": "frame"}}
 leading = {}
 for name, choice in kinds.items():
-    features = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, **choice))
+    features = FeatureMatrix(chains, FeatureOptions(displacements="steps", half_window=2, **choice))
     A = FeatureMotion(motion, Projection(features)).dense()
     leading[name] = torch.linalg.eigh(A).eigenvectors[:, -1]
 

@@ -286,7 +286,7 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 # displacements join the features: 2 numbers for each of 5 steps ahead and 5 behind. So d = 7 + 20.
 
 # %%
-rich = override(GraphOptions(), "features.displacements=true")
+rich = override(GraphOptions(), "features.displacements=steps")
 wide = build(clip, flow, options=rich)
 everything = exact(wide, SolverOptions(pairs=100))
 figures.spectrum({"saliency, d = 7": pairs.values, "saliency and displacements, d = 27": everything.values}, bars=True)

@@ -65,7 +65,7 @@ def trip(forward, backward, x, y, *, sign=1, there=True, power=1, way=np.hypot, 
 
 
 DEFORMING = MotionChains(toy("deforming", (16, 16), 5).flow, compute=Compute(dtype=torch.float64))
-F = FeatureMatrix(DEFORMING, FeatureOptions(displacements=True, half_window=2, center="none")).dense()
+F = FeatureMatrix(DEFORMING, FeatureOptions(displacements="steps", half_window=2, center="none")).dense()
 FRAMED = F.view(5, 256, 8)
 Y = torch.from_numpy(noisy_labels(toy("deforming", (16, 16), 5).clip.masks))
 GRAM = F.T @ F

@@ -26,7 +26,7 @@ from ikebook.video.clip import Clip, resize_area
 from ikebook.video.metrics import region_similarity
 
 PLAIN = ["saliency.contrast=false", "saliency.guide_radius=0"]  # of the saliency, only the distance
-RAW = ["features.displacements=true", "masks.object=principal"]
+RAW = ["features.displacements=steps", "masks.object=principal"]
 
 NO_GRAPH = "the saliency itself, no graph"
 
@@ -36,8 +36,8 @@ VARIANTS: dict[str, list[str]] = {
     # What the features know.
     "displacements alone": ["saliency=none", *RAW],
     "distance alone": PLAIN,
-    "distance, displacements": [*PLAIN, "features.displacements=true"],
-    "saliency, displacements": ["features.displacements=true"],
+    "distance, displacements": [*PLAIN, "features.displacements=steps"],
+    "saliency, displacements": ["features.displacements=steps"],
     "no contrast": ["saliency.contrast=false"],
     "no guided filter": ["saliency.guide_radius=0"],
     "not centred": ["features.center=none"],

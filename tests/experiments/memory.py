@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", default="100,300,1000", help="lengths to try")
     parser.add_argument("--memory", default="1G")
-    parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=true")
+    parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=steps")
     parser.add_argument("--out", type=Path, help="folder for intermediate results, on a disk with memory for them")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=true")
+    parser.add_argument("--set", action="append", default=[], help="an option, such as features.displacements=steps")
     parser.add_argument("--cycles", default="1", help="of `ikebook segment` as a whole")
     parser.add_argument("--graph-only", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

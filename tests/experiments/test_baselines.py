@@ -8,7 +8,7 @@ import torch
 
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
-from ikebook.experiments.baselines import ExplicitFeatureMotion, ScatterRule, arpack, explicit_motion, torch_lobpcg
+from ikebook.experiments.baselines import ExplicitFeatureMotion, ScatterRule, arpack, torch_lobpcg
 from ikebook.graph.graph_module import build, segment
 from ikebook.graph.presets import PRESETS, override, preset
 from ikebook.solvers.exact import exact
@@ -38,7 +38,7 @@ def matrix_of(name: str, *assignments: str, base: str = "default", frames: int =
 def test_the_sparse_matrix_is_m(name, assignments) -> None:
     motion = matrix_of(name, *assignments).motion
     dense = motion.dense().numpy()
-    sparse = explicit_motion(motion)
+    sparse = motion.to_scipy()
     assert np.count_nonzero(dense) > 1000
     assert sparse.nnz == np.count_nonzero(dense)
     assert np.abs(sparse.toarray() - dense).max() < 1e-14
@@ -58,7 +58,7 @@ def test_products_are_those_of_a(base, seed) -> None:
 
 @pytest.mark.parametrize("solver", [arpack, torch_lobpcg])
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("assignments", [["features.displacements=true"], ["projection.scope=frame"]])
+@pytest.mark.parametrize("assignments", [["features.displacements=steps"], ["projection.scope=frame"]])
 def test_solvers_find_the_exact_vector(solver, name, assignments) -> None:
     matrix = matrix_of(name, *assignments)
     pairs = exact(matrix)

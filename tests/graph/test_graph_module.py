@@ -19,7 +19,8 @@ from ikebook.graph.graph_module import build, segment
 from ikebook.graph.masks import MaskOptions, soft_masks, stable_threshold
 from ikebook.graph.presets import PRESETS, GraphOptions, override, preset
 from ikebook.matrix.features import Cue
-from ikebook.solvers.pairs import Eigenpairs, StoredVolumes
+from ikebook.solvers.pairs import Eigenpairs
+from ikebook.solvers.volumes import StoredVolumes
 from ikebook.video.clip import Clip
 from ikebook.video.metrics import region_similarity
 
@@ -269,7 +270,7 @@ class TestEdges:
         clip = Clip(frames=noise.integers(0, 255, (2, 4, 4, 3), dtype=np.uint8))
         flow = Flow(forward=noise.normal(0, 1, (1, 4, 4, 2)), backward=noise.normal(0, 1, (1, 4, 4, 2)))
         o = solved_by(method)
-        o = replace(o, features=replace(o.features, displacements=True, half_window=12))
+        o = replace(o, features=replace(o.features, displacements="steps", half_window=12))
         matrix = build(clip, flow, options=o, compute=Compute(dtype=torch.float64))
         assert matrix.features.shape == (32, 55)
         result = segment(clip, flow, options=o, compute=Compute(dtype=torch.float64))

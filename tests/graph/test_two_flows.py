@@ -34,7 +34,7 @@ def chains_of(flow: Flow, **options) -> MotionChains:
 @pytest.mark.parametrize("ends", ["mirror", "hold"])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_columns_are_those_of_each_flow_alone_side_by_side(scale, ends, batch) -> None:
-    options = FeatureOptions(displacements=True, half_window=2, scale=scale, ends=ends)
+    options = FeatureOptions(displacements="steps", half_window=2, scale=scale, ends=ends)
     first, second = (
         MotionChains(flow_of(seed), compute=Compute(dtype=torch.float64), batch=batch) for seed in (0, 1)
     )  # fmt: skip
@@ -49,7 +49,7 @@ def test_columns_are_those_of_each_flow_alone_side_by_side(scale, ends, batch) -
 def test_the_exact_solver_finds_the_dense_matrix_s_spectrum(name, seed) -> None:
     made = toy("disc", (W, H), M)
     options = override(
-        preset(name), "features.displacements=true", "features.half_window=1", "solver.method=exact",
+        preset(name), "features.displacements=steps", "features.half_window=1", "solver.method=exact",
         "solver.normalisation=l2", "motion.radius=3",
     )  # fmt: skip
     matrix = build(
@@ -88,7 +88,7 @@ def test_the_saliency_is_the_mean_of_both(limit) -> None:
 
 def test_a_second_flow_that_is_the_first_changes_nothing() -> None:
     made = toy("disc", (32, 24), 6)
-    options = override(GraphOptions(), "features.displacements=true")
+    options = override(GraphOptions(), "features.displacements=steps")
     alone, twice = (
         segment(made.clip, made.flow, options=options, feature_flow=one, compute=Compute(dtype=torch.float64))
         for one in (None, made.flow)
@@ -119,7 +119,9 @@ def test_sizes_that_differ_are_named() -> None:
     with pytest.raises(InputError, match=r"feature_flow has 2 fields of 16x16, but clip 'disc' has 4 frames"):
         build(made.clip, made.flow, feature_flow=flow_of(0, m=3))
     with pytest.raises(InputError, match=r"further flow has 3 frames of 16x16; expected 4 of 16x16"):
-        FeatureMatrix(chains_of(flow_of(0)), FeatureOptions(displacements=True), further=[chains_of(flow_of(0, m=3))])
+        FeatureMatrix(
+            chains_of(flow_of(0)), FeatureOptions(displacements="steps"), further=[chains_of(flow_of(0, m=3))]
+        )
 
 
 def test_cycles_and_runs_take_it_along() -> None:
@@ -127,7 +129,7 @@ def test_cycles_and_runs_take_it_along() -> None:
     options = CycleOptions(cycles=2, network=None, tolerance=0)
     states = list(exchange(made.clip, made.flow, options=options, feature_flow=flow_of(0, 5, 32, 24)))
     assert len(states) == 2
-    graph = override(GraphOptions(), "features.displacements=true")
+    graph = override(GraphOptions(), "features.displacements=steps")
     run_options = RunOptions(
         cycle=CycleOptions(cycles=1, graph=graph), size=(32, 24), device="cpu", cache=False, feature_flow="farneback"
     )

@@ -97,7 +97,7 @@ def test_features_and_projection(name, features) -> None:
 def test_feature_motion_and_reduced_matrices(name, chain) -> None:
     chains = chains_of(name, **chain)
     features = FeatureMatrix(
-        chains, FeatureOptions(displacements=True, half_window=2, cue_window=2), [saliency_of(name)]
+        chains, FeatureOptions(displacements="steps", half_window=2, cue_window=2), [saliency_of(name)]
     )
     f = features.dense()
     for edges in ["count"] if chain["links"] == "corners" else ["count", "union"]:
@@ -136,7 +136,7 @@ def test_one_matrix_as_a_whole() -> None:
     """`FeatureMotion.dense` itself, and the shared case on A."""
     chains = chains_of("two_objects")
     features = FeatureMatrix(
-        chains, FeatureOptions(displacements=True, half_window=2, cue_window=2), [saliency_of("two_objects")]
+        chains, FeatureOptions(displacements="steps", half_window=2, cue_window=2), [saliency_of("two_objects")]
     )
     matrix = FeatureMotion(MotionMatrix(chains), Projection(features, ProjectionOptions(ridge=0.3)))
     assert_exact(matrix, assert_operator(matrix, symmetric=True))
@@ -178,7 +178,7 @@ def test_exact_agrees_with_converged_power_iteration(name, ridge, seed) -> None:
     chains = MotionChains(made.flow, compute=Compute(dtype=torch.float64))
     maps = motion_saliency(torch.from_numpy(made.clip.frames), made.flow, compute=Compute(dtype=torch.float64))
     features = FeatureMatrix(
-        chains, FeatureOptions(displacements=True, half_window=2, cue_window=1), [Cue(name="saliency", maps=maps)]
+        chains, FeatureOptions(displacements="steps", half_window=2, cue_window=1), [Cue(name="saliency", maps=maps)]
     )
     motion = MotionMatrix(chains, MotionOptions(self_loop=1.0))
     matrix = FeatureMotion(motion, Projection(features, ProjectionOptions(ridge=ridge)))

@@ -15,7 +15,7 @@ from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
-from ikebook.matrix.projection import Projection, ProjectionOptions, span
+from ikebook.matrix.projection import Projection, ProjectionOptions, spans_of
 
 
 def shift(m: int, dx: float, h: int = 5, w: int = 9) -> Flow:
@@ -62,7 +62,7 @@ def test_the_clip_s_ends_mirror_the_other_direction_or_hold_the_last_value() -> 
 
 def test_cues_are_read_where_the_chain_leads() -> None:
     maps = torch.arange(4 * 5 * 9, dtype=torch.float64).view(4, 5, 9)
-    f = columns(matrix(shift(4, 1.0), [Cue(name="c", maps=maps)], displacements=False, cue_window=1, center="none"))
+    f = columns(matrix(shift(4, 1.0), [Cue(name="c", maps=maps)], displacements="none", cue_window=1, center="none"))
     assert list(f) == ["c[-1]", "c[+0]", "c[+1]"]
     assert torch.equal(f["c[+0]"], maps)
     assert float(f["c[+1]"][1, 2, 3]) == float(maps[2, 2, 5])  # the flow from frame 1 to 2 is 2 px
@@ -97,7 +97,7 @@ def test_features_do_not_depend_on_the_batch(ends, scale, center, batch) -> None
     noise = torch.Generator().manual_seed(batch)
     cues = [Cue(name="noise", maps=torch.rand(7, 16, 18, generator=noise))]
     options = FeatureOptions(
-        displacements=True, half_window=3, cue_window=2, ends=ends, scale=scale, center=center, bias=True
+        displacements="steps", half_window=3, cue_window=2, ends=ends, scale=scale, center=center, bias=True
     )
     one, many = (
         FeatureMatrix(MotionChains(made.flow, compute=Compute(dtype=torch.float64), batch=b), options, cues)
@@ -134,7 +134,7 @@ def test_features_above_the_limit_are_not_kept() -> None:
     x = torch.rand(4 * 20 * 17, dtype=torch.float64)
     chains, options = (
         MotionChains(made.flow, compute=Compute(dtype=torch.float64)),
-        FeatureOptions(displacements=True, half_window=2),
+        FeatureOptions(displacements="steps", half_window=2),
     )
     kept, fresh = (Projection(FeatureMatrix(chains, options, keep=keep)) for keep in (1 << 20, 10))
     assert torch.equal(kept.matvec(x), fresh.matvec(x))
@@ -164,7 +164,7 @@ def test_a_ridge_acts_on_columns_of_any_units_as_the_formula_says(ridge) -> None
         Cue(name=name, maps=scale * torch.rand(4, 16, 18, generator=noise, dtype=torch.float64))
         for name, scale in (("grey levels", 255), ("shares", 1), ("tiny", 1e-3))
     ]
-    features = matrix(made.flow, cues, displacements=False, cue_window=1)
+    features = matrix(made.flow, cues, displacements="none", cue_window=1)
     f = features.dense()
     formula = f @ torch.linalg.solve(f.T @ f + ridge * torch.eye(f.shape[1], dtype=f.dtype), f.T)
     projection = Projection(features, ProjectionOptions(ridge=ridge))
@@ -175,7 +175,7 @@ def test_a_ridge_acts_on_columns_of_any_units_as_the_formula_says(ridge) -> None
 
 def test_a_cue_may_be_a_numpy_array() -> None:
     maps = np.arange(180, dtype=np.float32).reshape(4, 5, 9)
-    f = columns(matrix(shift(4, 1.0), [Cue(name="c", maps=maps)], displacements=False, cue_window=0, center="none"))
+    f = columns(matrix(shift(4, 1.0), [Cue(name="c", maps=maps)], displacements="none", cue_window=0, center="none"))
     assert np.array_equal(f["c[+0]"].numpy(), maps)
 
 
@@ -204,7 +204,7 @@ def test_units_of_the_columns_do_not_matter_without_ridge() -> None:
 
 def test_span_of_more_columns_than_rows() -> None:
     f = torch.randn(5, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    basis, squares = span(f.T @ f, 0.0, torch.float64)
+    basis, squares = spans_of(f.T @ f, 0.0, torch.float64)
     q = f @ basis / squares.sqrt()
     assert basis.shape == (12, 5)
     assert torch.allclose(q.T @ q, torch.eye(5, dtype=torch.float64), atol=1e-10)
@@ -219,7 +219,7 @@ def test_cues_of_the_wrong_shape_or_with_nan() -> None:
 
 def test_no_column_at_all() -> None:
     with pytest.raises(InputError, match="F has no column; switch on displacements"):
-        matrix(shift(4, 1.0), displacements=False)
+        matrix(shift(4, 1.0), displacements="none")
 
 
 @pytest.mark.parametrize(

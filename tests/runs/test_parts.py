@@ -74,7 +74,7 @@ def test_wherever_it_is_cut(folder, every, tmp_path) -> None:
     "changes",
     [
         ("motion.edges=union",),
-        ("features.displacements=true", "features.half_window=3"),
+        ("features.displacements=steps", "features.half_window=3"),
         ("features.ends=hold", "chains.consistent=true", "motion.self_loop=1"),
         ("masks.threshold=0.4", "projection.ridge=0.5", "solver.pairs=2"),
     ],

@@ -200,7 +200,7 @@ def test_known_masks_never_influence_the_result(name, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("solver.method=power",), ("features.scale=minmax", "features.displacements=true")]
+    "options", [(), ("solver.method=power",), ("features.scale=minmax", "features.displacements=steps")]
 )
 @pytest.mark.parametrize("name", ["default", "paper", "released"])
 def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options, tmp_path) -> None:

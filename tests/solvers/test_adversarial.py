@@ -450,7 +450,7 @@ OPTIONS = {
     "frame": ("projection.scope=frame",),
     "ridge": ("projection.ridge=1",),
     "frame and ridge": ("projection.scope=frame", "projection.ridge=1"),
-    "displacements": ("features.displacements=true", "features.half_window=2"),
+    "displacements": ("features.displacements=steps", "features.half_window=2"),
     "paper": (),
     "released": ("solver.method=exact", "solver.normalisation=l2"),
 }

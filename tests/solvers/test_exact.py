@@ -27,7 +27,7 @@ def operators(first: int = 0, last: int = FRAMES, edges: str = "count", batch: i
     flow = toy("two_objects", SIZE, FRAMES).flow
     piece = Flow(forward=flow.forward[first : last - 1], backward=flow.backward[first : last - 1])
     chains = MotionChains(piece, ChainOptions(**chain), compute=Compute(dtype=torch.float64), batch=batch)
-    options = FeatureOptions(displacements=True, half_window=WINDOW, cue_window=WINDOW)
+    options = FeatureOptions(displacements="steps", half_window=WINDOW, cue_window=WINDOW)
     features = FeatureMatrix(chains, options, [Cue(name="noise", maps=MAPS[first:last])])
     return MotionMatrix(chains, MotionOptions(radius=RADIUS, edges=edges, self_loop=0.5)), features
 
@@ -109,7 +109,7 @@ def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypa
     flow = toy("two_objects", SIZE, FRAMES).flow
     chains = MotionChains(flow, compute=Compute(dtype=torch.float64), batch=batch, keep=0)
     features = FeatureMatrix(
-        chains, FeatureOptions(displacements=True, half_window=2), [Cue(name="c", maps=MAPS)], keep=0
+        chains, FeatureOptions(displacements="steps", half_window=2), [Cue(name="c", maps=MAPS)], keep=0
     )
     reduce(MotionMatrix(chains, MotionOptions(radius=RADIUS)), features)
     assert max(held) <= 2 * max(RADIUS, features.reach) + batch

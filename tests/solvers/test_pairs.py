@@ -18,14 +18,9 @@ from ikebook.matrix.motion import MotionMatrix, MotionOptions
 from ikebook.matrix.projection import Projection, ProjectionOptions
 from ikebook.solvers.exact import Reduced, exact, solve_reduced
 from ikebook.solvers.lanczos import lanczos, lobpcg
-from ikebook.solvers.pairs import (
-    SolverOptions,
-    SpannedVolumes,
-    StoredVolumes,
-    residual_norms,
-    volume_residuals,
-)
+from ikebook.solvers.pairs import SolverOptions, residual_norms, volume_residuals
 from ikebook.solvers.power import power_iteration, power_steps, start_labels
+from ikebook.solvers.volumes import SpannedVolumes, StoredVolumes
 
 SIZE, FRAMES = (24, 20), 7
 
@@ -44,7 +39,7 @@ def matrix(
     maps = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     assert made.clip.masks is not None
     cue = Cue(name="cue", maps=maps + torch.from_numpy(made.clip.masks))
-    features = FeatureMatrix(chains, FeatureOptions(displacements=True, half_window=2, cue_window=1), [cue])
+    features = FeatureMatrix(chains, FeatureOptions(displacements="steps", half_window=2, cue_window=1), [cue])
     projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope))
     return FeatureMotion(MotionMatrix(chains, MotionOptions(**motion)), projection)
 

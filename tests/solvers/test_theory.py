@@ -47,7 +47,7 @@ def graph(
         made.clip.masks.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     )
     features = FeatureMatrix(
-        chains, FeatureOptions(displacements=True, half_window=2, cue_window=1), [Cue(name="rough", maps=rough)]
+        chains, FeatureOptions(displacements="steps", half_window=2, cue_window=1), [Cue(name="rough", maps=rough)]
     )
     projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope))
     return FeatureMotion(MotionMatrix(chains, MotionOptions(**motion)), projection)
@@ -87,7 +87,7 @@ def test_a_is_non_negative_where_the_only_feature_is() -> None:
     chains = MotionChains(made.flow, compute=Compute(dtype=torch.float64))
     assert made.clip.masks is not None
     cue = Cue(name="mask", maps=torch.from_numpy(made.clip.masks).double())
-    options = FeatureOptions(displacements=False, cue_window=0, center="none")
+    options = FeatureOptions(displacements="none", cue_window=0, center="none")
     found = signs(FeatureMotion(MotionMatrix(chains), Projection(FeatureMatrix(chains, options, [cue]))))
     assert (found.projection, found.feature_motion, found.vector) == (0, 0, 0)
 
@@ -154,7 +154,7 @@ def test_the_printed_bound_knows_no_gap_and_can_fail() -> None:
     maps = torch.zeros(2, 4, 16, 24, dtype=torch.float64)
     maps[0, :, 4:12, 3:9] = 1
     maps[1, :, 4:12, 15:21] = 1
-    options = FeatureOptions(displacements=False, cue_window=0, center="none")
+    options = FeatureOptions(displacements="none", cue_window=0, center="none")
 
     def losing_a_pixel_at(column: int) -> FeatureMotion:
         forward = np.zeros((3, 16, 24, 2))

@@ -12,7 +12,6 @@ from ikebook.base.arrays import Array
 from ikebook.base.check import require
 from ikebook.video.clip import resize_area
 
-
 LARGEST = 1e6
 """No pixel moves farther, pixels: frames have sides of 16384 at most."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow
 from ikebook.graph.choice import choose, reference_maps
 from ikebook.graph.masks import soft_masks, stable_threshold
+from ikebook.graph.objects import embedding, label_objects, residual_cues
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import GraphResult
 from ikebook.graph.saliency import clip_saliency
@@ -24,7 +26,7 @@ from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.projection import Projection
 from ikebook.solvers.methods import solve
-from ikebook.solvers.pairs import Eigenpairs
+from ikebook.solvers.pairs import Eigenpairs, SolverOptions
 from ikebook.video.clip import Clip, as_clip
 
 
@@ -85,6 +87,7 @@ def segment(
     feature_flow: Flow | str | None = None,
     start: np.ndarray | Tensor | None = None,
     reference: Tensor | Array | None = None,
+    objects: int = 1,
     options: GraphOptions | None = None,
     compute: Compute | None = None,
 ) -> GraphResult:
@@ -107,6 +110,9 @@ def segment(
         x(0), labels or masks, for the solvers that need one, in place of that in the options.
     reference : (m, h, w), optional
         Maps that are large on the object: they settle which eigenvector it is, and its sign. By default the motion saliency.
+    objects : int, default 1
+        With more, what has been found is divided into so many things that move apart, by clusters in the leading eigenspace of a
+        graph that knows where pixels move: `result.objects` says which pixel is of which. See `ikebook.graph.objects`.
     options : GraphOptions, optional
         A preset, or your own.
     compute : Compute, optional
@@ -131,6 +137,7 @@ def segment(
     """
     clip, o, compute = _arguments(clip, options, compute)
     cues = checked_cues(cues)
+    check.whole("objects", objects, at_least=1, at_most=255)
     begin = time.perf_counter()
     flows = _flows(clip, flow, feature_flow, compute)
     known = time.perf_counter()
@@ -146,7 +153,7 @@ def segment(
             check.shape("reference", reference, (len(clip), clip.size[1], clip.size[0]))
             check.finite("reference", torch.tensor(extent(reference)))
             chosen, sign = choose(pairs, reference, o)
-    soft = _soft(clip, pairs, chosen, sign, o, compute)
+    soft = _soft(clip, _labels(pairs, chosen, sign), o, compute)
     threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
     seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}
     if not isinstance(flow, Flow):
@@ -161,6 +168,7 @@ def segment(
         seconds=seconds,
         warnings=_warnings(matrix, pairs, chosen, reference is None),
         matrix=matrix,
+        objects=None if objects == 1 else _divided(clip, flows, cues, o, compute, np.asarray(soft) > threshold, objects),
     )
 
 
@@ -196,17 +204,29 @@ def _matrix(
     return FeatureMotion(motion, Projection(features, options.projection), saliency=saliency)
 
 
-def _soft(clip: Clip, pairs: Eigenpairs, chosen: int, sign: int, options: GraphOptions, compute: Compute) -> Array:
-    """The soft masks of an eigenvector; empty ones where there is none."""
-    if len(pairs.values) == 0:
+def _divided(
+    clip: Clip, flows: Sequence[Flow], cues: Sequence[Cue], o: GraphOptions, compute: Compute, masks: np.ndarray, count: int
+) -> np.ndarray:
+    """Which of several objects each pixel of the masks is of, (m, h, w) uint8; 0 elsewhere."""
+    matrix = _matrix(clip, flows, [*cues, *residual_cues(flows[0], compute)], o, compute)
+    pairs = solve(matrix, SolverOptions(pairs=count, measure=False))
+    return label_objects(embedding(pairs), masks, count) if len(pairs.values) else np.zeros(masks.shape, np.uint8)
+
+
+def _labels(pairs: Eigenpairs, chosen: int, sign: int) -> Iterator[Tensor]:
+    """The labels of the object's eigenvector, a few frames (b, h, w) after the other; none where there is no vector."""
+    if len(pairs.values):
+        yield from (sign * labels[0] for labels in pairs.volumes.frames([chosen]))
+
+
+def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: Compute) -> Array:
+    """Labels as soft masks; empty ones where there are none."""
+    masks = (mask for part in labels for mask in soft_masks(part, options.masks).float().cpu().numpy())
+    first = next(masks, None)
+    if first is None:
         empty = np.zeros((clip.size[1], clip.size[0]), np.float32)
         return compute.memory.array((empty for _ in range(len(clip))), len(clip))
-    masks = (
-        mask
-        for labels in pairs.volumes.frames([chosen])
-        for mask in soft_masks(sign * labels[0], options.masks).float().cpu().numpy()
-    )
-    return compute.memory.array(masks, len(clip))
+    return compute.memory.array(itertools.chain([first], masks), len(clip))
 
 
 def _warnings(matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, by_motion: bool) -> list[str]:

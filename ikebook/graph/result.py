@@ -39,6 +39,8 @@ class GraphResult:
         What the user should know, one sentence each.
     matrix : FeatureMotion
         A, implicit.
+    objects : (m, h, w) uint8, optional
+        Which object each pixel is of, where more than one was asked for: 0 is none, 1 the largest.
     """
 
     soft: Array
@@ -50,6 +52,7 @@ class GraphResult:
     seconds: dict[str, float]
     warnings: list[str]
     matrix: FeatureMotion
+    objects: np.ndarray | None = None
 
     def __repr__(self) -> str:
         m, h, w = self.soft.shape
@@ -75,15 +78,13 @@ class GraphResult:
     def eigengap(self) -> tuple[float, float] | None:
         """The distance from the object's eigenvalue to the nearest other one of A, and that one over the object's.
 
-        A has the eigenvalue 0 too, which the exact solver does not list: it stands before the negative ones. None where
-        fewer than two eigenvalues have been found.
+        A's zeros, which no solver lists, count too. None where it is not known; see `Eigenpairs.gap`.
         """
-        values = [float(value) for value in self.pairs.values]
-        if len(values) <= 1 or values[self.chosen] == 0:
+        nearest = self.pairs.nearest(self.chosen)
+        if nearest is None:
             return None
-        others = [max(value, 0.0) for index, value in enumerate(values) if index != self.chosen]
-        nearest = min(others, key=lambda other: abs(values[self.chosen] - other))
-        return abs(values[self.chosen] - nearest), nearest / values[self.chosen]
+        value = float(self.pairs.values[self.chosen])
+        return abs(value - nearest), nearest / value
 
     def mask(self, frame: int) -> np.ndarray:
         """The object in one frame, (h, w) bool, at the working size."""

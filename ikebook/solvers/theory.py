@@ -50,7 +50,8 @@ def motion_extremes(motion: MotionMatrix, tolerance: float = 1e-6) -> Extremes:
 class Signs:
     """Shares of entries below zero: of P, of A, and of A's principal eigenvector, each beyond rounding.
 
-    The vector's sign is that which makes its sum positive.
+    The vector's sign is that which makes its largest entry, in size, positive; a sum says nothing where it is 0, as of centred
+    features.
     """
 
     projection: float
@@ -66,7 +67,7 @@ def signs(matrix: FeatureMotion, rounding: float = 1e-9) -> Signs:
     p, a = matrix.projection.dense(), matrix.dense()
     _, vectors = scipy.linalg.eigh(a.cpu().numpy(), subset_by_index=[len(a) - 1, len(a) - 1])
     x = torch.from_numpy(vectors[:, 0])
-    x = x if x.sum() >= 0 else -x
+    x = x * x[x.abs().argmax()].sign()
 
     def below_zero(entries: Tensor) -> float:
         return float((entries < -rounding * entries.abs().max()).double().mean())
@@ -78,7 +79,8 @@ def bipartite_defect(motion: MotionMatrix) -> float:
     """Largest |lambda_k + lambda_(n+1-k)| over the largest |lambda| of M: 0 if the spectrum is symmetric about 0.
 
     With p = 1 chains join even frames to odd ones only. Such a graph is bipartite, -lambda is an eigenvalue wherever
-    lambda is, and power iteration without self-loops swings between two vectors. Builds M.
+    lambda is, and power iteration on M without self-loops swings between two vectors. On A = PMP it does so with one P for each
+    frame; one P for the clip mixes even and odd frames. Builds M.
     """
     values = scipy.linalg.eigvalsh(motion.dense().cpu().numpy())
     largest = np.abs(values).max()
@@ -106,7 +108,7 @@ class Maxima:
 def proposition_1(matrix: FeatureMotion) -> Maxima:
     """Proposition 1: what maximises x'Mx among unit vectors of col(F) is the principal eigenvector of A = PMP.
 
-    True for a projector P. The constrained maximum is found without A: with Q an orthonormal basis of col(F), it is
+    True for a projector P, where that maximum is not negative: else A's largest eigenvalue is 0, outside of col(F). The constrained maximum is found without A: with Q an orthonormal basis of col(F), it is
     the largest eigenvalue of Q'MQ. Builds P and M.
     """
     _projector(matrix)
@@ -142,7 +144,8 @@ def proposition_2(matrix: FeatureMotion, seed: int = 0) -> Quotients:
 
     PM is not symmetric, and its Rayleigh quotient, that of (PM + MP)/2, exceeds lambda_1 outside col(F): as printed,
     the argument does not hold. On col(F), where x = Px, PMx = PMPx = Ax and x'PMx = x'Ax, and there it does; the
-    algorithm never leaves col(F) after its first projection. Builds P and M.
+    algorithm never leaves col(F) after its first projection. It is the power method, with its conditions: lambda_1 > |lambda_n|, and a
+    start that is not orthogonal to the principal eigenvector. Builds P and M.
     """
     _projector(matrix)
     p, m = matrix.projection.dense(), matrix.motion.dense()

@@ -9,7 +9,7 @@
 # - number the pixels of a video, and find a pair of them in a matrix;
 # - build M from the chains, in the paper's two ways;
 # - say from two numbers that M is *not* positive semi-definite, against what the paper says;
-# - explain why power iteration never settles when chains are one frame long.
+# - explain why power iteration on M never settles when chains are one frame long.
 #
 # **Takes** 0.3 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
 #
@@ -238,8 +238,10 @@ print(f"least {float(values[0]):.3f}, greatest {float(values[-1]):.3f}, sum {abs
 print(f"negative: {int((values < -1e-9).sum())} of {len(values)}")
 
 # %% [markdown]
-# Does it matter? Hardly: the method wants the *largest* eigenvalue, which is positive, and the largest in size as well. But the
-# paper's sentence is not true, and you can see it on a real video too, where no one can build M. Only its two ends are
+# Does it matter? For M itself hardly: it has no negative entry, so its largest eigenvalue is also the largest in size (Perron and
+# Frobenius). For the method it may: that wants the largest eigenvalue of A = PMP, which has negative entries, and a
+# positive semi-definite M would have kept A from having a negative eigenvalue that is larger in size. [12](12_claims.ipynb) has one that
+# has. The paper's sentence is not true, and you can see it on a real video too, where no one can build M. Only its two ends are
 # computed here, from products M x.
 
 # %%
@@ -299,7 +301,11 @@ s = 1 - 2 * (nodes.flatten() // (h * w) % 2)
 check_answers("02.4", s)
 
 # %% [markdown]
-# There are two ways out. Longer chains, as in the paper: with p > 1 there are edges from even frames to even frames. Or a
+# All this is about M. The method iterates A = PMP: first a projection P, then M, then P again. If one P serves the whole clip, as
+# printed, it mixes even frames with odd ones, and power iteration on A settles even with p = 1, though slowly. If each frame has a P
+# of its own, as in the authors' program, A joins even frames to odd ones as M does, and swings as well ([12](12_claims.ipynb), section 6).
+#
+# For M there are two ways out. Longer chains, as in the paper: with p > 1 there are edges from even frames to even frames. Or a
 # *self-loop*: an edge from each pixel to itself, which adds the identity to M. It moves all eigenvalues up by 1 and leaves the
 # eigenvectors as they are, so that the largest is alone again.
 
@@ -314,8 +320,8 @@ print(f"with self-loops, 1 - cosine to one iteration ago: {1 - float(x @ last):.
 # ## What to take along
 #
 # - M holds one edge for each meeting of a chain with a pixel: sparse, symmetric, never negative, with zeros on its diagonal.
-# - Its trace is 0, so it has negative eigenvalues. Not positive semi-definite, and no harm done.
-# - With p = 1 the graph is bipartite, and power iteration swings for ever.
+# - Its trace is 0, so it has negative eigenvalues. Not positive semi-definite: A may have a negative one that is larger in size.
+# - With p = 1 the graph is bipartite, and power iteration on M, or on A with one P for each frame, swings for ever.
 #
 # M alone knows what moves *together*; it does not know what is *special*. The background moves together as well, and is
 # larger. For the difference we need features: [03](03_features_and_projection.ipynb).

@@ -59,7 +59,8 @@ figures.video(saliency, "saliency,")
 
 # %% [markdown]
 # We want labels x that (1) collect many votes from those they are linked with, $x^\top M x$, and (2) can be told from features,
-# $x = Px$, and (3) have length 1. Put (2) into (1), and the condition is gone (that is Proposition 1):
+# $x = Px$, and (3) have length 1. Put (2) into (1), and the condition is gone (that is Proposition 1; it holds where the largest
+# eigenvalue is positive, as here, and [12](12_claims.ipynb) has a case where it is not):
 #
 # $$x^* = \mathrm{arg}\max_{\lVert x \rVert = 1} x^\top P M P x .$$
 #
@@ -176,8 +177,9 @@ pairs = exact(matrix, SolverOptions(pairs=3))
 print("from the whole of A:", values[:3].numpy().round(3), " from the 7 x 7 problem:", pairs.values.numpy().round(3))
 
 # %% [markdown]
-# The ratio of the second eigenvalue (by size) to the first is the *speed of power iteration*: in each iteration the error is multiplied by
-# $|\lambda_2| / \lambda_1$.
+# The ratio of the second eigenvalue *by size* to the first is the speed of power iteration: in each iteration the error is multiplied
+# by it. Here the second by size is $\lambda_2$; it may as well be the least one, $\lambda_n$, where that is far below 0. How *stable* the
+# vector is, below, hangs on another distance: that from $\lambda_1$ to the nearest other eigenvalue, whichever side of 0 it is on.
 #
 # > **Exercise 04.3** On this toy: after how many iterations is the error at most a thousandth of what it was?
 # >

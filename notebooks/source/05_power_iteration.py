@@ -131,12 +131,15 @@ assert stepper.stage == "projected"
 # %% [markdown]
 # ## 3. Why it works
 #
-# A has n orthonormal eigenvectors $v_1, v_2, \ldots$ with eigenvalues $\lambda_1 > |\lambda_2| \ge \ldots$ Any x is a mixture of them, and A
-# multiplies each part by its own eigenvalue:
+# A has n orthonormal eigenvectors $v_1, v_2, \ldots$ Count them by the size of their eigenvalues, $|\lambda_1| \ge |\lambda_2| \ge \ldots$, and
+# suppose that the first is positive and larger in size than all others. (It need not be: `exact(matrix).ends` has both ends of the
+# spectrum, and [12](12_claims.ipynb) a case where the lower end wins.) Any x is a mixture of them, and A multiplies each part by its own
+# eigenvalue:
 #
 # $$x = c_1 v_1 + c_2 v_2 + \ldots \quad\Longrightarrow\quad A^t x = \lambda_1^t \Big( c_1 v_1 + c_2 \big(\tfrac{\lambda_2}{\lambda_1}\big)^t v_2 + \ldots \Big) .$$
 #
-# Each iteration makes everything but the first part smaller by $|\lambda_2| / \lambda_1$ at least. That is all.
+# Each iteration makes everything but the first part smaller by $|\lambda_2| / \lambda_1$ at least, if there is a first part, $c_1 \ne 0$. That is
+# all.
 #
 # Algorithm 2 multiplies by PM, not by A = PMP. After the first projection that is the same: x = Px then, so PMx = PMPx = Ax.
 #
@@ -187,7 +190,8 @@ check_answers("05.2", iterations_needed)
 #
 # $$\theta = \frac{x^\top A x}{x^\top x}, \qquad r = \frac{|Ax - \theta x|}{|\theta|\,|x|} .$$
 #
-# r is 0 for eigenvectors, and for nothing else. ikebook stops when r < 0.000001. A fixed number of iterations, such as 20, is too many for one
+# r is 0 for eigenvectors with $\lambda \ne 0$, and for nothing else. (On the null space of A it is 0/0: no residual says anything there.)
+# ikebook stops when r < 0.000001. A fixed number of iterations, such as 20, is too many for one
 # video and too few for the next.
 #
 # > **Exercise 05.3** Write `quality(A, x)`, which returns the pair $(\theta, r)$ of any x, not only those of length 1.
@@ -378,7 +382,8 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 #
 # ## What to take along
 #
-# - Propagate, project, normalise: Algorithm 2 is power iteration on A, and finds the same object from any start.
+# - Propagate, project, normalise: Algorithm 2 is power iteration on A, and finds the same object from any start that has a part of it,
+#   as long as $\lambda_1$ is the largest eigenvalue in size.
 # - Its error is multiplied by $|\lambda_2| / \lambda_1$ in each iteration; the residual says when to stop.
 # - The answer belongs to the video's matrix, not to the start, and not to the annotation either.
 #

@@ -168,7 +168,9 @@ def segment(
         seconds=seconds,
         warnings=_warnings(matrix, pairs, chosen, reference is None),
         matrix=matrix,
-        objects=None if objects == 1 else _divided(clip, flows, cues, o, compute, np.asarray(soft) > threshold, objects),
+        objects=None
+        if objects == 1
+        else _divided(clip, flows, cues, o, compute, np.asarray(soft) > threshold, objects),
     )
 
 
@@ -205,7 +207,13 @@ def _matrix(
 
 
 def _divided(
-    clip: Clip, flows: Sequence[Flow], cues: Sequence[Cue], o: GraphOptions, compute: Compute, masks: np.ndarray, count: int
+    clip: Clip,
+    flows: Sequence[Flow],
+    cues: Sequence[Cue],
+    o: GraphOptions,
+    compute: Compute,
+    masks: np.ndarray,
+    count: int,
 ) -> np.ndarray:
     """Which of several objects each pixel of the masks is of, (m, h, w) uint8; 0 elsewhere."""
     matrix = _matrix(clip, flows, [*cues, *residual_cues(flows[0], compute)], o, compute)

@@ -91,7 +91,9 @@ class Preconditioner:
     scale : (r, d) float64
         S.
     lengths : (d,) float64
-        D, of the frames that T was made of.
+        D, of the frames that T was made of; 1 for columns that are 0 there.
+    rounding : (r,) float64
+        Squared lengths of F T's columns up to which there is nothing but rounding in them.
     dropped : tuple of str
         Directions that F T has no more.
     """
@@ -99,6 +101,7 @@ class Preconditioner:
     matrix: Tensor
     scale: Tensor
     lengths: Tensor
+    rounding: Tensor
     dropped: tuple[str, ...] = ()
 
 
@@ -154,12 +157,18 @@ def sample_gram(features: FeatureMatrix, frames: Sequence[int]) -> Tensor:
 
 
 def precondition(gram: Tensor) -> Preconditioner:
-    """The preconditioner that comes of F'F (d, d), float64, of some frames."""
-    lengths = gram.diagonal().clamp_min(0).sqrt()
-    lengths = torch.where(lengths > 0, lengths, torch.ones_like(lengths))
-    squares, vectors = _eigh(gram / lengths[:, None] / lengths)
-    roots = (squares.clamp_min(0) + FLOOR * squares[-1].clamp_min(1.0)).sqrt()
-    return Preconditioner(vectors / roots / lengths[:, None], roots[:, None] * vectors.T, lengths)
+    """The preconditioner that comes of F'F (d, d), float64, of some frames.
+
+    Columns that are 0 in those frames stay as they are.
+    """
+    seen = gram.diagonal() > 0
+    lengths = torch.where(seen, gram.diagonal(), 1.0).sqrt()
+    squares, vectors = _eigh((gram / lengths[:, None] / lengths)[seen][:, seen])
+    roots = (squares.clamp_min(0) + FLOOR * squares[-1:]).sqrt()
+    whole, scale = torch.eye(len(gram), dtype=torch.float64), torch.eye(len(gram), dtype=torch.float64)
+    block = torch.meshgrid(*2 * [seen.nonzero()[:, 0]], indexing="ij")
+    whole[block], scale[block] = vectors / roots / lengths[seen][:, None], roots[:, None] * vectors.T
+    return Preconditioner(whole, scale, lengths, torch.where(seen, NOTHING, 0.0))
 
 
 def complete(
@@ -185,7 +194,7 @@ def complete(
     """
     # With (F T)'(F T) = C'C and orthonormal F T C^-1, the singular values of F D^-1 = F T S are those of C S.
     squares = gram.diagonal()
-    there = squares > NOTHING  # what the sample has seen has at least length 1
+    there = squares > conditioner.rounding
     sizes = torch.where(there, squares, 1.0).sqrt()
     gram = torch.where(there[:, None] & there, (gram + gram.T) / 2 / sizes[:, None] / sizes, 0.0)
     squares, vectors = _eigh(gram)
@@ -198,7 +207,7 @@ def complete(
     dropped = conditioner.dropped + tuple(_in_words(direction, columns) for direction in right[~kept])
     values, right = values[kept], right[kept].T
     basis, inner = right / values / lengths[:, None], conditioner.scale / whole @ right / values
-    again = Preconditioner(basis, values[:, None] * right.T, lengths, dropped)
+    again = Preconditioner(basis, values[:, None] * right.T, lengths, torch.full_like(values, NOTHING), dropped)
     shrink = torch.ones_like(values)
     # Of F T's columns, what is left in Q'Q of rounding in (F T)'(F T): their squared lengths times what they are taken with.
     growth = float((sizes[:, None] * inner).square().sum())

@@ -255,6 +255,12 @@ class Reduced:
     gram: Tensor
     motion: Tensor
 
+    @classmethod
+    def of(cls, sums: Tensor, self_loop: float) -> Reduced:
+        """From F'F and F'CF, (2, d, d): F'MF = F'CF + (F'CF)', and the self-loop's share."""
+        gram, outgoing = sums
+        return cls(gram, outgoing + outgoing.T + self_loop * gram)
+
     def __add__(self, other: Reduced) -> Reduced:
         return Reduced(self.gram + other.gram, self.motion + other.motion)
 
@@ -272,16 +278,25 @@ def reduce(motion: MotionMatrix, features: FeatureMatrix, part: range | None = N
     part : the frames whose rows of C and of F are summed; all if None. Parts that do not overlap add up.
     """
     d = features.shape[1]
-    gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-    outgoing = torch.zeros_like(gram)  # F'CF
+    sums = torch.zeros(2, d, d, dtype=torch.float64, device=features.device)  # F'F and F'CF
+    for _, which, products in contributions(motion, features, part):
+        sums[which] += products.sum(0)
+    return Reduced.of(sums, motion.options.self_loop)
+
+
+def contributions(
+    motion: MotionMatrix, features: FeatureMatrix, part: range | None = None
+) -> Iterator[tuple[range, int, Tensor]]:
+    """What each frame adds to F'F (0) and to F'CF (1), as (b, d, d) float64 for b consecutive frames, in one pass.
+
+    To F'CF a frame adds twice, for its chains ahead and for those behind.
+    """
     recent = _RecentFeatures(motion, features)
     for frames, rows in recent.arrivals(part):
         if part is None or frames[0] in part:
-            gram += recent.inner(frames, recent.of(frames)).sum(0)
+            yield frames, 0, recent.inner(frames, recent.of(frames))
         for row in rows:
-            outgoing += recent.inner(row.frames, recent.propagate(row)).sum(0)
-    both = outgoing + outgoing.T + motion.options.self_loop * gram
-    return Reduced(gram, both)
+            yield row.frames, 1, recent.inner(row.frames, recent.propagate(row))
 
 
 @dataclass(frozen=True, eq=False)

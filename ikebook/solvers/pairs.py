@@ -23,6 +23,9 @@ from ikebook.solvers.volumes import StoredVolumes, Volumes, stored_volumes
 PAIRS = 6
 """Eigenpairs that solvers return unless told otherwise, as many as the paper shows (Fig. 8)."""
 
+SAME = 1e-9
+"""Share of an eigenvalue by which another may differ and count as the same, however accurately both are known."""
+
 UNKNOWN = (math.nan, math.nan)
 """Ends of a spectrum that nobody has looked at."""
 
@@ -190,7 +193,7 @@ class Eigenpairs:
             )
         if len(self.values) > 1:
             first, second = self.values[:2].tolist()
-            if abs(first - second) <= self.accuracy:
+            if abs(first - second) <= max(self.accuracy, SAME * abs(first)):
                 found.append(
                     f"Eigenvalues 1 and 2, {first:.6g} and {second:.6g}, agree to the accuracy reached: only the plane of their "
                     "vectors is known, and the mask shows one of many in it."

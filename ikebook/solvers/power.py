@@ -160,8 +160,11 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     vectors: list[Tensor] = []
     values: list[float] = []
     residuals: list[float] = []
-    for _ in range(count):
+    noise = torch.Generator().manual_seed(o.seed)
+    for k in range(count):
         found = torch.stack(vectors) if vectors else None
+        if k:  # from x(0) itself no second vector would come where the first eigenvalue is a double one
+            start = torch.randn(matrix.shape[0], generator=noise, dtype=matrix.dtype)
         state, spent = _settle(matrix, start, o.iterations, aim, found, _shift(o.which, ends, first=not vectors))
         products += spent
         if state is None:  # nothing is left of A, or of the start
@@ -191,6 +194,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
         which=o.which,
         ends=(min(least, *value.tolist()), max(greatest, *value.tolist())),
         accuracy=float(errors.max()),
+        complete=len(value) < count,
     )
 
 
@@ -282,8 +286,12 @@ def start_labels(
 
 
 def _orthogonal_to(x: Tensor, found: Tensor | None) -> Tensor:
-    """`x` without what it has in common with orthonormal vectors (r, n)."""
-    return x if found is None else x - found.T @ (found @ x)
+    """`x` without what it has in common with orthonormal vectors (r, n); 0 if nothing but rounding is left of it."""
+    if found is None:
+        return x
+    rest = x - found.T @ (found @ x)
+    rest = rest - found.T @ (found @ rest)
+    return rest if rest.double().norm() > attainable(0.0, x.dtype) * x.double().norm() else torch.zeros_like(x)
 
 
 def _minmax_frames(x: Tensor, pixels: int) -> Tensor:

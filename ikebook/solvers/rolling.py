@@ -1,0 +1,164 @@
+"""A clip to which frames are added, and from which they are dropped, without starting over: the exact solver's sums are additive.
+
+What a frame adds to F'F and F'MF hangs on the frames around it, as far as chains and features reach. So when one comes or goes, only
+those near that end are summed again: `p + q` frames of the clip, however long it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ikebook.base import check
+from ikebook.base.check import require
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.matrix.features import CombinedFeatures
+from ikebook.matrix.operator import full_precision
+from ikebook.matrix.projection import PASSES
+from ikebook.solvers.exact import Reduced, contributions, finish, solve_reduced
+from ikebook.solvers.pairs import Eigenpairs, SolverOptions
+
+BLOCK = 8
+"""Frames that are drawn together in a bootstrap, about: neighbours are alike."""
+
+
+class RollingSolver:
+    """The exact solver with what each frame has added to its sums.
+
+    Node features have to stay what they are when frames come and go: cues of your own, or displacements. The motion saliency is
+    scaled by the whole clip; give its maps as a cue, scaled once.
+
+    Parameters
+    ----------
+    matrix : FeatureMotion
+        A, with one P for the clip.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made, plain = ikebook.toy("disc", frames=12), ikebook.override(ikebook.preset("paper"), "motion.radius=2")
+    >>> def frames(start, stop):
+    ...     cut = ikebook.Flow(forward=made.flow.forward[start : stop - 1], backward=made.flow.backward[start : stop - 1])
+    ...     return ikebook.build(made.clip.frames[start:stop], cut, options=plain)
+    >>> solver = RollingSolver(frames(0, 11))
+    >>> solver.move(frames(0, 12), dropped=0)
+    8
+    >>> round(float(solver.pairs().values[0]), 3) == round(float(RollingSolver(frames(0, 12)).pairs().values[0]), 3)
+    True
+    """
+
+    def __init__(self, matrix: FeatureMotion) -> None:
+        require(matrix.projection.options.scope == "video", 'a rolling solver takes one P for the clip, scope="video".')
+        self.matrix = matrix
+        self._conditioner = matrix.projection.conditioner()
+        self._rows: dict[
+            int, Tensor
+        ] = {}  # of each frame: F_i'F_i and F_i'(CF)_i, (2, d, d), of preconditioned columns
+        self._sum_up(range(matrix.motion.chains.frames))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def move(self, matrix: FeatureMotion, *, dropped: int = 0) -> int:
+        """Go on to another clip: the same without its first `dropped` frames, and with any number of new ones at its end.
+
+        Parameters
+        ----------
+        matrix : FeatureMotion
+            A of that clip, with the same columns of F.
+        dropped : int, default 0
+            Frames that it lacks at its beginning.
+
+        Returns
+        -------
+        int
+            Frames that were summed again.
+        """
+        check.whole("dropped", dropped, at_most=len(self))
+        require(
+            matrix.features.columns == self.matrix.features.columns,
+            f"matrix has the columns {matrix.features.columns[:3]}...; expected those from before.",
+        )
+        frames, stayed = matrix.motion.chains.frames, len(self) - dropped
+        require(
+            frames >= stayed,
+            f"matrix has {frames} frames; expected {stayed} or more: those from before less {dropped}.",
+        )
+        reach = matrix.motion.options.radius + matrix.features.reach
+        first = reach if dropped else 0
+        last = stayed - reach if frames > stayed else frames
+        self._rows = {frame - dropped: rows for frame, rows in self._rows.items() if first <= frame - dropped < last}
+        self.matrix = matrix
+        missing = [frame for frame in range(frames) if frame not in self._rows]
+        for part in _ranges(missing):
+            self._sum_up(part)
+        return len(missing)
+
+    def reduced(self, frames: np.ndarray | None = None) -> Reduced:
+        """The sums over all frames, or over those that are named, as often as they are named."""
+        chosen = range(len(self)) if frames is None else frames.tolist()
+        sums = torch.stack([self._rows[frame] for frame in chosen]).sum(0)
+        return Reduced.of(sums, self.matrix.motion.options.self_loop)
+
+    def pairs(self, options: SolverOptions | None = None) -> Eigenpairs:
+        """The leading eigenpairs, as `solvers.exact` gives them."""
+        o, reduced = check.or_default("options", options, SolverOptions), self.reduced()
+        span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
+        for _ in range(PASSES - 1):
+            if span.settled:
+                break
+            self._conditioner, self._rows = span.conditioner, {}
+            self._sum_up(range(self.matrix.motion.chains.frames))
+            reduced = self.reduced()
+            span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
+        return finish(self.matrix, solve_reduced(reduced, span, self.matrix.dtype, o), o)
+
+    def bootstrap(self, draws: int = 200, *, pairs: int = 6, seed: int = 0) -> np.ndarray:
+        """The largest eigenvalues of clips of the same length that are made of this one's frames, drawn in blocks.
+
+        Each draw sums what its frames have added, so no frame is looked at again (block bootstrap: Kuensch, Annals of Statistics
+        1989, doi:10.1214/aos/1176347265).
+
+        Parameters
+        ----------
+        draws : int, default 200
+            How many clips.
+        pairs : int, default 6
+            Eigenvalues of each.
+        seed : int, default 0
+            Of the draws.
+
+        Returns
+        -------
+        ndarray
+            (draws, pairs) float64, decreasing along each row; 0 where there is none.
+        """
+        check.whole("draws", draws, at_least=1)
+        rng, m = np.random.default_rng(seed), len(self)
+        block = min(BLOCK, m)
+        o = SolverOptions(pairs=pairs, measure=False)
+        found = np.zeros((draws, pairs))
+        for values in found:
+            starts = rng.integers(0, m - block + 1, size=-(-m // block))
+            reduced = self.reduced((starts[:, None] + np.arange(block)).reshape(-1)[:m])
+            span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
+            solved = solve_reduced(reduced, span, self.matrix.dtype, o).values
+            values[: len(solved)] = solved.numpy()
+        return found
+
+    def _sum_up(self, part: range) -> None:
+        features = CombinedFeatures(self.matrix.features, self._conditioner.matrix)
+        with full_precision():
+            for frames, which, products in contributions(self.matrix.motion, features, part):
+                for frame, product in zip(frames, products.cpu(), strict=True):
+                    if frame not in self._rows:
+                        self._rows[frame] = torch.zeros(2, *product.shape, dtype=torch.float64)
+                    self._rows[frame][which] += product
+
+
+def _ranges(frames: list[int]) -> list[range]:
+    """Ascending numbers as ranges without gaps."""
+    cuts = [k for k in range(1, len(frames)) if frames[k] != frames[k - 1] + 1]
+    edges = [0, *cuts, len(frames)]
+    return [range(frames[a], frames[b - 1] + 1) for a, b in zip(edges, edges[1:], strict=False) if a < b]

@@ -252,7 +252,8 @@ class MotionMatrix(LinearOperator):
         matrix = self.to_scipy()
         parts = (matrix.indptr, matrix.indices, matrix.data)
         rows, columns, values = (torch.from_numpy(part).to(self.device) for part in parts)
-        return torch.sparse_csr_tensor(rows.long(), columns.long(), values, size=self.shape)
+        with torch.sparse.check_sparse_tensor_invariants():
+            return torch.sparse_csr_tensor(rows.long(), columns.long(), values, size=self.shape)
 
     def edge_list(self) -> tuple[Tensor, Tensor]:
         """The graph's edges in both directions: (2, e) int64 node to node, and their weights (e,).

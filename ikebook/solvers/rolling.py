@@ -117,8 +117,8 @@ class RollingSolver:
     def bootstrap(self, draws: int = 200, *, pairs: int = 6, seed: int = 0) -> np.ndarray:
         """The largest eigenvalues of clips of the same length that are made of this one's frames, drawn in blocks.
 
-        Each draw sums what its frames have added, so no frame is looked at again (block bootstrap: Kuensch, Annals of Statistics
-        1989, doi:10.1214/aos/1176347265).
+        Each draw sums what its frames have added, so no frame is looked at again (circular block bootstrap: Politis & Romano 1992,
+        in Exploring the Limits of Bootstrap; Kuensch, Annals of Statistics 1989, doi:10.1214/aos/1176347265).
 
         Parameters
         ----------
@@ -140,8 +140,8 @@ class RollingSolver:
         o = SolverOptions(pairs=pairs, measure=False)
         found = np.zeros((draws, pairs))
         for values in found:
-            starts = rng.integers(0, m - block + 1, size=-(-m // block))
-            reduced = self.reduced((starts[:, None] + np.arange(block)).reshape(-1)[:m])
+            starts = rng.integers(0, m, size=-(-m // block))
+            reduced = self.reduced((starts[:, None] + np.arange(block)).reshape(-1)[:m] % m)
             span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
             solved = solve_reduced(reduced, span, self.matrix.dtype, o).values
             values[: len(solved)] = solved.numpy()

@@ -248,12 +248,10 @@ class MotionMatrix(LinearOperator):
         return matrix.tocsr()
 
     def to_torch_sparse(self) -> Tensor:
-        """M with its entries, as a sparse CSR tensor of PyTorch's, on the device."""
-        matrix = self.to_scipy()
-        parts = (matrix.indptr, matrix.indices, matrix.data)
-        rows, columns, values = (torch.from_numpy(part).to(self.device) for part in parts)
+        """M with its entries, as a sparse tensor of PyTorch's in coordinates, on the device."""
+        index, weights = self.edge_list()
         with torch.sparse.check_sparse_tensor_invariants():
-            return torch.sparse_csr_tensor(rows.long(), columns.long(), values, size=self.shape)
+            return torch.sparse_coo_tensor(index, weights, size=self.shape).coalesce()
 
     def edge_list(self) -> tuple[Tensor, Tensor]:
         """The graph's edges in both directions: (2, e) int64 node to node, and their weights (e,).

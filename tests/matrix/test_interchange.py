@@ -65,7 +65,7 @@ def test_m_with_its_entries(matrix) -> None:
     motion, dense = matrix.motion, matrix.motion.dense()
     assert np.allclose(motion.to_scipy().toarray(), dense.numpy())
     sparse = motion.to_torch_sparse()
-    assert sparse.layout == torch.sparse_csr
+    assert sparse.layout == torch.sparse_coo
     assert torch.allclose(sparse.to_dense(), dense)
     index, weights = motion.edge_list()
     assert index.dtype == torch.int64

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ikebook.base import check
-from ikebook.base.check import InputError, require
+from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow, noisy
 from ikebook.graph.graph_module import segment
@@ -95,7 +95,8 @@ def label_sensitivity(
     clip = as_clip(clip)
     flow = known_flow(clip, flow)
     known = segment(clip, flow, cues=cues, options=options, compute=compute)
-    require(len(known.pairs.values) > 0, f"{known.warnings[0]} There is nothing to be sensitive.")
+    if len(known.pairs.values) == 0:
+        raise InputError(f"there is no eigenvector to be changed: {known.warnings[0]}")
     labels, spread = known.labels.double(), _spread(known)
     square, cosines, areas = torch.zeros_like(labels), [], []
     for draw in range(draws):
@@ -117,10 +118,10 @@ def label_sensitivity(
 
 
 def _spread(result: GraphResult) -> torch.Tensor:
-    """By how much labels differ between a soft mask of 0 and of 1, in each frame, (m, 1, 1)."""
+    """By how much labels differ between a soft mask of 0 and of 1, in the middle of all frames that have contrast."""
     frames = result.labels.double().flatten(1)
-    low, high = frames.median(1).values, frames.amax(1)
-    return (high - low).clamp_min(1e-30)[:, None, None]
+    spread = frames.amax(1) - frames.median(1).values
+    return spread[spread > 1e-6 * spread.max()].median()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

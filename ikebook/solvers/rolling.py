@@ -19,6 +19,9 @@ from ikebook.matrix.projection import PASSES
 from ikebook.solvers.exact import Reduced, contributions, finish, solve_reduced
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions
 
+THERE = 0.25
+"""Share of a direction's squared length that drawn frames have to hold."""
+
 BLOCK = 8
 """Frames that are drawn together in a bootstrap, about: neighbours are alike."""
 
@@ -137,14 +140,13 @@ class RollingSolver:
         check.whole("draws", draws, at_least=1)
         rng, m = np.random.default_rng(seed), len(self)
         block = min(BLOCK, m)
-        o = SolverOptions(pairs=pairs, measure=False)
+        span = self.matrix.projection.span_of(self._conditioner, self.reduced().gram)
         found = np.zeros((draws, pairs))
         for values in found:
             starts = rng.integers(0, m, size=-(-m // block))
             reduced = self.reduced((starts[:, None] + np.arange(block)).reshape(-1)[:m] % m)
-            span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
-            solved = solve_reduced(reduced, span, self.matrix.dtype, o).values
-            values[: len(solved)] = solved.numpy()
+            solved = _drawn_values(span.inner.T @ reduced.gram @ span.inner, span.inner.T @ reduced.motion @ span.inner)
+            values[: len(solved)] = np.maximum(solved, 0)[:pairs]
         return found
 
     def _sum_up(self, part: range) -> None:
@@ -155,6 +157,17 @@ class RollingSolver:
                     if frame not in self._rows:
                         self._rows[frame] = torch.zeros(2, *product.shape, dtype=torch.float64)
                     self._rows[frame][which] += product
+
+
+def _drawn_values(gram: Tensor, motion: Tensor) -> np.ndarray:
+    """Eigenvalues, decreasing, from drawn frames' sums for columns that are orthonormal over the clip itself.
+
+    Directions of which the draw has less than a quarter are left out: what its frames are joined to was not drawn with them.
+    """
+    squares, vectors = torch.linalg.eigh((gram + gram.T) / 2)
+    kept = vectors[:, squares > THERE] / squares[squares > THERE].sqrt()
+    small = kept.T @ motion @ kept
+    return np.asarray(torch.linalg.eigvalsh((small + small.T) / 2).flip(0))
 
 
 def _ranges(frames: list[int]) -> list[range]:

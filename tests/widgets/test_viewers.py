@@ -18,7 +18,6 @@ from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.neighbours import Neighbourhood
 from ikebook.video.metrics import region_similarity
 from ikebook.widgets import ChainExplorer, ClipPlayer, Compare, VideoCanvas
-from ikebook.widgets.figures import figure_html, plotting
 from ikebook.widgets.save_html import State, write_page
 
 
@@ -126,7 +125,7 @@ def test_the_explorer_refuses_what_is_not_there(made, explorer) -> None:
         explorer.radius = 0
     with pytest.raises(InputError, match=r"ChainExplorer has no option 'pixl'. Did you mean 'pixel'\?"):
         ChainExplorer(made.clip, made.flow, pixl=(0, 0))
-    with pytest.raises(InputError, match="flow is a Clip"):
+    with pytest.raises(InputError, match=r"flow is a Clip, Clip\('disc'.*; expected Flow|flow is Clip"):
         ChainExplorer(made.clip, made.clip)
     assert explorer.pixel == (12, 10)
 
@@ -224,19 +223,3 @@ def test_the_explorers_page_has_a_grid_of_pixels(tmp_path, explorer, monkeypatch
     assert len(states) == 1 + 3 * 1
     assert states[0]["pixel"] == [2, 12, 10]
     assert explorer.pixel == (12, 10)
-
-
-def test_figures_follow_the_theme_and_are_stable() -> None:
-    def draw() -> str:
-        with plotting() as figure:
-            axis = figure.subplots()
-            axis.plot([0, 1])
-            axis.set_title("a < b")
-            return figure_html(figure, 'a "line"')
-
-    first = draw()
-    assert first == draw()
-    assert "currentColor" in first
-    assert "#0f1e2d" not in first
-    assert "http" not in first
-    assert 'aria-label="a &quot;line&quot;"' in first

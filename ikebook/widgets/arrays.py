@@ -104,9 +104,10 @@ def check_options(what: str, options: Mapping[str, Any], allowed: Iterable[str],
     """Raise `InputError` for an option that is not among those allowed, with the name that was probably meant."""
     allowed = sorted(allowed)
     for name in options:
-        near = difflib.get_close_matches(name, allowed, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(allowed)}."
-        require(name in allowed, f"{what} has no option {name!r}. {hint}")
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(allowed)}."
+            raise InputError(f"{what} has no option {name!r}. {hint}")
     missing = sorted(set(needed) - set(options))
     require(not missing, f"{what} has no {', '.join(missing)}; expected at least {', '.join(sorted(needed))}.")
 

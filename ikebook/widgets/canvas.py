@@ -12,7 +12,7 @@ import numpy as np
 import traitlets
 
 from ikebook.base import check
-from ikebook.base.check import require
+from ikebook.base.check import InputError, require
 from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import check_options, colour_map, pack, quantise, value_range
 from ikebook.widgets.canvas_traits import CanvasTraits
@@ -206,7 +206,8 @@ class VideoCanvas(CanvasTraits):
 def checked_video(name: str, values: Any) -> np.ndarray:
     """`frames`, `maps` or `compare` as an array of the shape and dtype that it may have; raise `InputError` else."""
     array = np.asarray(values)
-    require(array.dtype != object, f"{name} is {check.short(values)}; expected an array of numbers.")
+    if array.dtype == object:  # not `require`, which would print every array first
+        raise InputError(f"{name} is {check.short(values)}; expected an array of numbers.")
     colour = array.ndim == 4
     require(
         name != "maps" or not colour,

@@ -99,14 +99,14 @@ def node_charts(
         x=(-radius - 0.6, radius + 0.6),
         y=(0, 1.06 * top or 1.0),
         label="\u0394t, frames",
-        size=(460, 230),
+        size=(520, 230),
     )
     weights.bars(offsets, out, colours=CHAIN, name="out: k(\u0394t)")
     weights.bars(offsets, into, base=out, colours=LINK, name="in")
     curves = by_offset(features)
     reach = max((abs(offset) for points in curves.values() for offset in points), default=0) or 1
     row = Chart(
-        "Its row of F", x=(-reach, reach), y=padded(list(features.values())), label="\u0394t, frames", size=(460, 230)
+        "Its row of F", x=(-reach, reach), y=padded(list(features.values())), label="\u0394t, frames", size=(520, 230)
     )
     row.rule(y=0, dashed=False)
     for index, (name, points) in enumerate(curves.items()):

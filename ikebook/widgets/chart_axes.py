@@ -23,20 +23,30 @@ def round_up(value: float) -> float:
     return next(scale * factor for factor in (1, 2, 5, 10) if scale * factor >= value)
 
 
-def ticks(low: float, high: float, whole: bool = False) -> list[float]:
-    """Round numbers, about five, within a range."""
-    raw = (high - low) / 5
+def ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> list[float]:
+    """Round numbers within a range, about `count` of them.
+
+    >>> ticks(0, 1)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    >>> ticks(-2.6, 2.6, 7, whole=True)
+    [-2.0, -1.0, 0.0, 1.0, 2.0]
+    """
+    raw = (high - low) / count
     scale = 10 ** math.floor(math.log10(raw))
     step = next(scale * factor for factor in (1, 2, 5, 10) if scale * factor >= raw * 0.999)
     step = max(step, 1) if whole else step
-    count = math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) + 1
-    return [round((math.ceil(low / step - 1e-9) + k) * step, 12) for k in range(count)]
+    found = math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) + 1
+    return [round((math.ceil(low / step - 1e-9) + k) * step, 12) for k in range(found)]
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Powers of ten within a range, five or fewer."""
+    """Powers of ten within a range, about four, evenly spaced.
+
+    >>> decades(1e-6, 10)
+    [1e-06, 0.0001, 0.01, 1.0]
+    """
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    return [10.0**k for k in range(first, last + 1, max(1, (last - first) // 4))]
+    return [10.0**k for k in range(first, last + 1, max(1, round((last - first) / 4)))]
 
 
 def number(value: float) -> str:

@@ -209,7 +209,7 @@ class Chart:
         legend, rows = self._legend_svg()
         said = html.escape(f"{self.title}. {alt}".strip())
         return (
-            f'<svg role="img" aria-label="{said}" viewBox="0 0 {self.width} {self.height + LINE * rows}" '
+            f'<svg role="img" aria-label="{said}" viewBox="0 0 {self.width} {self.height + (4 + LINE * rows if rows else 0)}" '
             f'style="width: 100%; max-width: {self.width}px; height: auto; color: var(--jp-ui-font-color0, inherit); '
             f'font-family: system-ui, sans-serif">{self._axes_svg()}{"".join(self._drawn)}{legend}</svg>'
         )
@@ -222,7 +222,7 @@ class Chart:
             parts.append(text_svg(LEFT - 7, y + 4, power_of_ten(value) if self.log else number(value), anchor="end"))
         parts += [
             text_svg(self.across(value), self.bottom + 17, number(value), anchor="middle")
-            for value in ticks(*self.x, whole=self.whole)
+            for value in ticks(*self.x, 7, whole=self.whole)
         ]
         parts.append(
             f'<path d="M{LEFT} {TOP}V{self.bottom}H{self.right}" stroke="currentColor" stroke-opacity="0.6" fill="none"/>'
@@ -238,7 +238,7 @@ class Chart:
             wide = 48 + LETTER * len(name)
             if x > LEFT and x + wide > self.width:
                 x, row = float(LEFT), row + 1
-            y = self.height + 6 + LINE * row
+            y = self.height + 10 + LINE * row
             parts.append(f'<path d="M{x:.1f} {y}h22" stroke="{colour}" stroke-width="3"{dash}/>')
             parts.append(text_svg(x + 30, y + 5, name, size=13))
             x += wide
@@ -246,8 +246,8 @@ class Chart:
 
 
 MARKERS = {
-    "circle": '<circle cx="{0:.1f}" cy="{1:.1f}" r="2.6" fill="{2}"/>',
-    "square": '<path d="M{0:.1f} {1:.1f}m-3-3h6v6h-6z" fill="{2}"/>',
+    "circle": '<circle cx="{0:.1f}" cy="{1:.1f}" r="2.8" fill="{2}"/>',
+    "square": '<path d="M{0:.1f} {1:.1f}m-3.2-3.2h6.4v6.4h-6.4z" fill="{2}"/>',
     "triangle": '<path d="M{0:.1f} {1:.1f}m0-4l4 7h-8z" fill="{2}"/>',
 }
 
@@ -322,7 +322,7 @@ def line_chart(
 
 def side_by_side_svg(*charts: str) -> str:
     """Charts beside each other, or below where there is no room, as one piece of HTML."""
-    cells = "".join(f'<div style="flex: 1 1 340px; min-width: 0; max-width: 480px">{chart}</div>' for chart in charts)
+    cells = "".join(f'<div style="flex: 1 1 340px; min-width: 0; max-width: 520px">{chart}</div>' for chart in charts)
     return f'<div style="display: flex; flex-wrap: wrap; gap: 8px 28px">{cells}</div>'
 
 

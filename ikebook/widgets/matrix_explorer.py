@@ -68,12 +68,12 @@ class MatrixExplorer(Computing):
     Examples
     --------
     >>> import ikebook
-    >>> made = ikebook.toy("disc")
+    >>> made = ikebook.toy("disc", frames=2)
     >>> explorer = MatrixExplorer(made.clip, made.flow)
     >>> explorer.facts["nodes"]
-    1280
+    512
     >>> explorer
-    MatrixExplorer('disc', 5 frames of 16x16, PMP of 1280 nodes, order pixel)
+    MatrixExplorer('disc', 2 frames of 16x16, PMP of 512 nodes, order pixel)
     """
 
     order = traitlets.Unicode("pixel")

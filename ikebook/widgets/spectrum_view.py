@@ -131,7 +131,7 @@ def mixture_name(weights: Sequence[float]) -> str:
 def spectrum_chart(values: Sequence[float], selected: int) -> str:
     """Eigenvalues as bars, with the gap between the first two."""
     count = len(values)
-    chart = Chart("eigenvalues of A = PMP", x=(0.4, count + 0.6), y=padded(values), size=(460, 230))
+    chart = Chart("eigenvalues of A = PMP", x=(0.4, count + 0.6), y=padded(values), size=(480, 230))
     colours = [RED if k == selected else BLUE for k in range(count)]
     chart.bars(range(1, count + 1), values, colours=colours, width=0.6)
     if min(values) < 0:
@@ -158,7 +158,7 @@ def noise_chart(points: Mapping[float, Perturbation], noise: float) -> str:
         log=True,
         label="flow noise, pixels",
         whole=False,
-        size=(460, 250),
+        size=(480, 250),
     )
     chart.rule(y=1.0)
     for name, (words, colour, marker) in LINES.items():

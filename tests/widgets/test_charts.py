@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ikebook.base.check import InputError
-from ikebook.widgets.charts import BOTTOM, LEFT, RIGHT, TOP, line_chart
+from ikebook.widgets.chart_axes import decades, number, padded, power_of_ten, ticks
+from ikebook.widgets.charts import BOTTOM, LEFT, RIGHT, TOP, Chart, line_chart
 
 SIZE = (440, 220)
 
@@ -69,3 +70,77 @@ def test_names_are_written_beside_several_curves() -> None:
 def test_a_span_that_is_none(y, log) -> None:
     with pytest.raises(InputError, match="y is"):
         line_chart({"a": [1.0]}, title="t", y=y, last=1, log=log)
+
+
+def boxes(svg: str) -> list[tuple[float, float, float, float, str]]:
+    """Left, top, right, bottom and colour of each bar."""
+    found = re.findall(r'd="M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H[\d.]+Z" fill="([^"]+)"', svg)
+    return [(*map(float, each[:4]), each[4]) for each in found]
+
+
+def test_bars_stand_on_each_other_and_hang_from_zero() -> None:
+    chart = Chart("t", x=(0, 4), y=(-1, 3))
+    chart.bars([1, 2], [2.0, -1.0], colours=["red", "blue"], width=0.5)
+    chart.bars([1], [1.0], base=[2.0], name="on top")
+    chart.bars([3], [0.0])  # nothing to be seen
+    first, second, top = boxes(chart.svg())
+    assert first == pytest.approx((chart.across(0.75), chart.up(2), chart.across(1.25), chart.up(0), "red"), abs=0.1)
+    assert second[1:4:2] == pytest.approx((chart.up(0), chart.up(-1)), abs=0.1)
+    assert top[1:4:2] == pytest.approx((TOP, first[1]), abs=0.1)
+    assert ">on top<" in chart.svg()
+
+
+def test_rules_levels_and_distances() -> None:
+    chart = Chart("t", x=(0, 10), y=(0, 10))
+    chart.rule(x=5)
+    chart.rule(y=2, dashed=False)
+    chart.level(1, 3, 8)
+    chart.distance(4, 2, 8, "six & more")
+    svg = chart.svg("nothing else")
+    ET.fromstring(svg)
+    assert f'd="M{chart.across(5):.1f} {TOP}V{SIZE[1] - BOTTOM}"' in svg
+    assert f'd="M{LEFT} {chart.up(2):.1f}H{SIZE[0] - RIGHT}"' in svg
+    assert f'd="M{chart.across(1):.1f} {chart.up(8):.1f}H{chart.across(3):.1f}"' in svg
+    assert f"M{chart.across(4):.1f} {chart.up(8):.1f}V{chart.up(2):.1f}" in svg
+    assert ">six &amp; more<" in svg
+    assert 'aria-label="t. nothing else"' in svg
+
+
+@pytest.mark.parametrize(("marker", "sign"), [("circle", "<circle"), ("square", "h6.4v6.4"), ("triangle", "l4 7h-8z")])
+def test_points_have_markers_unless_there_are_many(marker, sign) -> None:
+    chart = Chart("t", x=(0, 100), y=(0, 1))
+    chart.curve([1, 2], [0.5, math.nan], marker=marker)
+    assert chart.svg().count(sign) == 1
+    chart.curve(range(61), [0.5] * 61, marker=marker)
+    assert chart.svg().count(sign) == 1
+    with pytest.raises(InputError, match="marker is 'star'; expected one of 'circle'"):
+        chart.curve([1], [1], marker="star")
+
+
+def test_charts_follow_the_theme_and_are_stable() -> None:
+    svg = line_chart({"a": [0.2]}, title='a "line" < b', y=(0, 1), last=3)
+    assert svg == line_chart({"a": [0.2]}, title='a "line" < b', y=(0, 1), last=3)
+    assert "currentColor" in svg
+    assert "var(--jp-ui-font-color0" in svg
+    assert "http" not in svg
+    assert 'aria-label="a &quot;line&quot; &lt; b. ' in svg
+
+
+def test_the_legend_is_broken_where_it_is_too_wide() -> None:
+    names = [f"a curve with a long name {k}" for k in range(4)]
+    svg = line_chart({name: [0.1] for name in names}, title="t", y=(0, 1), last=1)
+    places = [re.search(rf'<text x="([\d.]+)" y="([\d.]+)"[^>]*>{name}<', svg).groups() for name in names]
+    assert len({y for _, y in places}) == 4
+    assert all(float(x) < SIZE[0] / 2 for x, _ in places)
+    height = float(re.search(r'viewBox="0 0 440 (\d+)"', svg)[1])
+    assert float(places[-1][1]) < height
+
+
+def test_numbers_beside_an_axis() -> None:
+    assert ticks(0.4, 6.6, 7, whole=True) == [1, 2, 3, 4, 5, 6]
+    assert [number(value) for value in ticks(-0.1, 0.05)] == ["\u22120.1", "\u22120.05", "0", "0.05"]
+    assert [power_of_ten(value) for value in decades(1e-6, 10)] == ["10\u207b\u2076", "10\u207b\u2074", "0.01", "1"]
+    assert decades(0.5, 0.6) == []
+    assert padded([]) == (0.0, 1.0)
+    assert padded([-2.0, -1.0]) == (-2.12, 0.0)
+    assert padded([1.0, -1.0]) == (-1.12, 1.12)

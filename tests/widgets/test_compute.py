@@ -51,8 +51,25 @@ def made():
 
 
 @pytest.fixture(scope="module")
+def short():
+    """Where a matrix is built, and it does not matter which: its eigenvalues take a fifth of the time of five frames."""
+    return toy("disc", (16, 16), 3)
+
+
+@pytest.fixture(scope="module")
 def larger():
     return toy("disc", (32, 24), 6)
+
+
+@pytest.fixture(scope="module")
+def solved(made):
+    return solve_graph(made.clip, made.flow, compute=Compute(dtype=torch.float64))
+
+
+@pytest.fixture(scope="module")
+def exchanged(larger):
+    """What the dashboard has to find."""
+    return list(cycle_module.exchange(larger.clip, larger.flow, options=TINY))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +79,7 @@ def whole(made):
 
 @pytest.fixture(scope="module")
 def still():
-    return toy("still", (16, 16), 5)
+    return toy("still", (16, 16), 3)
 
 
 def shown(canvas: VideoCanvas) -> np.ndarray:
@@ -86,11 +103,11 @@ def test_flow_of_another_clip_and_unknown_options_are_refused(made, kind) -> Non
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_their_names_are_stable_and_their_pages_need_no_network(made, kind, tmp_path) -> None:
-    first, second = kind(made.clip, made.flow), kind(made.clip, made.flow)
+def test_their_names_are_stable_and_their_pages_need_no_network(short, kind, tmp_path) -> None:
+    first, second = kind(short.clip, short.flow), kind(short.clip, short.flow)
     waited(first), waited(second)
     assert repr(first) == repr(second)
-    assert repr(first).startswith(f"{kind.__name__}('disc', 5 frames of 16x16, ")
+    assert repr(first).startswith(f"{kind.__name__}('disc', 3 frames of 16x16, ")
     assert first._repr_mimebundle_()["text/plain"] == repr(first)
     before = repr(first)
     first.save_html(tmp_path / "page.html", title="A page")
@@ -127,8 +144,8 @@ class TestPowerIterationStepper:
         stepper.step()
         assert np.array_equal(stepper.labels, seen[0][2])
 
-    def test_the_stages_are_those_of_the_matrices(self, made, stepper) -> None:
-        matrix = solve_graph(made.clip, made.flow, compute=Compute(dtype=torch.float64)).matrix
+    def test_the_stages_are_those_of_the_matrices(self, solved, stepper) -> None:
+        matrix = solved.matrix
         m, p = matrix.motion.dense().numpy(), matrix.projection.dense().numpy()
         x = stepper.labels.reshape(-1)
         stepper.step()
@@ -142,20 +159,19 @@ class TestPowerIterationStepper:
         assert np.allclose(shown(stepper.x), np.clip(stepper.sign * stepper.labels, *stepper.x.map_range), atol=0.01)
 
     @pytest.mark.parametrize("start", ["noise", "constant", "gaussian"])
-    def test_playing_ends_at_the_eigenvector(self, made, stepper, start) -> None:
+    def test_playing_ends_at_the_eigenvector(self, solved, stepper, start) -> None:
         stepper.start = start
         stepper.play()
         waited(stepper)
         assert stepper.converged
         assert stepper.cosines[-1] > 0.99999
         assert stepper.residuals[-1] < 1e-6
-        vector = solve_graph(made.clip, made.flow, compute=Compute(dtype=torch.float64))
-        assert stepper.rayleigh[-1] == pytest.approx(float(vector.pairs.values[0]), rel=1e-8)
-        assert np.allclose(stepper.sign * stepper.labels, vector.labels().numpy(), atol=1e-4)
+        assert stepper.rayleigh[-1] == pytest.approx(float(solved.pairs.values[0]), rel=1e-8)
+        assert np.allclose(stepper.sign * stepper.labels, solved.labels().numpy(), atol=1e-4)
         at = repr(stepper)
         stepper.step()  # there is nothing left to do
         assert repr(stepper) == at
-        rate = convergence(vector.matrix, vector.labels().flatten() + 0.1).expected
+        rate = convergence(solved.matrix, solved.labels().flatten() + 0.1).expected
         errors = np.sqrt(1 - np.array(stepper.cosines[1:5]) ** 2)
         assert errors[3] < 3 * errors[0] * max(rate, 0.05) ** 2
 
@@ -291,8 +307,7 @@ class TestMatrixExplorer:
         whole.order, whole.shown, whole.entry = "pixel", "PMP", None
         return whole
 
-    def test_it_shows_each_matrix_in_each_order(self, made, explorer) -> None:
-        solved = solve_graph(made.clip, made.flow, compute=Compute(dtype=torch.float64))
+    def test_it_shows_each_matrix_in_each_order(self, made, solved, explorer) -> None:
         dense = {"M": solved.matrix.motion, "P": solved.matrix.projection, "PMP": solved.matrix}
         orders = {
             "pixel": np.arange(1280),
@@ -352,7 +367,7 @@ class TestMatrixExplorer:
         assert explorer.entry == before
         assert explorer.picture.points[0]["x"] == before[1]
 
-    def test_bad_values(self, made, explorer) -> None:
+    def test_bad_values(self, short, explorer) -> None:
         with pytest.raises(InputError, match="order is 'size'"):
             explorer.order = "size"
         with pytest.raises(InputError, match="shown is 'A'"):
@@ -364,10 +379,10 @@ class TestMatrixExplorer:
         with pytest.raises(InputError, match="frame is 5; expected 4 or less"):
             explorer.pick((5, 0, 0), (0, 0, 0))
         assert explorer.entry is None
-        blind = replace(made.clip, masks=None)
+        blind = replace(short.clip, masks=None)
         with pytest.raises(InputError, match="needs the clip's masks"):
-            MatrixExplorer(blind, made.flow, order="object")
-        explorer = MatrixExplorer(blind, made.flow, order="eigenvector")
+            MatrixExplorer(blind, short.flow, order="object")
+        explorer = MatrixExplorer(blind, short.flow, order="eigenvector")
         assert len(explorer.order_menu.options) == 2
         assert waited(explorer).error == ""
 
@@ -394,8 +409,11 @@ class TestSpectrumExplorer:
     def explorer(self, made):
         return SpectrumExplorer(made.clip, made.flow)
 
-    def test_eigenvalues_and_eigenvectors(self, made, explorer) -> None:
-        solved = solve_graph(made.clip, made.flow, compute=Compute(dtype=torch.float64))
+    @pytest.fixture
+    def quick(self, short):
+        return SpectrumExplorer(short.clip, short.flow)
+
+    def test_eigenvalues_and_eigenvectors(self, solved, explorer) -> None:
         assert explorer.values == pytest.approx([float(value) for value in solved.pairs.values])
         assert explorer.gap == pytest.approx(explorer.values[0] - explorer.values[1])
         assert len(explorer.choice.options) == len(explorer.sliders) == 6
@@ -426,35 +444,35 @@ class TestSpectrumExplorer:
         with pytest.raises(InputError, match="selected is 6; expected 5 or less"):
             explorer.selected = 6
 
-    def test_noise_turns_the_vector_no_further_than_davis_and_kahan_allow(self, explorer) -> None:
-        assert math.isnan(explorer.moved)
+    def test_noise_turns_the_vector_no_further_than_davis_and_kahan_allow(self, quick) -> None:
+        assert math.isnan(quick.moved)
         moved = []
         for noise in (0.02, 0.1, 0.5):
-            explorer.noise = noise
-            waited(explorer)
-            assert explorer.error == ""
-            assert 0 < explorer.moved <= explorer.bound
-            assert explorer.printed > 0
-            assert f"{noise:g} px of noise" in explorer.noisy.caption
-            moved.append(explorer.moved)
+            quick.noise = noise
+            waited(quick)
+            assert quick.error == ""
+            assert 0 < quick.moved <= quick.bound
+            assert quick.printed > 0
+            assert f"{noise:g} px of noise" in quick.noisy.caption
+            moved.append(quick.moved)
         assert moved == sorted(moved)
-        assert len(explorer._points) == 3
-        explorer.noise_slider.value = 0.0
-        waited(explorer)
-        assert explorer.moved < 1e-6
-        assert explorer.bound < 1e-3
+        assert len(quick._points) == 3
+        quick.noise_slider.value = 0.0
+        waited(quick)
+        assert quick.moved < 1e-6
+        assert quick.bound < 1e-3
 
-    def test_of_many_moves_of_the_slider_the_last_counts(self, explorer) -> None:
-        explorer.ready()
+    def test_of_many_moves_of_the_slider_the_last_counts(self, quick) -> None:
+        quick.ready()
         for noise in (0.1, 0.2, 0.3, 0.4):
-            explorer.noise_slider.value = noise
-        waited(explorer)
-        assert list(explorer._points) == [0.4]
-        explorer.noise = 0.7
-        explorer.bar.button.click()
-        waited(explorer)
-        assert list(explorer._points) == [0.4]
-        assert explorer.error == ""
+            quick.noise_slider.value = noise
+        waited(quick)
+        assert list(quick._points) == [0.4]
+        quick.noise = 0.7
+        quick.bar.button.click()
+        waited(quick)
+        assert list(quick._points) == [0.4]
+        assert quick.error == ""
 
     def test_bad_values(self, made, explorer, still) -> None:
         with pytest.raises(InputError, match=r"noise is -1\.0"):
@@ -546,7 +564,7 @@ class TestInitialisationRace:
 
 
 class TestCycleDashboard:
-    def test_it_runs_the_exchange_and_shows_each_half(self, larger) -> None:
+    def test_it_runs_the_exchange_and_shows_each_half(self, larger, exchanged) -> None:
         dashboard = CycleDashboard(larger.clip, larger.flow, options=TINY)
         assert (dashboard.state, dashboard.states, dashboard.error) == ("ready", [], "")
         assert dashboard.stop_button.disabled
@@ -554,11 +572,10 @@ class TestCycleDashboard:
         waited(dashboard)
         assert (dashboard.state, dashboard.error) == ("done", "")
         assert [state.module for state in dashboard.states] == ["graph", "network", "graph"]
-        expected = list(cycle_module.exchange(larger.clip, larger.flow, options=TINY))
-        for ours, theirs in zip(dashboard.states, expected, strict=True):
+        for ours, theirs in zip(dashboard.states, exchanged, strict=True):
             assert np.array_equal(ours.soft, theirs.soft)
-        assert dashboard.scores == [state.score for state in expected]
-        assert dashboard.losses == {1: expected[1].training.losses}
+        assert dashboard.scores == [state.score for state in exchanged]
+        assert dashboard.losses == {1: exchanged[1].training.losses}
         assert [name for name, _ in dashboard.tabs.options] == ["graph 1", "network 1", "graph 2"]
         assert dashboard.shown == 2
         assert "Done: all cycles are done" in dashboard.words.value
@@ -578,7 +595,7 @@ class TestCycleDashboard:
         assert dashboard.scores == [None]
         assert ">J<" not in dashboard._view.scores.value
 
-    def test_it_pauses_within_a_training_goes_on_and_ends_as_if_it_had_not(self, larger) -> None:
+    def test_it_pauses_within_a_training_goes_on_and_ends_as_if_it_had_not(self, larger, exchanged) -> None:
         dashboard = CycleDashboard(larger.clip, larger.flow, options=TINY)
         reached = threading.Event()
         show_progress = dashboard.bar.show
@@ -602,8 +619,7 @@ class TestCycleDashboard:
         dashboard.pause_button.click()
         waited(dashboard)
         assert dashboard.state == "done"
-        whole = list(cycle_module.exchange(larger.clip, larger.flow, options=TINY))
-        assert np.array_equal(dashboard.states[-1].soft, whole[-1].soft)
+        assert np.array_equal(dashboard.states[-1].soft, exchanged[-1].soft)
 
     def test_it_stops_keeps_what_it_found_and_starts_anew(self, larger) -> None:
         dashboard = CycleDashboard(larger.clip, larger.flow, options=TINY)

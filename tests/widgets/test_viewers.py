@@ -6,6 +6,8 @@ import base64
 import gzip
 import json
 import re
+import xml.etree.ElementTree as ET
+from collections import Counter
 
 import ipywidgets
 import numpy as np
@@ -17,7 +19,8 @@ from ikebook.base.check import InputError
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.neighbours import Neighbourhood
 from ikebook.video.metrics import region_similarity
-from ikebook.widgets import ChainExplorer, ClipPlayer, Compare, VideoCanvas
+from ikebook.widgets import ChainExplorer, ClipPlayer, Compare, VideoCanvas, chain_explorer
+from ikebook.widgets.chain_view import CHAIN, LINK
 from ikebook.widgets.save_html import State, write_page
 
 
@@ -105,6 +108,43 @@ def test_a_click_and_the_sliders_move_the_explorer(explorer) -> None:
     assert explorer.controls["half_window"].value == 1
     assert list(explorer.features) == ["saliency[-1]", "saliency[+0]", "saliency[+1]"]
     assert repr(explorer) == "ChainExplorer('disc', pixel (3, 2) of frame 1, p 2, sigma 1, q 1)"
+
+
+def test_a_click_computes_once(explorer, monkeypatch) -> None:
+    counts: Counter[str] = Counter()
+    home = "ikebook.widgets.chain_explorer"
+    for name in ("Neighbourhood", "FeatureMatrix", "facts_html", "node_charts"):
+        real = getattr(chain_explorer, name)
+
+        def counted(*arguments, real=real, name=name, **options):
+            counts[name] += 1
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(f"{home}.{name}", counted)
+    each = {"FeatureMatrix": 1, "facts_html": 1, "node_charts": 1}
+    explorer.canvas.set_state({"frame": 4, "pixel": [3, 2], "picked": [4, 3, 2]})  # two traits change
+    assert counts == {"Neighbourhood": 1, **each}
+    counts.clear()
+    explorer.canvas.set_state({"pixel": [5, 5], "picked": [4, 5, 5]})  # in the same frame, which has been looked at
+    assert counts == each
+    counts.clear()
+    explorer.canvas.set_state({"pixel": [5, 5], "picked": [4, 5, 5]})
+    explorer.pixel = (5, 5)
+    assert counts == {}
+    explorer.half_window = 2
+    assert counts == each
+
+
+def test_the_charts_show_the_weights_and_the_row(explorer) -> None:
+    root = ET.fromstring(explorer.plot.value)
+    weights, row = root.findall(".//svg")
+    assert weights.get("aria-label").startswith("Weights in M. ")
+    assert f"{explorer.weights.sum():.2f} along its own chain" in weights.get("aria-label")
+    assert row.get("aria-label") == "Its row of F. 7 features: saliency."
+    colours = [path.get("fill") for path in weights.findall("path")]
+    out, into = set(explorer.chain.frames[explorer.chain.frames != 2]), set(explorer.incoming.frames)
+    assert (colours.count(CHAIN), colours.count(LINK)) == (len(out), len(into))  # one bar for each frame
+    assert len(row.findall("circle")) == 7
 
 
 def test_the_explorer_takes_the_papers_features(made) -> None:

@@ -12,13 +12,16 @@ import numpy as np
 from ikebook.matrix.neighbours import Chain, Incoming
 from ikebook.widgets.base import QUIET_INK, html_table
 from ikebook.widgets.chart_axes import padded
-from ikebook.widgets.charts import COLOURS, Chart, side_by_side_svg
+from ikebook.widgets.charts import BLUE, GREEN, ORANGE, PURPLE, RED, Chart, side_by_side_svg
 
 DRAWN = 60
 """Incoming links that are drawn at most, evenly picked; all of them are counted and plotted."""
 
 CHAIN, LINK, PIXEL = "#ffa62b", "#c08bff", "#ff4d3d"
 """Colours of the node's own chain, of the links that lead to it, and of its pixel."""
+
+ROW_COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE)
+"""Of the curves of its row of F; not first those of chains."""
 
 
 def chain_path(chain: Chain) -> dict[str, Any]:
@@ -106,12 +109,16 @@ def node_charts(
     curves = by_offset(features)
     reach = max((abs(offset) for points in curves.values() for offset in points), default=0) or 1
     row = Chart(
-        "Its row of F", x=(-reach, reach), y=padded(list(features.values())), label="\u0394t, frames", size=(520, 230)
+        "Its row of F",
+        x=(-reach - 0.3, reach + 0.3),
+        y=padded(list(features.values())),
+        label="\u0394t, frames",
+        size=(520, 230),
     )
     row.rule(y=0, dashed=False)
     for index, (name, points) in enumerate(curves.items()):
         x, y = zip(*sorted(points.items()), strict=True)
-        row.curve(x, y, name=name, colour=COLOURS[index % len(COLOURS)])
+        row.curve(x, y, name=name, colour=ROW_COLOURS[index % len(ROW_COLOURS)])
     return side_by_side_svg(
         weights.svg(f"{sum(out):.2f} along its own chain, {sum(into):.2f} of chains that lead here."),
         row.svg(f"{len(features)} features: {', '.join(curves)}."),

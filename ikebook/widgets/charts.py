@@ -19,14 +19,17 @@ BLUE, ORANGE, GREEN, RED, PURPLE = "#3f8fdc", "#e8871e", "#2fa35f", "#e0483e", "
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#8a6d3b", "#00939c", "#c2497f")
 
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 34, 40
+LEFT, RIGHT, TOP, BOTTOM = 50, 14, 34, 42
 """Margins around the axes, in units of the picture."""
 
 LINE = 20
 """Height of a line of the legend."""
 
-LETTER = 7.0
-"""Width of a letter in the legend, about: SVG can't say how wide a text will be."""
+LETTER, TITLE_LETTER = 7.0, 8.2
+"""Widths of a letter in the legend and in the title, about: SVG can't say how wide a text will be."""
+
+SAMPLE = 48
+"""Width of a line's sample in the legend, and of the room beside its name."""
 
 MARKED = 60
 """Points of a curve up to which each of them has a dot."""
@@ -83,7 +86,7 @@ class Chart:
         self.width, self.height = size
         self.right, self.bottom = self.width - RIGHT, self.height - BOTTOM
         self._drawn: list[str] = []
-        self._legend: list[tuple[str, str, str]] = []
+        self._legend: list[tuple[str, str]] = []
 
     def across(self, value: float) -> float:
         """Where a value of the horizontal axis lies in the picture."""
@@ -131,7 +134,8 @@ class Chart:
         if len(points) <= MARKED:
             self._drawn += [MARKERS[marker].format(*point, colour) for point in points if point is not None]
         if name:
-            self._legend.append((name, colour, dash))
+            dot = MARKERS[marker].format(11, 0, colour) if len(points) <= MARKED else ""
+            self._legend.append((name, f'<path d="M0 0h22" stroke="{colour}" stroke-width="2.2"{dash}/>{dot}'))
 
     def bars(
         self,
@@ -168,7 +172,7 @@ class Chart:
                     f'<path d="M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}Z" fill="{colour}"/>'
                 )
         if name:
-            self._legend.append((name, colours if isinstance(colours, str) else colours[0], ""))
+            self._legend.append((name, f'<path d="M2 -5h20v10h-20z" fill="{each[0]}"/>'))
 
     def rule(self, *, x: float | None = None, y: float | None = None, dashed: bool = True) -> None:
         """Draw a line across the axes, at a value of either."""
@@ -215,34 +219,39 @@ class Chart:
         )
 
     def _axes_svg(self) -> str:
-        parts = [text_svg(LEFT - 40, 17, self.title, size=14, weight=600)]
+        parts = [text_svg(LEFT - 42, 18, self.title, size=15, weight=600)]
         for value in decades(*self.y) if self.log else ticks(*self.y):
             y = self.up(value)
             parts.append(f'<path d="M{LEFT} {y:.1f}H{self.right}" stroke="currentColor" stroke-opacity="0.15"/>')
             parts.append(text_svg(LEFT - 7, y + 4, power_of_ten(value) if self.log else number(value), anchor="end"))
         parts += [
-            text_svg(self.across(value), self.bottom + 17, number(value), anchor="middle")
+            text_svg(self.across(value), self.bottom + 18, number(value), anchor="middle")
             for value in ticks(*self.x, 7, whole=self.whole)
         ]
         parts.append(
             f'<path d="M{LEFT} {TOP}V{self.bottom}H{self.right}" stroke="currentColor" stroke-opacity="0.6" fill="none"/>'
         )
         if self.label:
-            parts.append(text_svg((LEFT + self.right) / 2, self.bottom + 34, self.label, anchor="middle"))
+            parts.append(text_svg((LEFT + self.right) / 2, self.bottom + 36, self.label, anchor="middle"))
         return "".join(parts)
 
     def _legend_svg(self) -> tuple[str, int]:
-        """Names with a sample of their line, in rows that are filled one after the other; and how many rows there are."""
-        parts, x, row = [], float(LEFT), 0
-        for name, colour, dash in self._legend:
-            wide = 48 + LETTER * len(name)
-            if x > LEFT and x + wide > self.width:
-                x, row = float(LEFT), row + 1
-            y = self.height + 10 + LINE * row
-            parts.append(f'<path d="M{x:.1f} {y}h22" stroke="{colour}" stroke-width="3"{dash}/>')
-            parts.append(text_svg(x + 30, y + 5, name, size=13))
-            x += wide
-        return "".join(parts), row + 1 if parts else 0
+        """Names with samples of what they name, and how many rows they take below the picture.
+
+        They stand beside the title if there is room, else below, in columns.
+        """
+        if not self._legend:
+            return "", 0
+        widths = [SAMPLE + LETTER * len(name) for name, _ in self._legend]
+        beside_title = self.width - sum(widths) > LEFT + TITLE_LETTER * len(self.title)
+        columns = len(widths) if beside_title else max(1, int((self.width - LEFT) // max(widths)))
+        parts = []
+        for index, (name, sample) in enumerate(self._legend):
+            row, column = divmod(index, columns)
+            x = self.width - sum(widths[index:]) if beside_title else LEFT + column * max(widths)
+            y = 13 if beside_title else self.height + 10 + LINE * row
+            parts.append(f'<g transform="translate({x:.1f} {y})">{sample}</g>{text_svg(x + 30, y + 5, name)}')
+        return "".join(parts), 0 if beside_title else math.ceil(len(widths) / columns)
 
 
 MARKERS = {
@@ -326,7 +335,7 @@ def side_by_side_svg(*charts: str) -> str:
     return f'<div style="display: flex; flex-wrap: wrap; gap: 8px 28px">{cells}</div>'
 
 
-def text_svg(x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: int = 400) -> str:
+def text_svg(x: float, y: float, text: str, *, anchor: str = "start", size: int = 13, weight: int = 400) -> str:
     """A line of text at a place."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '

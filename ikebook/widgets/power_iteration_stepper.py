@@ -136,7 +136,7 @@ class PowerIterationStepper(Computing):
         """Go back by one stage; at the start, nothing happens."""
         self.pause()
         with self._graph.lock:
-            self._graph.walk.back()
+            self._graph.steps.back()
             self._show()
 
     def play(self) -> None:
@@ -189,7 +189,7 @@ class PowerIterationStepper(Computing):
     @property
     def sign(self) -> int:
         """Of what is shown: 1 for x, -1 for -x."""
-        return self._graph.walk.sign
+        return self._graph.steps.sign
 
     @property
     def soft(self) -> np.ndarray:
@@ -199,29 +199,29 @@ class PowerIterationStepper(Computing):
     @property
     def rayleigh(self) -> list[float]:
         """Of each completed iteration, x'Ax of the unit x that it began with."""
-        return self._graph.walk.rayleigh
+        return self._graph.steps.rayleigh
 
     @property
     def residuals(self) -> list[float]:
         """Of each completed iteration, |Ax - value x| / |value| of the unit x that it began with."""
-        return self._graph.walk.residuals
+        return self._graph.steps.residuals
 
     @property
     def cosines(self) -> list[float]:
         """|cos| to the exact eigenvector, of x(0), x(1), ...; NaN where there is none."""
         self.ready()
-        return self._graph.walk.cosines
+        return self._graph.steps.cosines
 
     @property
     def converged(self) -> bool:
         """Whether x is the eigenvector, as far as its precision goes, or nothing is left of it."""
-        return self._graph.walk.converged
+        return self._graph.steps.converged
 
     def page_states(self) -> Iterator[str]:
         """The first two iterations stage by stage, then one after the other; the start alone, while nothing is painted."""
         self.ready()
         self.pause()
-        before = self._graph.walk.place
+        before = self._graph.steps.place
         self._restart()
         yield f"start: {self.start}"
         if self._graph.blank(self.start):
@@ -231,7 +231,7 @@ class PowerIterationStepper(Computing):
             if self.iteration <= 2 or self.stage == "normalised":
                 yield f"iteration {self.iteration}: {self.stage}"
         self._restart()
-        while self._graph.walk.place < before and not self.converged:
+        while self._graph.steps.place < before and not self.converged:
             self._forward()
 
     # Traits
@@ -272,7 +272,7 @@ class PowerIterationStepper(Computing):
     def _forward(self) -> None:
         with self._graph.lock:
             self._graph.check_start(self.start)
-            self._graph.walk.forward()
+            self._graph.steps.forward()
             self._show()
 
     def _play(self, job: Job) -> Iterator[tuple[None, str]]:
@@ -311,7 +311,7 @@ class PowerIterationStepper(Computing):
         )
 
     def _update_buttons(self) -> None:
-        self._view.show_playing(self.playing, self._graph.walk.place)
+        self._view.show_playing(self.playing, self._graph.steps.place)
 
     def _painted(self, painting: np.ndarray) -> None:
         self.pause()
@@ -323,9 +323,9 @@ class PowerIterationStepper(Computing):
             self.start = "painted"
 
     def _show(self) -> None:
-        state = self._graph.walk.now
+        state = self._graph.steps.now
         with self.hold_trait_notifications():
             self.iteration, self.stage = state.iteration, STAGES[state.step]
         blank = self._graph.blank(self.start)
-        self._view.show(self._graph.walk, self.labels, self.stage, still=self._graph.still, blank=blank)
+        self._view.show(self._graph.steps, self.labels, self.stage, still=self._graph.still, blank=blank)
         self._update_buttons()

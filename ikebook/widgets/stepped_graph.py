@@ -41,7 +41,7 @@ class SteppedGraph:
     Attributes
     ----------
     lock : RLock
-    walk : Walk
+    steps : Walk
         The steps so far.
     painting : (m, h, w) float32
         The start "painted", from 0 to 1.
@@ -53,7 +53,7 @@ class SteppedGraph:
         self.dtype = torch.float64 if dense else torch.float32
         self.lock = threading.RLock()
         self.painting = np.zeros(self.shape, np.float32)
-        self.walk: Walk
+        self.steps: Walk
         self.solved: Solved | None = None
         self._matrix: FeatureMotion | None = None
 
@@ -74,7 +74,7 @@ class SteppedGraph:
             x = torch.from_numpy(self.painting).flatten()
         else:
             x = start_labels(STARTS[start], len(self.clip), self.clip.size, seed=solver.seed, width=solver.start_width)
-        self.walk = Walk(
+        self.steps = Walk(
             self._matrix,
             x.to(self.dtype),
             solved.labels().flatten() if solved is not None and solved.signs else None,
@@ -94,7 +94,7 @@ class SteppedGraph:
     @property
     def labels(self) -> np.ndarray:
         """X now, (m, h, w), as the algorithm has it."""
-        return self.walk.now.labels.cpu().numpy().reshape(self.shape)
+        return self.steps.now.labels.cpu().numpy().reshape(self.shape)
 
     @property
     def still(self) -> bool:

@@ -129,12 +129,12 @@ class StepperView:
             self._painting_from_python = False
         return painting
 
-    def show(self, walk: Walk, labels: np.ndarray, stage: str, *, still: bool, blank: bool) -> None:
+    def show(self, steps: Walk, labels: np.ndarray, stage: str, *, still: bool, blank: bool) -> None:
         """Show where Algorithm 2 is.
 
         Parameters
         ----------
-        walk : Walk
+        steps : Walk
             Algorithm 2 up to now.
         labels : (m, h, w)
             x as the algorithm has it.
@@ -145,13 +145,13 @@ class StepperView:
         blank : bool
             Whether it begins with a painting, and nothing is painted.
         """
-        iteration, sign = walk.now.iteration, walk.sign
+        iteration, sign = steps.now.iteration, steps.sign
         show_signed(self.x, sign * labels)
         name = {"start": "x(0)", "propagated": "M x", "projected": "P x", "normalised": f"x({iteration})"}[stage]
         self.x.caption = f"{name}, shown with its sign turned" if sign < 0 else name
         self.chips.value = chips(stage, iteration)
-        self.words.value = note(sentence(walk, stage, still=still, blank=blank))
-        self._plot(walk)
+        self.words.value = note(sentence(steps, stage, still=still, blank=blank))
+        self._plot(steps)
 
     def show_playing(self, playing: bool, place: int) -> None:
         """Let the buttons say whether it goes on by itself, and whether there is a way back from this place."""
@@ -168,21 +168,21 @@ class StepperView:
             found = np.broadcast_to(found, shape).copy()
         self._painted(found)
 
-    def _plot(self, walk: Walk) -> None:
+    def _plot(self, steps: Walk) -> None:
         """Draw the curves, once an iteration."""
-        done = walk.completed
-        key = (done, id(walk))
+        done = steps.completed
+        key = (done, id(steps))
         if key == self._plotted:
             return
         self._plotted = key
-        values = [value for value in walk.rayleigh if not math.isnan(value)]
+        values = [value for value in steps.rayleigh if not math.isnan(value)]
         named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)
         self.cosine_curve.value = line_chart(
-            {"cosine": walk.cosines}, title="cosine to the exact eigenvector", y=(0, 1), last=last
+            {"cosine": steps.cosines}, title="cosine to the exact eigenvector", y=(0, 1), last=last
         )
         self.residual_curve.value = line_chart(
-            {"residual": walk.residuals},
+            {"residual": steps.residuals},
             title=f"residual{named}",
             y=(1e-6, 10),
             last=last,
@@ -191,20 +191,20 @@ class StepperView:
         )
 
 
-def sentence(walk: Walk, stage: str, *, still: bool, blank: bool) -> str:
+def sentence(steps: Walk, stage: str, *, still: bool, blank: bool) -> str:
     """What the steps have come to, in words; see `StepperView.show`."""
     if still:
         return "Nothing moves against the scene in this clip: A is 0, and has no eigenvector to find."
     text = WORDS[stage]
     if stage == "start" and blank:
         text = "Draw on the left, anywhere, in any frame; then press Play."
-    known = [value for value in walk.cosines if not math.isnan(value)]
+    known = [value for value in steps.cosines if not math.isnan(value)]
     if known:
         text += f" Cosine to the exact vector: {known[-1]:.4f}."
-    if walk.sign < 0:
+    if steps.sign < 0:
         text += " Shown is \u2212x: an eigenvector has no sign."
-    if walk.converged:
-        text += f" Converged after {walk.now.iteration} iterations."
+    if steps.converged:
+        text += f" Converged after {steps.now.iteration} iterations."
     return text
 
 

@@ -227,6 +227,8 @@ OPEN = """async ([path, kernel]) => {
     shell.activateById(widget.id);
 }"""
 
+KERNEL = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id"
+
 SHUT_DOWN = """async () => {
     const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
     if (session?.session) await Promise.race([session.shutdown(), new Promise((done) => setTimeout(done, 5000))]);
@@ -279,9 +281,7 @@ class Lab:
             page.wait_for_selector(".jp-Notebook .jp-Cell")
             page.wait_for_function(READY)
             page.locator("#jupyterlab-splash").wait_for(state="detached")
-            self.kernel = page.evaluate(
-                "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id"
-            )
+            self.kernel = page.evaluate(KERNEL)
         return self.watched
 
     def write(self, name: str, cells: list[str]) -> Path:
@@ -356,8 +356,9 @@ class Lab:
         watched.until(lambda: self.python(watched, code), lambda said: said == wanted)
 
     def shut_down(self, watched: Watched) -> None:
-        """End the kernel of the notebook that is open, once it has begun."""
+        """End the kernel of the notebook that is open, once it has begun; it is its own."""
         watched.page.wait_for_function(READY)
+        assert watched.page.evaluate(KERNEL) != self.kernel
         watched.page.evaluate(SHUT_DOWN)
 
     def save(self, watched: Watched) -> None:

@@ -165,7 +165,8 @@ def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
     text = (lab.server.root / "kept.ipynb").read_text()
     assert "application/vnd.jupyter.widget-state+json" in text
     # Another kernel, which has run nothing: all that is shown comes from the file.
-    again = lab.open("kept", run=False, own_kernel=True)
+    (lab.server.root / "opened_again.ipynb").write_text(text)
+    again = lab.open("opened_again", run=False, own_kernel=True)
     again.page.get_by_text("kept", exact=True).wait_for()
     again.wait_frame(3)
     assert near(colour_at(again, (4, 3)), (250, 120, 30))

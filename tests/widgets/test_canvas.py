@@ -186,10 +186,10 @@ def test_each_file_stands_once_after_those_that_it_imports() -> None:
     for entry in ("canvas.js", "page.js"):
         joined = script(entry)
         places = {name: joined.find((HERE / name).read_text(encoding="utf-8").split("\n", 1)[0]) for name in files}
-        held = {name: place for name, place in places.items() if place >= 0}
-        for name, place in held.items():
+        contents = {name: place for name, place in places.items() if place >= 0}
+        for name, place in contents.items():
             needed = IMPORT.findall((HERE / name).read_text(encoding="utf-8"))
-            assert all(held[other] < place for other in needed), name
+            assert all(contents[other] < place for other in needed), name
     assert set(files) == {name for entry in ("canvas.js", "page.js") for name in needed_by(entry)}
 
 
@@ -217,5 +217,5 @@ def test_the_wheel_holds_the_scripts(tmp_path) -> None:
 
     root = Path(__file__).parents[2]
     (wheel,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
-    held = set(ZipFile(wheel).namelist())
-    assert {f"ikebook/widgets/browser/{name}" for name in SCRIPTS} <= held
+    contents = set(ZipFile(wheel).namelist())
+    assert {f"ikebook/widgets/browser/{name}" for name in SCRIPTS} <= contents

@@ -1,5 +1,5 @@
-/* Canvases in one page hear of each other here, with or without a kernel. There is one bus in the page, however often this
-   module is loaded. */
+/* Canvases in one page send each other messages here, with or without a kernel. There is one bus in the page, however often
+   this module is loaded. */
 
 const bus = (globalThis[Symbol.for("ikebook.bus")] ??= new EventTarget());
 

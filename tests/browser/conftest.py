@@ -33,9 +33,9 @@ SCREENSHOTS = Path(os.environ.get("IKEBOOK_SCREENSHOTS", ROOT / "out" / "screens
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 QUIET = re.compile(
-    # What JupyterLab itself says, with or without our widgets.
+    # What JupyterLab itself says, with or without our widgets; at last, of what it had asked for a notebook that is closed.
     r"favicon|translation|deprecat|Lumino|apputils|\[LSP|lsp/status|jupyterlab/api/(news|workspaces)|Permissions policy|"
-    r"preload|AudioContext|Unrecognized feature|react-i18n|ResizeObserver loop|debugger state",
+    r"preload|AudioContext|Unrecognized feature|react-i18n|ResizeObserver loop|debugger state|Canceled future",
     re.IGNORECASE,
 )
 
@@ -270,18 +270,16 @@ class Lab:
         self.kernel: str | None = None
         self.scheme = "light"
 
-    def start(self) -> Watched:
-        """Load JupyterLab, with a notebook whose kernel the others use; nothing if it is there."""
-        if self.watched is None:
-            self.write("first", [""])
-            self.watched = Watched(self.chromium, self.server.url)
-            self.scheme = "light"
-            page = self.watched.page
-            page.goto(f"{self.server.url}/doc/tree/first.ipynb?token={self.server.token}&reset")
-            page.wait_for_selector(".jp-Notebook .jp-Cell")
-            page.wait_for_function(READY)
-            page.locator("#jupyterlab-splash").wait_for(state="detached")
-            self.kernel = page.evaluate(KERNEL)
+    def load(self, name: str) -> Watched:
+        """Load JupyterLab with a notebook, whose kernel those that follow share."""
+        self.watched = Watched(self.chromium, self.server.url)
+        self.scheme = "light"
+        page = self.watched.page
+        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function(READY)
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.kernel = page.evaluate(KERNEL)
         return self.watched
 
     def write(self, name: str, cells: list[str]) -> Path:
@@ -306,20 +304,21 @@ class Lab:
         """Open a notebook in place of the one before, written of these cells if there are any; run all of them."""
         if cells is not None:
             self.write(name, cells)
-        watched = self.start()
-        page = watched.page
-        page.evaluate(OPEN, [f"{name}.ipynb", None if own_kernel else self.kernel])
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        if self.watched is None:
+            self.load(name)
+        else:
+            self.watched.page.evaluate(OPEN, [f"{name}.ipynb", None if own_kernel else self.kernel])
+            self.watched.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.dress(scheme)
         if not own_kernel:
-            page.wait_for_function(READY)
+            self.watched.page.wait_for_function(READY)
         if run:
-            self.run_all(watched)
-        return watched
+            self.run_all(self.watched)
+        return self.watched
 
     def dress(self, scheme: str) -> None:
         """Have JupyterLab, and what the browser says of its user's system, in light or dark."""
-        watched = self.start()
+        watched = self.watched
         if scheme == self.scheme:
             return
         watched.page.emulate_media(color_scheme=scheme)
@@ -368,7 +367,7 @@ class Lab:
 
     def forget(self) -> None:
         """Be as before a test; a page that has complained, or asked anyone but the server, fails it."""
-        watched = self.start()
+        watched = self.watched
         self.dress("light")
         assert self.python(watched, FORGET) == ""
         watched.page.mouse.move(2, 2)
@@ -449,7 +448,7 @@ def colour_at():
     """`colour_at(watched, (x, y), canvas=0)`: the colour on the screen at a pixel of a canvas's frame, RGB."""
 
     def colour_at(watched: Watched, pixel: tuple[int, int], canvas: int = 0) -> list[int]:
-        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *map(int, pixel)])
+        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *map(float, pixel)])
 
     return colour_at
 

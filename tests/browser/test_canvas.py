@@ -89,10 +89,11 @@ def scrubbing_sends_nothing_until_it_ends(lab, watched) -> None:
         page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (k % 15) / 14, box["y"] + box["height"] / 2)
         seen.add(page.locator(".ike").get_attribute("data-frame"))
     assert len(seen) >= 5
+    page.wait_for_timeout(350)  # longer than after a key, when the end of a scrub is only known by nothing that follows
     assert watched.updates() == before
     page.mouse.up()
     watched.until(watched.updates, lambda count: count > before)
-    page.wait_for_timeout(350)  # longer than after a key, when the end of a scrub is only known by nothing that follows
+    page.wait_for_timeout(350)
     assert watched.updates() == before + 1
     assert lab.python(watched, "print(canvas.frame)") == page.locator(".ike").get_attribute("data-frame")
 
@@ -109,6 +110,11 @@ def test_an_overlay_scrubbing_and_the_dark_theme(lab, colour_at) -> None:
     lab.python(watched, "canvas.show(maps=1 - maps, colours='gray'); canvas.opacity = 1.0")
     watched.until(lambda: colour_at(watched, (0, 6)), lambda colour: near(colour, (255, 255, 255)))
     watched.shot("canvas_overlay", page.locator(".ike"))
+    # A mark is drawn around its pixel.
+    lab.python(watched, "canvas.points = [{'x': 5, 'y': 1, 'colour': '#00ff00'}]")
+    for edge in ((4.5, 1), (5.5, 1), (5, 0.5), (5, 1.5)):
+        watched.until(lambda edge=edge: colour_at(watched, edge), lambda colour: near(colour, (0, 255, 0)))
+    lab.python(watched, "canvas.points = []")
     scrubbing_sends_nothing_until_it_ends(lab, watched)
     lab.dress("dark")
     dark = "getComputedStyle(document.querySelector('.ike')).color.match(/[0-9.]+/g).slice(0, 3).every((part) => part > 180)"
@@ -175,4 +181,4 @@ def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
     again.wait_frame(2)
     assert near(colour_at(again, (2, 3)), (250, 120, 20))
     lab.shut_down(again)
-    lab.open("first", run=False)
+    lab.open("kept", run=False)

@@ -172,7 +172,7 @@ class Chart:
                     f'<path d="M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}Z" fill="{colour}"/>'
                 )
         if name:
-            self._legend.append((name, f'<path d="M2 -5h20v10h-20z" fill="{each[0]}"/>'))
+            self._legend.append((name, f'<path d="M2 -5h20v10h-20z" fill="{each[0] if each else BLUE}"/>'))
 
     def rule(self, *, x: float | None = None, y: float | None = None, dashed: bool = True) -> None:
         """Draw a line across the axes, at a value of either."""

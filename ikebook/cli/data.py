@@ -35,7 +35,7 @@ def perform_list(_: argparse.Namespace) -> None:
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
     for name, steps in BY_HAND.items():
         print(f"{name}\n  {steps}")
-    print("demo\n  The embedded clip: 'ikebook demo', or ikebook.datasets.toys.demo() in Python; nothing to fetch")
+    print("demo\n  The embedded clip: 'ikebook demo', or ikebook.demo() in Python; nothing to fetch")
 
 
 def perform_get(options: argparse.Namespace) -> None:

@@ -28,15 +28,39 @@ Placement = Callable[[int], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Toy:
-    """A clip with exact masks and exact flow, both known and not computed from the frames."""
+    """A generated clip with its exact masks and its exact flow, both known and not computed from the frames.
+
+    Parameters
+    ----------
+    clip : Clip
+        `clip.frames` are (m, h, w, 3) uint8 RGB, and `clip.masks` (m, h, w) bool.
+    flow : Flow
+        Both ways, (m-1, h, w, 2) float64 each, (dx, dy) in pixels.
+    """
 
     clip: Clip
     flow: Flow
 
+    def __repr__(self) -> str:
+        (w, h), name = self.clip.size, self.clip.name
+        return f"Toy({name!r}, {len(self.clip)} frames of {w}x{h}, with masks and exact flow)"
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """`alpha` gives opacity (...) in [0, 1] at positions (..., 2); above one half, the layer owns the pixel."""
+    """A picture that moves over those behind it.
+
+    Parameters
+    ----------
+    picture : callable
+        Colour at positions in the layer's own coordinates; see `Picture`.
+    place : callable
+        Where the layer lies at a frame; see `Placement`.
+    alpha : callable
+        Opacity (...) in [0, 1] at positions (..., 2); above one half, the pixel is the layer's.
+    is_object : bool, default False
+        Whether the clip's masks have it.
+    """
 
     picture: Picture
     place: Placement
@@ -45,18 +69,36 @@ class Layer:
 
 
 def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed: int = 0) -> Toy:
-    """A generated clip.
+    """A generated clip whose masks and flow are known exactly.
 
     Parameters
     ----------
-    name : one of `TOYS`
-        "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc that a post
+    name : str
+        One of `TOYS`. "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc that a post
         passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a disc, which
         is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves with the
         scene; "still": nothing moves at all.
-    size : (width, height), 16x16 or more, in pixels
-    frames : m, 2 or more
-    seed : of the textures
+    size : (int, int) or str, default (16, 16)
+        Width and height, or a text such as "64x48": 16 pixels or more each.
+    frames : int, default 5
+        m, two or more.
+    seed : int, default 0
+        Of the textures.
+
+    Returns
+    -------
+    Toy
+
+    Raises
+    ------
+    InputError
+        If there is no toy of this name, or it can't be so small or so short.
+
+    Examples
+    --------
+    >>> made = toy("disc", (64, 48), frames=8)
+    >>> made.clip.frames.shape, made.flow.forward.shape
+    ((8, 48, 64, 3), (7, 48, 64, 2))
     """
     check.one_of("toy", name, TOYS)
     w, h = check.size("size", size)
@@ -67,7 +109,25 @@ def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed
 
 
 def noisy_labels(masks: np.ndarray, noise: float = 0.8, seed: int = 0) -> np.ndarray:
-    """Labels (n,) float64 that know an object badly: 1 on masks (m, h, w), 0 elsewhere, and Gaussian noise added."""
+    """Labels that know an object badly: 1 on its masks, 0 elsewhere, and Gaussian noise added.
+
+    Parameters
+    ----------
+    masks : (m, h, w) bool
+    noise : float, default 0.8
+        Standard deviation.
+    seed : int, default 0
+
+    Returns
+    -------
+    (n,) float64
+        With n = m h w nodes in the graph's order.
+
+    Examples
+    --------
+    >>> noisy_labels(toy("disc").clip.masks).shape
+    (1280,)
+    """
     check.shape("masks", masks, ("m", "h", "w"))
     check.number("noise", noise, at_least=0)
     return masks.reshape(-1) + np.random.default_rng(seed).normal(0, noise, masks.size)
@@ -80,9 +140,21 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
 
     Parameters
     ----------
-    frames : m, 2 or more
-    size : (width, height), in pixels
-    seed : of the camera's noise
+    frames : int, default 24
+        m, two or more.
+    size : (int, int) or str, default (416, 224)
+        Width and height, pixels, or a text such as "416x224".
+    seed : int, default 0
+        Of the camera's noise.
+
+    Returns
+    -------
+    Toy
+
+    Examples
+    --------
+    >>> demo(frames=2, size=(104, 56)).clip.frames.shape
+    (2, 56, 104, 3)
     """
     check.whole("frames", frames, at_least=2)
     check.whole("seed", seed)
@@ -130,9 +202,21 @@ def compose(
     frames: int,
     light: Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Toy:
-    """Stack layers, the first at the back, into a clip with its masks and its flow both ways.
+    """Stack layers into a clip with its masks and its flow both ways.
 
-    `light` gives, at a frame and pixel positions, a gain on everything and another on the backmost layer alone (shadows).
+    Parameters
+    ----------
+    name : str
+        Of the clip.
+    layers : sequence of Layer
+        The first lies at the back, and covers the frame.
+    size : (int, int)
+        Width and height, pixels.
+    frames : int
+        m, two or more.
+    light : callable, optional
+        Gives, at a frame and pixel positions (h, w, 2), a gain on everything and another on the backmost layer alone, for
+        shadows.
     """
     w, h = size
     x, y = np.meshgrid(np.arange(w, dtype=float), np.arange(h, dtype=float))
@@ -144,20 +228,20 @@ def compose(
         colour, owner = np.zeros((h, w, 3)), np.zeros((h, w), int)
         gain, shade = (1.0, 1.0) if light is None else light(t, where)
         for index, layer in enumerate(layers):
-            own = _inverse(layer.place(t), where)
-            alpha = layer.alpha(own)
-            seen = layer.picture(own) * np.expand_dims(gain * (shade if index == 0 else 1.0) * np.ones((h, w)), -1)
+            local = _inverse(layer.place(t), where)
+            alpha = layer.alpha(local)
+            seen = layer.picture(local) * np.expand_dims(gain * (shade if index == 0 else 1.0) * np.ones((h, w)), -1)
             colour += alpha[..., None] * (seen - colour)
             owner[alpha > 0.5] = index
         pictures[t] = np.rint(colour.clip(0, 255)).astype(np.uint8)
         for index, layer in enumerate(layers):
-            mine = owner == index
-            masks[t] |= mine & layer.is_object
-            own = _inverse(layer.place(t), where[mine])
+            visible = owner == index
+            masks[t] |= visible & layer.is_object
+            local = _inverse(layer.place(t), where[visible])
             if t + 1 < frames:
-                forward[t][mine] = _apply(layer.place(t + 1), own) - where[mine]
+                forward[t][visible] = _apply(layer.place(t + 1), local) - where[visible]
             if t > 0:
-                backward[t - 1][mine] = _apply(layer.place(t - 1), own) - where[mine]
+                backward[t - 1][visible] = _apply(layer.place(t - 1), local) - where[visible]
     return Toy(Clip(frames=pictures, masks=masks, name=name), Flow(forward=forward, backward=backward))
 
 
@@ -217,11 +301,11 @@ def _tracked(w: int, h: int, _: int, seed: int) -> list[Layer]:
 
 
 def _pause(w: int, h: int, frames: int, seed: int) -> list[Layer]:
-    pan, own = np.array([-0.008 * w, 0.0]), np.array([0.03 * w, 0.01 * h])
+    pan, motion = np.array([-0.008 * w, 0.0]), np.array([0.03 * w, 0.01 * h])
     radius, until = 0.2 * min(w, h), 0.4 * (frames - 1)
 
     def place(t: int) -> np.ndarray:
-        middle = np.array([0.5 * w, 0.5 * h]) + (t - until) * pan + min(t - until, 0) * own
+        middle = np.array([0.5 * w, 0.5 * h]) + (t - until) * pan + min(t - until, 0) * motion
         return np.hstack([np.eye(2), middle[:, None]])
 
     return [_background(w, seed, _glide((0, 0), tuple(pan))), _ellipse(w, seed + 1, radius, radius, place)]
@@ -244,6 +328,7 @@ TOYS: dict[str, Callable[[int, int, int, int], list[Layer]]] = {
     "pause": _pause,
     "still": _still_scene,
 }
+"""Layers of each toy, from width, height, number of frames and seed."""
 
 
 def _background(w: int, seed: int, place: Placement) -> Layer:
@@ -292,8 +377,8 @@ def _affine(sx: float, sy: float, angle: float, centre: Sequence[float], unit: f
     return unit * np.hstack([turn @ np.diag([sx, sy]), np.array(centre, float)[:2, None]])
 
 
-def _apply(place: np.ndarray, own: np.ndarray) -> np.ndarray:
-    return own @ place[:, :2].T + place[:, 2]
+def _apply(place: np.ndarray, local: np.ndarray) -> np.ndarray:
+    return local @ place[:, :2].T + place[:, 2]
 
 
 def _inverse(place: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from ikebook.base.check import require
 
 if TYPE_CHECKING:
     from ikebook.cycle import CycleOptions
-    from ikebook.runs.run import RunOptions
+    from ikebook.runs.options import RunOptions
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +103,7 @@ def run_options(options: argparse.Namespace) -> RunOptions:
     """The options of a run, from the command line's."""
     from ikebook.graph.presets import group_of, groups, override, preset
     from ikebook.graph.refine import RefineOptions
-    from ikebook.runs.run import RunOptions
+    from ikebook.runs.options import RunOptions
 
     graph, cycle = preset(options.preset), cycle_options(options)
     of_graph, of_cycle = groups(graph), [group for group in groups(cycle) if group != "graph"]

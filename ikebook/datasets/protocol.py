@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, Final, TypedDict, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ SALIENCY = {"MAE": "mae", "Fbeta_adaptive": "fbeta_adaptive", "Fbeta_mean": "fbe
 LEVELS = 256
 """Thresholds at which F-beta is computed."""
 
-CURVE = "Fbeta_curve"
+CURVE: Final = "Fbeta_curve"
 """What `SequenceScores` calls F-beta at all thresholds."""
 
 

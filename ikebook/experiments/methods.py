@@ -55,7 +55,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to the vector, in two parts that are timed apart. What `setup` returns is what `solve` goes on with."""
+    """One way to the leading eigenvector, in two parts that are timed by themselves.
+
+    Parameters
+    ----------
+    title : str
+    setup : callable
+        Of a `Problem`; what it returns is what `solve` goes on with.
+    solve : callable
+        Of what `setup` has returned and the problem; gives an `Answer`.
+    note : str
+        What a reader of its numbers has to know.
+    """
 
     title: str
     setup: Callable[[Problem], Any]

@@ -107,7 +107,8 @@ def motion_saliency(
 
 def clip_saliency(clip: Clip, flows: Sequence[Flow], options: SaliencyOptions, compute: Compute) -> Tensor | Array:
     """The motion saliency (m, h, w) of a clip, of two flows their mean: a column for each would leave the solver to tell
-    good from bad."""
+    good from bad.
+    """
     maps = [motion_saliency(clip.frames, flow, options, compute=compute) for flow in flows]
     if len(maps) == 1:
         return maps[0]

@@ -98,8 +98,9 @@ def cue_folder(folder, maps, suffix=".png") -> Path:
     return folder
 
 
-def options_of(*arguments):
-    return run_options(parser().parse_args(["segment", "in", "--out", "out", *arguments]))
+def graph_of(*arguments):
+    """The graph's options that the command line asks for."""
+    return run_options(parser().parse_args(["segment", "in", "--out", "out", *arguments])).cycle.graph
 
 
 def mean_j(folder, masks) -> float:
@@ -230,10 +231,10 @@ class TestSegment:
 
 class TestSet:
     def test_options_of_every_group(self) -> None:
-        graph = options_of(
+        graph = graph_of(
             "--set", "motion.radius=3", "--set", "motion.sigma=1.5", "--set", "features.bias=true",
             "--set", "masks.threshold=0.25", "--set", "projection.scope=frame", "--set", "chains.border=pass",
-        ).graph  # fmt: skip
+        )  # fmt: skip
         assert (graph.motion.radius, graph.motion.sigma, graph.features.bias) == (3, 1.5, True)
         assert (graph.masks.threshold, graph.projection.scope, graph.chains.border) == (0.25, "frame", "pass")
         assert graph.solver == preset("default").solver
@@ -247,12 +248,12 @@ class TestSet:
                 value = getattr(part, option.name)
                 if value is not None:
                     text = str(value).lower() if isinstance(value, bool) else str(value)
-                    assert options_of("--preset", name, "--set", f"{group.name}.{option.name}={text}").graph == graph
+                    assert graph_of("--preset", name, "--set", f"{group.name}.{option.name}={text}") == graph
 
     def test_saliency_can_be_switched_off(self) -> None:
-        assert options_of("--set", "saliency=none").graph.saliency is None
-        assert options_of("--set", "saliency.bins=31", "--set", "saliency=none").graph.saliency is None
-        assert options_of("--set", "saliency.bins=31").graph.saliency.bins == 31
+        assert graph_of("--set", "saliency=none").saliency is None
+        assert graph_of("--set", "saliency.bins=31", "--set", "saliency=none").saliency is None
+        assert graph_of("--set", "saliency.bins=31").saliency.bins == 31
 
     @pytest.mark.parametrize(
         "arguments",
@@ -263,12 +264,12 @@ class TestSet:
         ],
     )
     def test_options_that_need_each_other_come_in_any_order(self, arguments) -> None:
-        solver = options_of(*arguments).graph.solver
+        solver = graph_of(*arguments).solver
         assert (solver.method, solver.normalisation) == ("power", "minmax")
 
     def test_the_last_of_several_values_counts(self) -> None:
-        assert options_of("--set", "motion.radius=3", "--set", "motion.radius=4").graph.motion.radius == 4
-        assert options_of("--solver", "power", "--set", "solver.method=lanczos").graph.solver.method == "lanczos"
+        assert graph_of("--set", "motion.radius=3", "--set", "motion.radius=4").motion.radius == 4
+        assert graph_of("--solver", "power", "--set", "solver.method=lanczos").solver.method == "lanczos"
 
     @pytest.mark.parametrize(
         ("assignment", "message"),
@@ -607,13 +608,13 @@ class TestDemo:
 
     def test_the_masks_are_not_seen_by_what_segments(self, cli, small, out, monkeypatch) -> None:
         seen = []
-        actual = ikebook.runs.run.run
+        actual = ikebook.runs.single.run
 
-        def watched(clip, *arguments):
+        def watched(clip, **options):
             seen.append(clip.masks)
-            return actual(clip, *arguments)
+            return actual(clip, **options)
 
-        monkeypatch.setattr("ikebook.runs.run.run", watched)
+        monkeypatch.setattr("ikebook.runs.single.run", watched)
         cli("demo", "--out", out)
         assert seen == [None]
 
@@ -917,7 +918,7 @@ class TestErrors:
         def fail(*_, **__) -> None:
             raise error
 
-        monkeypatch.setattr("ikebook.runs.run.run", fail)
+        monkeypatch.setattr("ikebook.runs.single.run", fail)
 
     def test_ctrl_c_is_told_in_one_line(self, cli, frames, out, monkeypatch) -> None:
         self.fail_with(KeyboardInterrupt(), monkeypatch)

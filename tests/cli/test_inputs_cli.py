@@ -14,7 +14,7 @@ from ikebook.cli import main
 from ikebook.datasets.download import BY_HAND, SOURCES
 from ikebook.datasets.toys import toy
 from ikebook.flow import write_flo
-from ikebook.runs.run import RunOptions
+from ikebook.runs.options import RunOptions
 
 
 @pytest.fixture

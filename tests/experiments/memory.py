@@ -82,7 +82,9 @@ def one(arguments: argparse.Namespace) -> None:
     from ikebook.base import check
     from ikebook.cycle import CycleOptions
     from ikebook.graph.presets import GraphOptions, override
-    from ikebook.runs.run import RunOptions, run, write_results
+    from ikebook.runs.options import RunOptions
+    from ikebook.runs.outputs import write_results
+    from ikebook.runs.single import run
     from ikebook.video.clip import Clip
 
     begin = time.perf_counter()

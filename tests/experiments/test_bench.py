@@ -19,7 +19,7 @@ from ikebook.datasets.toys import toy
 from ikebook.experiments import bench, costs, curves
 from ikebook.experiments.baselines import NoConvergenceError
 from ikebook.experiments.bench import COLUMNS, RECIPE
-from ikebook.experiments.costs import Data, GatherMeter, apart, measure, measure_gather
+from ikebook.experiments.costs import Data, GatherMeter, measure, measure_gather, run_in_process
 from ikebook.experiments.curves import SWEEPS, Setting, Sweep, draw_curves, fit_exponent, fits
 from ikebook.experiments.methods import METHODS, Method
 from ikebook.flow import Flow, compute_flow
@@ -42,7 +42,7 @@ def out(tmp_path):
 def together(monkeypatch):
     """All in this process: starting others takes seconds each, and one test of it will do."""
     for module in (bench, curves):
-        monkeypatch.setattr(module, "apart", lambda function, *arguments: function(*arguments))
+        monkeypatch.setattr(module, "run_in_process", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(costs, "copy_bandwidth", lambda: 1e10)
     monkeypatch.setattr(costs, "_warm_up", lambda: None)
 
@@ -177,22 +177,23 @@ def test_a_method_that_fails_leaves_the_others_their_rows(monkeypatch, together)
 
     monkeypatch.setitem(METHODS, "eigsh", Method("sparse M, eigsh", fail, fail, ""))
     made = toy("disc", (32, 24), 4)
-    results = bench.bench(made.clip, made.flow, OPTIONS)
+    results = bench.compare_methods(made.clip, made.flow, OPTIONS)
     rows = {row["method"]: row for row in results["rows"]}
     assert rows["eigsh"]["total_s_per_frame"] is None
     assert "memory" in rows["eigsh"]["note"]
     assert all(rows[name]["total_s_per_frame"] > 0 for name in METHODS if name != "eigsh")
-    assert "sparse M, eigsh" in bench.table(results)
+    assert "sparse M, eigsh" in bench.cost_table(results)
 
 
 def test_another_process_measures_the_same_clip(tmp_path) -> None:
     made = toy("disc", (128, 96), 6)
     data = Data.save(tmp_path, made.clip, made.flow)
-    cost, (value, products) = apart(measure, "exact", data, OPTIONS, 2, tmp_path / "exact.npy")
+    found = run_in_process(measure, "exact", data, OPTIONS, 2, tmp_path / "exact.npy")
+    cost = found.cost
     flow = Flow(forward=made.flow.forward.astype(np.float32), backward=made.flow.backward.astype(np.float32))
     pairs = exact(build(Clip(frames=made.clip.frames), flow, options=OPTIONS))
-    assert products == 1
-    assert value == pytest.approx(float(pairs.values[0]), rel=1e-5)
+    assert found.products == 1
+    assert found.value == pytest.approx(float(pairs.values[0]), rel=1e-5)
     vector = torch.from_numpy(np.load(tmp_path / "exact.npy"))
     assert abs(float(vector @ pairs.vectors[0])) > 0.99999
     assert 0 < cost.setup < 60
@@ -205,9 +206,9 @@ def test_another_process_measures_the_same_clip(tmp_path) -> None:
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory held now is known from /proc only")  # noqa: PTH110
 def test_memory_is_counted_in_bytes() -> None:
     before = resident_memory()
-    held = np.ones(1 << 25)  # 256 MiB
+    array = np.ones(1 << 25)  # 256 MiB
     now, peak = resident_memory(), peak_memory()
-    assert held.nbytes * 0.9 < now - before < held.nbytes * 1.2
+    assert array.nbytes * 0.9 < now - before < array.nbytes * 1.2
     assert peak >= now
 
 
@@ -317,7 +318,7 @@ class TestMethodsThatFail:
 
         monkeypatch.setitem(METHODS, "eigsh", replace(method, solve=solve))
         made = toy("disc", (24, 20), 5)
-        results = bench.bench(made.clip, made.flow, OPTIONS, repeat=2)
+        results = bench.compare_methods(made.clip, made.flow, OPTIONS, repeat=2)
         rows = {row["method"]: row for row in results["rows"]}
         assert rows["exact"]["residual"] < 1e-5
         assert rows["lobpcg"]["cosine"] > 1 - 1e-5

@@ -17,7 +17,7 @@ from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.datasets.toys import toy
 from ikebook.experiments import EXPERIMENTS, common, cycles, initialisation, spectrum, window
-from ikebook.experiments.common import Task, mean_j, read, text_table
+from ikebook.experiments.common import Setup, mean_j, read_annotated, text_table
 from ikebook.experiments.initialisation import EXACT, GRAPHS, ITERATIONS, STARTS, TRUTH, System, iterate, near
 from ikebook.graph.graph_module import build, segment
 from ikebook.graph.presets import override, preset
@@ -55,9 +55,9 @@ def cli(capsys):
     return run
 
 
-def task_of(root, out, name, sequences=SEQUENCES, **more) -> Task:
+def setup_of(root, out, name, sequences=SEQUENCES, **more) -> Setup:
     w, h = map(int, SIZES[name].split("x"))
-    return Task(dataset=Davis2016(root), out=out, sequences=sequences, size=(w, h), **more)
+    return Setup(dataset=Davis2016(root), out=out, sequences=sequences, size=(w, h), **more)
 
 
 def rows_of(path) -> list[dict[str, str]]:
@@ -96,7 +96,7 @@ class TestInitialisation:
         folder = tmp_path_factory.mktemp("initialisation")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("IKEBOOK_CACHE", str(folder))
-            return initialisation.measure(task_of(root, folder, "initialisation"))
+            return initialisation.measure(setup_of(root, folder, "initialisation"))
 
     @pytest.mark.parametrize("name", ["paper", "default"])
     @pytest.mark.parametrize("kind", ["disc", "deforming", "two_objects"])
@@ -196,23 +196,23 @@ class TestInitialisation:
 
 class TestWindow:
     def test_its_numbers_are_those_of_segment(self, root, out) -> None:
-        rows = window.measure(task_of(root, out, "window"))
+        rows = window.measure(setup_of(root, out, "window"))
         assert [row["chain_size"] for row in rows if row["features"] == "saliency (default)"] == [1, 3, 5, 7, 9, 11, 13]
         assert all(row["chain_size"] == 2 * row["q"] + 1 for row in rows)
         assert all(0 <= row["J"] <= 1 for row in rows)
         for row in rows:
             assert row["J"] == pytest.approx(np.mean([row[f"J {name}"] for name in SEQUENCES]))
-        subject = read(task_of(root, out, "window"), "disc")
+        annotated = read_annotated(setup_of(root, out, "window"), "disc")
         for features, size, options in (
             ("saliency (default)", 7, preset("default")),
             ("displacements, as printed", 11, override(preset("paper"), "solver.method=exact")),
         ):
-            result = segment(subject.clip, subject.flow("dis"), options=options)
+            result = segment(annotated.clip, annotated.flow("dis"), options=options)
             row = next(row for row in rows if (row["features"], row["chain_size"]) == (features, size))
-            assert row["J disc"] == mean_j(result.soft, result.threshold, subject.truth)
+            assert row["J disc"] == mean_j(result.soft, result.threshold, annotated.truth)
 
     def test_what_the_paper_found_stands_beside(self, root, out) -> None:
-        text = window.table(window.measure(task_of(root, out, "window", ["disc"])))
+        text = window.chain_size_table(window.measure(setup_of(root, out, "window", ["disc"])))
         lines = {line.split()[0]: line for line in text.splitlines()[1:]}
         assert lines["3"].endswith("best on DAVIS")
         assert lines["13"].endswith("best on YouTube-Objects and SegTrack")
@@ -226,7 +226,7 @@ class TestSpectrum:
         folder = tmp_path_factory.mktemp("spectrum")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("IKEBOOK_CACHE", str(folder))
-            return spectrum.measure(task_of(root, folder, "spectrum"), "disc")
+            return spectrum.measure(setup_of(root, folder, "spectrum"), "disc")
 
     def test_all_configurations_are_there(self, spectra) -> None:
         made_with = {(s.preset, s.flow, s.cues) for s in spectra}
@@ -253,14 +253,14 @@ class TestSpectrum:
             assert all(0 <= row[f"cosine_{i}"] <= 1 + 1e-9 for i in range(1, 7))
 
     def test_nodes_of_the_object_come_first(self, spectra, root, out) -> None:
-        task = task_of(root, out, "spectrum")
-        subject = read(task, "disc", 5)
+        setup = setup_of(root, out, "spectrum")
+        annotated = read_annotated(setup, "disc", 5)
         matrix = build(
-            subject.clip, subject.flow("dis"), options=preset("default"), compute=Compute(dtype=torch.float64)
+            annotated.clip, annotated.flow("dis"), options=preset("default"), compute=Compute(dtype=torch.float64)
         )
         plain = matrix.dense().numpy()
         own = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("default", "dis", False))
-        inside = subject.truth.reshape(-1)
+        inside = annotated.truth.reshape(-1)
         assert own.objects == inside.sum()
         assert own.matrix[: own.objects, : own.objects] == pytest.approx(plain[np.ix_(inside, inside)])
         assert own.matrix[own.objects :, : own.objects] == pytest.approx(plain[np.ix_(~inside, inside)])

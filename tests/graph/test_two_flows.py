@@ -16,7 +16,8 @@ from ikebook.graph.graph_module import build, segment
 from ikebook.graph.presets import GraphOptions, override, preset
 from ikebook.matrix.chains import ChainOptions, MotionChains
 from ikebook.matrix.features import FeatureMatrix, FeatureOptions
-from ikebook.runs.run import RunOptions, run
+from ikebook.runs.options import RunOptions
+from ikebook.runs.single import run
 
 W, H, M = 16, 16, 4
 

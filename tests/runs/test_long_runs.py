@@ -21,17 +21,18 @@ import numpy as np
 import pytest
 from layouts import read_grey, tree, write_davis, write_frames, write_image
 
-import ikebook.runs.evaluate
+import ikebook.runs.sequence
 from ikebook.base.check import InputError
 from ikebook.cli import main
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import NetworkOptions
-from ikebook.runs.cluster import InTurn
-from ikebook.runs.evaluate import evaluate
-from ikebook.runs.results import LARGEST, Merged, alone, held, is_held
-from ikebook.runs.run import RunOptions
+from ikebook.runs.evaluation import evaluate
+from ikebook.runs.json_types import LARGEST
+from ikebook.runs.options import RunOptions
+from ikebook.runs.result_folder import ResultsWriter, has_lock, lock_folder, lock_sequence
+from ikebook.runs.runners import SerialRunner
 
 SEQUENCES = ["disc", "tracked"]
 OPTIONS = RunOptions(
@@ -58,7 +59,7 @@ def root(tmp_path_factory):
 def expected(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     begin = time.perf_counter()
-    results = evaluate(Davis2016(root), out, OPTIONS, runner=InTurn(threads=1))
+    results = evaluate(Davis2016(root), out, OPTIONS, runner=SerialRunner(threads=1))
     return out, results, time.perf_counter() - begin
 
 
@@ -81,7 +82,7 @@ def same(out, expected) -> None:
 def children():
     """Processes that have imported everything when they start."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["errands", "ikebook.runs.evaluate"])
+    context.set_forkserver_preload(["errands", "ikebook.runs.evaluation"])
     return context
 
 
@@ -108,15 +109,15 @@ class TestKills:
             assert [read_grey(file).shape for file in (out / "masks" / name).glob("[0-9]*.png")] == [(16, 24)] * 5
         if (out / "results.json").exists():
             assert set(json.loads((out / "results.json").read_text())["sequences"]) <= entries
-        evaluate(Davis2016(root), out, OPTIONS, runner=InTurn(threads=1))
+        evaluate(Davis2016(root), out, OPTIONS, runner=SerialRunner(threads=1))
         same(out, expected)
 
 
 class TestTwoRuns:
     def test_the_second_says_so_and_changes_nothing(self, root, tmp_path) -> None:
-        with held(tmp_path) as token:
-            assert is_held(tmp_path, token)
-            assert not is_held(tmp_path, "other", patience=0)
+        with lock_folder(tmp_path) as token:
+            assert has_lock(tmp_path, token)
+            assert not has_lock(tmp_path, "other", patience=0)
             before = tree(tmp_path)
             with pytest.raises(
                 InputError, match=f"another run is writing to .*process {os.getpid()} since 20.*wait for it"
@@ -127,23 +128,23 @@ class TestTwoRuns:
         assert evaluate(Davis2016(root), tmp_path, PLAIN)["failed"] == {}
 
     def test_a_run_that_was_killed_leaves_no_lock(self, tmp_path) -> None:
-        code = "import sys, os, signal; from pathlib import Path; from ikebook.runs.results import held\n"
-        code += "with held(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+        code = "import sys, os, signal; from pathlib import Path; from ikebook.runs.result_folder import lock_folder\n"
+        code += "with lock_folder(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
         killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
         assert killed.returncode == -signal.SIGKILL
         assert tree(tmp_path) == {".lock", ".owner.json"}
-        with held(tmp_path) as token:
-            assert is_held(tmp_path, token, patience=0)
+        with lock_folder(tmp_path) as token:
+            assert has_lock(tmp_path, token, patience=0)
 
     def test_one_works_on_a_sequence_at_a_time(self, tmp_path) -> None:
-        with held(tmp_path):
-            with alone(tmp_path, "a"), alone(tmp_path, "b/c"):
+        with lock_folder(tmp_path):
+            with lock_sequence(tmp_path, "a"), lock_sequence(tmp_path, "b/c"):
                 assert len(list((tmp_path / ".locks").iterdir())) == 2
-            with alone(tmp_path, "a"):
+            with lock_sequence(tmp_path, "a"):
                 pass
         assert tree(tmp_path) == {".lock"}
-        with alone(tmp_path, "a"):
-            with pytest.raises(KeyboardInterrupt), held(tmp_path), alone(tmp_path, "b"):
+        with lock_sequence(tmp_path, "a"):
+            with pytest.raises(KeyboardInterrupt), lock_folder(tmp_path), lock_sequence(tmp_path, "b"):
                 raise KeyboardInterrupt
             assert len(tree(tmp_path)) == 2  # a's lock is still held
 
@@ -218,12 +219,12 @@ class TestWrongSequences:
 
     def test_a_bug(self, own, tmp_path, capsys, monkeypatch) -> None:
         broken(own, "ill")
-        actual = ikebook.runs.evaluate.run
+        actual = ikebook.runs.sequence.run
 
         def buggy(clip, *arguments, **more):
             return 1 // 0 if clip.name == "ill" else actual(clip, *arguments, **more)
 
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", buggy)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", buggy)
         assert "a bug of ikebook's: ZeroDivisionError" in self.line(own, tmp_path, capsys)
         failure = json.loads((tmp_path / "out" / "results.json").read_text())["failed"]["ill"]
         assert failure["kind"] == "bug"
@@ -231,14 +232,14 @@ class TestWrongSequences:
 
     def test_memory_that_is_too_small(self, own, tmp_path, capsys, monkeypatch) -> None:
         broken(own, "ill")
-        actual = ikebook.runs.evaluate.run
+        actual = ikebook.runs.sequence.run
 
         def greedy(clip, *arguments, **more):
             if clip.name == "ill":
                 np.empty(1 << 60, np.uint8)
             return actual(clip, *arguments, **more)
 
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", greedy)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", greedy)
         assert "there is not enough memory for this" in self.line(own, tmp_path, capsys)
 
     def test_a_disk_that_is_full_for_a_while(self, own, tmp_path, capsys, monkeypatch) -> None:
@@ -301,7 +302,7 @@ def test_a_folder_that_may_only_be_read(root, tmp_path) -> None:
     """As somebody who may not write there."""
     (tmp_path / "out").mkdir(mode=0o755)
     code = (
-        "import os, sys; import ikebook.runs.evaluate; from ikebook.cli import main; os.setgid(65534); os.setuid(65534); "
+        "import os, sys; import ikebook.runs.evaluation; from ikebook.cli import main; os.setgid(65534); os.setuid(65534); "
         "sys.exit(main(sys.argv[1:]))"
     )
     for place in {tmp_path, *tmp_path.parents, *root.parents}:
@@ -317,8 +318,8 @@ def test_a_folder_that_may_only_be_read(root, tmp_path) -> None:
 
 def test_results_are_merged_now_and_then_and_a_full_disk_does_not_end_the_run(tmp_path, monkeypatch) -> None:
     written: Counter[str] = Counter()
-    monkeypatch.setattr("ikebook.runs.results.write_json", lambda path, content: written.update([path.name]))
-    merged = Merged(tmp_path, {}, [str(index) for index in range(1000)], dict)
+    monkeypatch.setattr("ikebook.runs.result_folder.write_json", lambda path, content: written.update([path.name]))
+    merged = ResultsWriter(tmp_path, {}, [str(index) for index in range(1000)], dict)
     for index in range(1000):
         merged.add(str(index), {"frames": 5, "J_mean": 0.5})
         merged.write_now_and_then()
@@ -327,8 +328,8 @@ def test_results_are_merged_now_and_then_and_a_full_disk_does_not_end_the_run(tm
     def full(path, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("ikebook.runs.results.write_json", full)
-    merged.try_to_write()
+    monkeypatch.setattr("ikebook.runs.result_folder.write_json", full)
+    merged.write_if_possible()
     with pytest.raises(OSError, match="No space left"):
         merged.write()
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from layouts import read_grey, tree, write_frames
 
-import ikebook.runs.run
+import ikebook.runs.outputs
 from ikebook.base.arrays import DiskArray, Memory
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
@@ -22,8 +22,11 @@ from ikebook.datasets.toys import toy
 from ikebook.flow import FlowCache, compute_flow, provider
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions, override, preset
-from ikebook.runs.run import RunOptions, run, summarise, write_results
+from ikebook.runs.options import RunOptions
+from ikebook.runs.outputs import write_results
 from ikebook.runs.sheet import contact_sheet
+from ikebook.runs.single import run
+from ikebook.runs.summary import summarise
 from ikebook.video.clip import Clip, read_clip
 
 NAMES = ["a", "b2", "b10", "frame 3", "z.ß"]
@@ -177,7 +180,7 @@ def test_progress_is_told_of_every_step(tmp_path) -> None:
 
     clip = toy("disc", (32, 24), 4).clip
     outcome = run(clip, provider("dis"), options=OPTIONS, progress=progress)
-    write_results(tmp_path, clip, outcome, OPTIONS, progress)
+    write_results(tmp_path, clip, outcome, OPTIONS, progress=progress)
     assert seen == [("flow", step) for step in range(3)] + [("write", step) for step in range(4)]
 
 
@@ -344,7 +347,7 @@ def test_a_write_that_fails_leaves_no_half_written_file(error, tmp_path, monkeyp
             raise error
         write_mask(path, mask)
 
-    monkeypatch.setattr(ikebook.runs.run, "write_mask", fail_at_the_third)
+    monkeypatch.setattr(ikebook.runs.outputs, "write_mask", fail_at_the_third)
     with pytest.raises(type(error)):
         write_results(tmp_path, clip, outcome, OPTIONS)
     there = tree(tmp_path)

@@ -264,7 +264,7 @@ SHOWN: list[dict[str, str]] = []
 """What `local` has shown."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def local():
     """Two workers of this machine."""
     with local_workers(2, threads=1, show=lambda states: SHOWN.append(dict(states))) as runner:
@@ -298,7 +298,7 @@ class TestWorkersOfThisMachine:
             assert (tmp_path / "out" / file.relative_to(tmp_path / "serial")).read_bytes() == file.read_bytes()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def cluster():
     """A scheduler and two workers, one of them with a GPU, so it says."""
     number = port()
@@ -345,6 +345,28 @@ class TestClusters:
         assert "00000.jpg is no image that OpenCV can read" in results["failed"]["broken"]["reason"]
         assert lasting(results["sequences"]) == lasting(expected[1]["sequences"])
 
+    def test_the_client_killed_and_started_again(self, cluster, root, dataset, expected, tmp_path) -> None:
+        out = tmp_path / "out"
+        command = [sys.executable, "-c", CLIENT, str(root), str(out), cluster]
+        with processes() as started:
+            started.append(client := subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True))
+            wait(lambda: list(out.glob("sequences/*.json")) and len(list(out.glob("masks/*"))) > 1, client)
+            kill(client)
+        assert 1 <= len(list(out.glob("sequences/*.json"))) < len(SEQUENCES)
+        results = evaluate(dataset, out, OPTIONS, runner=ClusterRunner(address=cluster, threads=1))
+        assert_same(out, results, expected)
+
+
+CLIENT = """
+import sys
+from pathlib import Path
+from test_cluster import OPTIONS, ClusterRunner, Davis2016, evaluate
+root, out, address = sys.argv[1:]
+one_worker = ClusterRunner(address=address, threads=1, resources={"GPU": 1})
+evaluate(Davis2016(root), Path(out), OPTIONS, runner=one_worker)
+"""
+"""Segments one sequence after the other, on a worker."""
+
 
 class TestDeaths:
     def test_a_worker_killed_in_the_middle(self, tmp_path) -> None:
@@ -361,8 +383,8 @@ class TestDeaths:
         import dask
 
         with dask.config.set({"distributed.scheduler.allowed-failures": 1}), local_workers(2) as runner:
-            runner = replace(runner, threads=None)  # a worker that is not told how many need not import PyTorch
-            found = dict(runner(die, {"a": False, "killer": True, "b": False, "c": False}))
+            light = replace(runner, threads=None)  # a worker that is not told how many need not import PyTorch
+            found = dict(light(die, {"a": False, "killer": True, "b": False, "c": False}))
         assert isinstance(found["killer"], LostTask)
         assert found["killer"].reason.startswith("2 workers in a row died of it")
         assert all(isinstance(found[name], int) for name in "abc")
@@ -394,28 +416,6 @@ class TestDeaths:
             kill(started[0])
             with pytest.raises(InputError, match="What was finished is kept: run again to go on"):
                 next(found)
-
-    def test_the_client_killed_and_started_again(self, cluster, root, dataset, expected, tmp_path) -> None:
-        out = tmp_path / "out"
-        command = [sys.executable, "-c", CLIENT, str(root), str(out), cluster]
-        with processes() as started:
-            started.append(client := subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True))
-            wait(lambda: list(out.glob("sequences/*.json")) and len(list(out.glob("masks/*"))) > 1, client)
-            kill(client)
-        assert 1 <= len(list(out.glob("sequences/*.json"))) < len(SEQUENCES)
-        results = evaluate(dataset, out, OPTIONS, runner=ClusterRunner(address=cluster, threads=1))
-        assert_same(out, results, expected)
-
-
-CLIENT = """
-import sys
-from pathlib import Path
-from test_cluster import OPTIONS, ClusterRunner, Davis2016, evaluate
-root, out, address = sys.argv[1:]
-one_worker = ClusterRunner(address=address, threads=1, resources={"GPU": 1})
-evaluate(Davis2016(root), Path(out), OPTIONS, runner=one_worker)
-"""
-"""Segments one sequence after the other, on a worker."""
 
 
 def test_a_notebook_s_own_cluster(dataset, expected, tmp_path) -> None:

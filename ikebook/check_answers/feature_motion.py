@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.orders import node_order
 from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
-from ikebook.solvers.theory import perturbation
+from ikebook.solvers.theory import Perturbation, perturbation
 
 FACTOR = 1000.0
 
@@ -26,7 +27,9 @@ REAL = (0.26, 0.62)
 """lambda_2 / lambda_1 on DAVIS clips, at the default; docs/experiments.md, Fig. 6."""
 
 
+@cache
 def _matrix(noise: float = 0.0) -> FeatureMotion:
+    """A of the notebook's toy, float64, with its exact flow or with noise of so many pixels."""
     made = toy("disc", (16, 16), 5)
     return build(made.clip, noisy(made.flow, noise) if noise else made.flow, compute=Compute(dtype=torch.float64))
 
@@ -97,12 +100,17 @@ def iterations(answer: Any) -> str:
     raise WrongAnswer(f"{given} can't be: each iteration multiplies the error by {rate:.3f}.")
 
 
+@cache
+def _perturbation(noise: float) -> Perturbation:
+    """How A changes with the flow's noise."""
+    return perturbation(_matrix(), _matrix(noise), frobenius=True)
+
+
 def bound(answer: Any) -> str:
     """04.4: the bound of Davis and Kahan, a function of A and A + E."""
     before = _matrix()
     for noise in (0.05, 0.3):
-        after = _matrix(noise)
-        known = perturbation(before, after, frobenius=True)
+        after, known = _matrix(noise), _perturbation(noise)
         case = f"bound(A, A + E), with noise of {noise:g} px,"
         given = number(case, called("bound", answer, before.dense(), after.dense()))
         if abs(given - known.davis_kahan) < 2e-3 * known.davis_kahan:

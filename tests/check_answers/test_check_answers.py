@@ -82,8 +82,19 @@ BACK = np.argsort(DISC.clip.masks.ravel(), kind="stable")
 SHUFFLED = np.random.default_rng(0).permutation(1280)
 
 
+SPECTRA: dict[tuple[float, float], tuple[torch.Tensor, torch.Tensor]] = {}
+
+
+def spectra(a, b):
+    """The eigenvalues of two matrices, the second less the first; of a large pair computed once."""
+    key = (float(a.norm()), float(b.norm()))
+    if key not in SPECTRA:
+        SPECTRA[key] = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
+    return SPECTRA[key]
+
+
 def davis_kahan(a, b, *, factor=2.0, norm="spectral", over="gap"):
-    values, change = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
+    values, change = spectra(a, b)
     size = {"spectral": change.abs().max(), "frobenius": change.norm(), "first": change[0].abs()}[norm]
     return factor * size / (values[-1] - values[-2] if over == "gap" else values[-1])
 
@@ -278,10 +289,10 @@ def test_wrong_answers_are_told_what_is_wrong(exercise) -> None:
 
 
 @pytest.mark.parametrize("exercise", CASES)
-@pytest.mark.parametrize("empty", [..., None, NotImplemented, [..., 1], {"a": None}, (1, None)], ids=str)
-def test_empty_answers_fail(exercise, empty) -> None:
-    with pytest.raises(WrongAnswer, match=f"^{exercise}: there is no answer yet"):
-        check_answers(exercise, empty)
+def test_empty_answers_fail(exercise) -> None:
+    for empty in (..., None, NotImplemented, [..., 1], {"a": None}, (1, None)):
+        with pytest.raises(WrongAnswer, match=f"^{exercise}: there is no answer yet"):
+            check_answers(exercise, empty)
     with pytest.raises(WrongAnswer, match=f"^{exercise}: there is no answer yet"):
         check_answers(exercise)
 

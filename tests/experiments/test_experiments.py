@@ -32,7 +32,7 @@ FILES = {
     "window": {"window.csv", "window.png"},
     "spectrum": {"spectrum.csv", "spectrum-disc.png", "spectrum-two_objects.png"},
 }
-SIZES = {"initialisation": "32x24", "window": "32x24", "spectrum": "16x16"}
+SIZES = {"initialisation": "32x24", "window": "32x24", "spectrum": "12x12"}
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,8 @@ def rows_of(path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_writes_its_figure_and_its_numbers(name, cli, root, out) -> None:
-    code, printed, _ = cli(
-        name, "--root", root, "--out", out, "--size", SIZES[name], "--sequences", ",".join(SEQUENCES)
-    )
+    sequences = ",".join(SEQUENCES) if name == "spectrum" else "disc"
+    code, printed, _ = cli(name, "--root", root, "--out", out, "--size", SIZES[name], "--sequences", sequences)
     assert code == 0
     assert tree(out) == FILES[name]
     assert printed.splitlines()[-1].startswith(f"Written to {out}: {name}.csv, ")
@@ -195,8 +194,15 @@ class TestInitialisation:
 
 
 class TestWindow:
-    def test_its_numbers_are_those_of_segment(self, root, out) -> None:
-        rows = window.measure(setup_of(root, out, "window"))
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rows(cls, root, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("window")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("IKEBOOK_CACHE", str(folder))
+            return window.measure(setup_of(root, folder, "window"))
+
+    def test_its_numbers_are_those_of_segment(self, rows, root, out) -> None:
         assert [row["chain_size"] for row in rows if row["features"] == "saliency (default)"] == [1, 3, 5, 7, 9, 11, 13]
         assert all(row["chain_size"] == 2 * row["q"] + 1 for row in rows)
         assert all(0 <= row["J"] <= 1 for row in rows)
@@ -211,8 +217,8 @@ class TestWindow:
             row = next(row for row in rows if (row["features"], row["chain_size"]) == (features, size))
             assert row["J disc"] == mean_j(result.soft, result.threshold, annotated.truth)
 
-    def test_what_the_paper_found_stands_beside(self, root, out) -> None:
-        text = window.chain_size_table(window.measure(setup_of(root, out, "window", ["disc"])))
+    def test_what_the_paper_found_stands_beside(self, rows) -> None:
+        text = window.chain_size_table(rows)
         lines = {line.split()[0]: line for line in text.splitlines()[1:]}
         assert lines["3"].endswith("best on DAVIS")
         assert lines["13"].endswith("best on YouTube-Objects and SegTrack")
@@ -276,12 +282,13 @@ class TestSpectrum:
         assert np.array_equal(maps, np.asarray(spectrum.good_cue(masks.astype(np.float32), seed).maps))
         assert not np.array_equal(maps, np.asarray(spectrum.good_cue(masks.astype(np.float32), seed + 1).maps))
 
-    def test_cues_of_ones_own(self, cli, root, out, tmp_path) -> None:
+    def test_cues_of_ones_own(self, cli, root, out, tmp_path, monkeypatch) -> None:
+        monkeypatch.setattr(spectrum, "draw", lambda *_: None)
         maps = np.random.default_rng(0).random((6, 16, 16))
         (tmp_path / "cues" / "disc").mkdir(parents=True)
         for index, values in enumerate(maps):  # of all frames, though five are used
             np.save(tmp_path / "cues" / "disc" / f"{index:05d}.npy", values)
-        common_options = ["--root", root, "--sequences", "disc"]
+        common_options = ["--root", root, "--sequences", "disc", "--size", SIZES["spectrum"]]
         assert cli("spectrum", *common_options, "--out", out / "own", "--cue", tmp_path / "cues")[0] == 0
         assert cli("spectrum", *common_options, "--out", out / "good")[0] == 0
         own, good = (rows_of(out / folder / "spectrum.csv") for folder in ("own", "good"))
@@ -335,7 +342,7 @@ class TestWrongInputs:
             raise OSError(28, "No space left on device", str(target))
 
         monkeypatch.setattr(common.Figure, "savefig", fail)
-        code, _, error = cli(name, "--root", root, "--out", out, "--sequences", "disc", "--size", "16x16")
+        code, _, error = cli(name, "--root", root, "--out", out, "--sequences", "disc", "--size", "8x8")
         assert code == 2
         assert "No space left on device" in error
         assert tree(out) == {f"{name}.csv"}

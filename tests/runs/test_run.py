@@ -212,10 +212,10 @@ def test_known_masks_never_influence_the_result(name, no_sheet, tmp_path) -> Non
     ("name", "options"),
     [
         ("default", ()),
-        ("default", ("solver.method=power", "motion.radius=3")),
+        ("default", ("solver.method=power", "motion.radius=3", "solver.iterations=10")),
         ("default", ("features.scale=minmax", "features.displacements=true", "motion.radius=3")),
-        ("paper", ("motion.radius=3",)),
-        ("paper", ("features.scale=minmax", "motion.radius=2")),
+        ("paper", ("motion.radius=3", "solver.iterations=10")),
+        ("paper", ("features.scale=minmax", "motion.radius=2", "solver.iterations=10")),
         ("released", ("motion.radius=3",)),
         ("released", ("features.cue_window=2", "motion.radius=2")),
     ],

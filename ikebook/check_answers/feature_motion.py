@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.flow.fields import noisy
 from ikebook.graph.graph_module import build
@@ -38,15 +38,15 @@ def product(answer: Any) -> str:
     """04.1: A from M and P."""
     matrix = _matrix()
     n = matrix.shape[0]
-    given, known = array("A", answer, (n, n)), matrix.dense().numpy()
-    if close(given, known):
+    given, known = read_array("A", answer, (n, n)), matrix.dense().numpy()
+    if is_close(given, known):
         return "Symmetric, as M is, and of no higher rank than P."
     m, p = matrix.motion.dense().numpy(), matrix.projection.dense().numpy()
-    if close(given, p * m * p):
+    if is_close(given, p * m * p):
         raise WrongAnswer("you multiply entry by entry; matrices are multiplied with `@`.")
-    if close(given, p @ m) or close(given, m @ p):
+    if is_close(given, p @ m) or is_close(given, m @ p):
         raise WrongAnswer("that is a product of two; without P on both sides it is not symmetric.")
-    if close(given, m @ p @ m):
+    if is_close(given, m @ p @ m):
         raise WrongAnswer("that is M P M; the projection stands on both sides, and the votes in the middle.")
     raise WrongAnswer(f"your A has the trace {np.trace(given):.3f}; that of P M P is {np.trace(known):.3f}.")
 
@@ -56,21 +56,21 @@ def reordered(answer: Any) -> str:
     masks, matrix = toy("disc", (16, 16), 5).clip.masks, _matrix()
     assert masks is not None
     n = matrix.shape[0]
-    given, dense = array("your matrix", answer, (n, n)), matrix.dense().numpy()
+    given, dense = read_array("your matrix", answer, (n, n)), matrix.dense().numpy()
     order = node_order("object", masks=masks)
-    if close(given, dense[np.ix_(order, order)]):
+    if is_close(given, dense[np.ix_(order, order)]):
         return "The same matrix, the same eigenvalues: only the nodes have new numbers."
-    if close(given, dense):
+    if is_close(given, dense):
         raise WrongAnswer("your matrix is A as it was; index it by the order.")
-    if close(given, dense[order]) or close(given, dense[:, order]):
+    if is_close(given, dense[order]) or is_close(given, dense[:, order]):
         raise WrongAnswer(
             "only rows or only columns have moved; a node has one number, for its row and for its column."
         )
     count = int(np.count_nonzero(masks))
     other = np.concatenate([order[count:], order[:count]])
-    if close(given, dense[np.ix_(other, other)]):
+    if is_close(given, dense[np.ix_(other, other)]):
         raise WrongAnswer("the background comes first; sort by `~mask`, for False comes before True.")
-    if close(np.sort(np.linalg.eigvalsh((given + given.T) / 2)), np.linalg.eigvalsh(dense), 1e-6):
+    if is_close(np.sort(np.linalg.eigvalsh((given + given.T) / 2)), np.linalg.eigvalsh(dense), 1e-6):
         raise WrongAnswer(
             "the order is not the one asked for: the object's nodes as they are counted (a *stable* sort), then the rest."
         )
@@ -79,7 +79,7 @@ def reordered(answer: Any) -> str:
 
 def iterations(answer: Any) -> str:
     """04.3: how many power iterations make the error a thousand times smaller."""
-    given = whole("the number of iterations", answer)
+    given = read_whole("the number of iterations", answer)
     values = exact(_matrix(), SolverOptions(pairs=100)).values.abs().sort(descending=True).values
     rate = float(values[1] / values[0])
     known = math.ceil(math.log(1 / FACTOR) / math.log(rate))
@@ -112,7 +112,7 @@ def bound(answer: Any) -> str:
     for noise in (0.05, 0.3):
         after, known = _matrix(noise), _perturbation(noise)
         case = f"bound(A, A + E), with noise of {noise:g} px,"
-        given = number(case, called("bound", answer, before.dense(), after.dense()))
+        given = read_number(case, call("bound", answer, before.dense(), after.dense()))
         if abs(given - known.davis_kahan) < 2e-3 * known.davis_kahan:
             continue
         for wrong, why in (
@@ -129,10 +129,10 @@ def bound(answer: Any) -> str:
         ((2.0, 1.0, -3.0), (0.0, 0.05, -0.9)),
         ((4.0, 1.5, -0.5), (0.2, 0.0, 0.1)),
     ):
-        own, change = torch.tensor(a, dtype=torch.float64), torch.tensor(e, dtype=torch.float64)
+        diagonal, change = torch.tensor(a, dtype=torch.float64), torch.tensor(e, dtype=torch.float64)
         right = 2 * float(change.abs().max()) / (a[0] - a[1])
         case = f"bound(A, A + E), with A = diag{a} and E = diag{e},"
-        given = number(case, called("bound", answer, own.diag(), (own + change).diag()))
+        given = read_number(case, call("bound", answer, diagonal.diag(), (diagonal + change).diag()))
         if abs(given - right) > 1e-4 * right:
             raise WrongAnswer(
                 f"{case} is {given:.3f}; 2 |E| / gap is {right:.3f} there: |E| is E's largest eigenvalue by size, the gap that between A's "

@@ -11,7 +11,7 @@ import torch
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.check_answers import _HOMES, WrongAnswer, check_answers, exercises
-from ikebook.check_answers.judge import array, called, close, is_empty, number, whole
+from ikebook.check_answers.reading import call, is_close, is_empty, read_array, read_number, read_whole
 from ikebook.datasets.toys import noisy_labels, toy
 from ikebook.graph.graph_module import build
 from ikebook.matrix.chains import MotionChains
@@ -313,17 +313,17 @@ def test_the_message_is_one_line_in_a_notebook() -> None:
 
 
 def test_numbers_and_arrays_are_read_from_whatever_they_come_in() -> None:
-    assert number("x", torch.tensor([2.5])) == 2.5
-    assert whole("x", np.float32(3)) == 3
+    assert read_number("x", torch.tensor([2.5])) == 2.5
+    assert read_whole("x", np.float32(3)) == 3
     for bad, told in ((True, "one number"), (np.nan, "finite"), ([1, 2], "2 numbers"), ({}, "one number")):
         with pytest.raises(WrongAnswer, match=told):
-            number("x", bad)
-    assert array("x", [[1, 2]], (1, 2)).dtype == float
+            read_number("x", bad)
+    assert read_array("x", [[1, 2]], (1, 2)).dtype == float
     for bad, told in (([1, np.inf], "NaN or infinite"), ([[1, 2]], "shape"), ("ab", "array or tensor")):
         with pytest.raises(WrongAnswer, match=told):
-            array("x", bad, (2,))
-    assert close([1.0, 2.0], [1.0, 2.0 + 1e-9])
-    assert not close([1.0, 2.0], [1.0, 2.1])
-    assert called("f", lambda a: a + 1, 2) == 3
+            read_array("x", bad, (2,))
+    assert is_close([1.0, 2.0], [1.0, 2.0 + 1e-9])
+    assert not is_close([1.0, 2.0], [1.0, 2.1])
+    assert call("f", lambda a: a + 1, 2) == 3
     assert not is_empty(np.zeros(3))
     assert not is_empty(0)

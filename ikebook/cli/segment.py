@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.base.provenance import marks
 from ikebook.cli.options import add_run_options, check_out, run_options
@@ -82,6 +83,7 @@ def execute(options: argparse.Namespace) -> None:
 def _execute_parts(options: argparse.Namespace, chosen: RunOptions, out: Path) -> None:
     from ikebook.runs.parts import segment_parts
 
+    check.whole("--parts", options.parts, at_least=1)
     with status_line(shown=several(options)) as status, runner_of(options, chosen, status) as (runner, shared):
         summary = segment_parts(options.input, out, shared, part_length=options.parts, runner=runner, say=say)
     for line in marks(summary["options"]["sources"]):

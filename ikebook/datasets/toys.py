@@ -33,10 +33,10 @@ def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed
     Parameters
     ----------
     name : str
-        One of `TOYS`. "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc that a post
-        passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a disc, which
-        is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves with the
-        scene; "still": nothing moves at all.
+        One of `TOYS`. "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc
+        that a post passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a
+        disc, which is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves
+        with the scene; "still": nothing moves at all.
     size : (int, int) or str, default (16, 16)
         Width and height, or a text such as "64x48": 16 pixels or more each.
     frames : int, default 5

@@ -1,6 +1,6 @@
 """Other ways to A's leading eigenvector, or to what the authors' program makes of it, for `ikebook bench` to compare with.
 
-Each is what a careful programmer would write without the reduced problem of `eigen.exact`: M as a sparse matrix with P
+Each is what a careful programmer would write without the reduced problem of `ikebook.solvers.exact`: M as a sparse matrix with P
 applied through dense columns of F, for ARPACK and for `torch.lobpcg`; and Algorithm 2 by scatter, with the rule of the
 authors' program. Nothing else in the library depends on them.
 """

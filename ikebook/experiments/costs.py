@@ -62,7 +62,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a method took, its eigenvalue (NaN if it has none), and how many products with M."""
+    """What a method took and found.
+
+    Parameters
+    ----------
+    cost : Cost
+    value : float
+        Its eigenvalue; NaN if it has none.
+    products : int
+        How many products with M it took.
+    """
 
     cost: Cost
     value: float
@@ -71,7 +80,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Data:
-    """A clip and its flow as files, for another process, and how many cues of noise go with them."""
+    """A clip and its flow as files, for another process.
+
+    Parameters
+    ----------
+    folder : Path
+    cues : int, default 0
+        How many maps of noise go with them as node features.
+    """
 
     folder: Path
     cues: int = 0

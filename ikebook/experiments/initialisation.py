@@ -150,7 +150,7 @@ def _known(annotated: AnnotatedClip) -> list[tuple[str, Tensor]]:
 
 
 def _centred_saliency(annotated: AnnotatedClip, flow: Flow, matrix: FeatureMotion, saliency: Any) -> Tensor:
-    """The motion saliency less each frame's mean: it settles the sign of labels, as in `graph.choose`."""
+    """The motion saliency less each frame's mean: it decides the sign of labels, as in `ikebook.graph.choice.choose`."""
     maps = reference_maps(annotated.clip, [flow], saliency, (), matrix.motion.chains.compute)
     values = tensor(maps[:])
     return values - values.mean(dim=(1, 2), keepdim=True)

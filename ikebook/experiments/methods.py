@@ -24,7 +24,16 @@ from ikebook.video.clip import Clip
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What every method is given: a clip, its flow, the graph's options, and further cues."""
+    """What every method is given.
+
+    Parameters
+    ----------
+    clip : Clip
+    flow : Flow
+    options : GraphOptions
+    cues : sequence of Cue, optional
+        More node features.
+    """
 
     clip: Clip
     flow: Flow
@@ -46,7 +55,16 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A vector (n,), its eigenvalue (NaN if it is none of a linear map), and how many products with M it took."""
+    """What a method finds.
+
+    Parameters
+    ----------
+    vector : (n,) Tensor
+    value : float
+        Its eigenvalue; NaN if it is none of a linear map.
+    products : int
+        How many products with M it took.
+    """
 
     vector: Tensor
     value: float

@@ -53,11 +53,17 @@ class Spectrum:
 
     Parameters
     ----------
-    preset, flow, cues : what it was made with
+    preset, flow : str
+        Names of the options and of the flow that it was made with.
+    cues : bool
+        Whether it was made with good cues.
     matrix : (n, n) float64
-    values : its largest eigenvalues, decreasing, as many as the paper shows
-    cosines : |cos| of their eigenvectors to the ground truth
-    objects : nodes of the object, the first so many
+    values : (6,) float64
+        Its largest eigenvalues, decreasing, as many as the paper shows.
+    cosines : (6,) float64
+        |cos| of their eigenvectors to the ground truth.
+    objects : int
+        Nodes of the object, the first so many.
     """
 
     preset: str

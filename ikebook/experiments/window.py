@@ -25,7 +25,17 @@ PAPER = {3: "best on DAVIS", 13: "best on YouTube-Objects and SegTrack"}
 
 @dataclass(frozen=True)
 class Variant:
-    """Features, and the option that is their window q, with the sizes 2q + 1 to try."""
+    """Features that are compared.
+
+    Parameters
+    ----------
+    options : GraphOptions
+        What makes them.
+    window : str
+        The option that is their window q.
+    sizes : sequence of int
+        Chain sizes 2q + 1 to try.
+    """
 
     options: GraphOptions
     window: str

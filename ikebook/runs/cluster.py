@@ -234,7 +234,7 @@ def local_workers(
     >>> with local_workers(4) as runner:  # doctest: +SKIP
     ...     results = evaluate(open_dataset("davis2016", "DAVIS"), "results", runner=runner)
     """
-    check.whole("--workers", count, at_least=1, at_most=1024)
+    check.whole("count", count, at_least=1, at_most=1024)
     import torch
 
     dask, distributed = _dask()

@@ -106,7 +106,7 @@ def segment_parts(
     """
     options = (options or RunOptions()).with_absolute_paths()
     graph = _one_graph(options)
-    check.whole("--parts", part_length, at_least=1)
+    check.whole("part_length", part_length, at_least=1)
     source, out = FrameSource(Path(path).absolute()), Path(out).absolute()
     runner = runner or SerialRunner()
     frames = source.count()
@@ -161,10 +161,14 @@ class _Eigenvector:
 
     Parameters
     ----------
-    values : leading eigenvalues, decreasing
-    chosen : index of the object's
-    weights : w, (d,), with its sign
-    residual : of this eigenvector; None where there is none
+    values : list of float
+        Leading eigenvalues, decreasing.
+    chosen : int
+        Index of the object's.
+    weights : (d,) float64
+        w, with its sign.
+    residual : float or None
+        Of this eigenvector; None where there is none.
     """
 
     values: list[float]

@@ -207,9 +207,9 @@ class TestSegment:
     @pytest.mark.parametrize("memory", ["much", "0", "-1G", "5X", "nanG", "1e30"])
     def test_memory_that_is_no_size(self, cli, made, tmp_path, memory) -> None:
         frames = write_frames(tmp_path / "in", made.clip.frames[:3])
-        code, _, told = cli("segment", frames, "--out", tmp_path / "out", f"--memory={memory}")
+        code, _, error = cli("segment", frames, "--out", tmp_path / "out", f"--memory={memory}")
         assert code == 2
-        assert f"--memory is {memory!r}; expected a size such as 800M or 1.5G" in told
+        assert f"--memory is {memory!r}; expected a size such as 800M or 1.5G" in error
 
     def test_a_second_run_replaces_the_first(self, cli, frames, out) -> None:
         assert cli("segment", frames, "--out", out, *SIZE)[0] == 0

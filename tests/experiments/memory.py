@@ -39,9 +39,9 @@ def main() -> None:
     print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, --memory {arguments.memory}")
     print("frames   peak GB   s/frame   arrays")
     for frames in arguments.frames.split(","):
-        told = [part for name in arguments.set for part in ("--set", name)]
+        assignments = [part for name in arguments.set for part in ("--set", name)]
         place = ["--out", str(arguments.out)] if arguments.out else []
-        command = [sys.executable, __file__, "--one", frames, "--memory", arguments.memory, *told, *place]
+        command = [sys.executable, __file__, "--one", frames, "--memory", arguments.memory, *assignments, *place]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="", flush=True)
 
 

@@ -92,9 +92,9 @@ def main() -> None:
             watched.page.wait_for_timeout(1500)
             sent = watched.updates()
             found = watched.page.evaluate(SCRUB, [".ike", options.rounds])
-            told = watched.updates() - sent
+            messages = watched.updates() - sent
             median, most = np.percentile(found["times"], [50, 95])
-            print(f"{name:24}{median:8.1f}{most:8.1f}{found['drawing']:9.1f}{told:10}")
+            print(f"{name:24}{median:8.1f}{most:8.1f}{found['drawing']:9.1f}{messages:10}")
             lab.shut_down(watched)
             watched.context.close()
     finally:

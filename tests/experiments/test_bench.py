@@ -327,7 +327,7 @@ class TestMethodsThatFail:
         return rows["eigsh"]
 
     @pytest.mark.parametrize(
-        ("error", "told", "after"),
+        ("error", "message", "after"),
         [
             (MemoryError(), "for lack of memory most likely", 0),
             (MemoryError(), "for lack of memory most likely", 1),
@@ -335,9 +335,9 @@ class TestMethodsThatFail:
             (NoConvergenceError("no convergence after 10 iterations"), "no convergence after 10", 0),
         ],
     )
-    def test_one_has_no_numbers(self, together, monkeypatch, error, told, after) -> None:
+    def test_one_has_no_numbers(self, together, monkeypatch, error, message, after) -> None:
         row = self.results(monkeypatch, error, after)
-        assert told in row["note"]
+        assert message in row["note"]
         assert row["total_s_per_frame"] is None
         assert row["residual"] is None
 

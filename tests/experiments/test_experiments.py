@@ -130,14 +130,14 @@ class TestInitialisation:
         assert abs(again @ system.vectors[:, 0]) > (1 - 1e-9) * again.norm()
 
     def test_what_starts_at_the_eigenvector_stays_there(self, rows) -> None:
-        own = [row for row in rows if row["start"] == EXACT]
-        assert len(own) == (ITERATIONS + 1) * len(GRAPHS) * (1 + len(SEQUENCES))
-        assert min(row["cosine_exact"] for row in own) > 1 - 1e-4
+        chosen = [row for row in rows if row["start"] == EXACT]
+        assert len(chosen) == (ITERATIONS + 1) * len(GRAPHS) * (1 + len(SEQUENCES))
+        assert min(row["cosine_exact"] for row in chosen) > 1 - 1e-4
 
     def test_what_starts_at_the_truth_begins_there(self, rows) -> None:
-        own = [row for row in rows if row["start"] == TRUTH and row["iteration"] == 0]
-        assert min(row["cosine_truth"] for row in own) == pytest.approx(1)
-        assert all(row["J"] == 1 for row in own if row["features"] == "paper")
+        chosen = [row for row in rows if row["start"] == TRUTH and row["iteration"] == 0]
+        assert min(row["cosine_truth"] for row in chosen) == pytest.approx(1)
+        assert all(row["J"] == 1 for row in chosen if row["features"] == "paper")
 
     def test_it_draws_near_in_every_step(self, rows) -> None:
         for name in SEQUENCES:
@@ -265,11 +265,11 @@ class TestSpectrum:
             annotated.clip, annotated.flow("dis"), options=preset("default"), compute=Compute(dtype=torch.float64)
         )
         plain = matrix.dense().numpy()
-        own = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("default", "dis", False))
+        chosen = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("default", "dis", False))
         inside = annotated.truth.reshape(-1)
-        assert own.objects == inside.sum()
-        assert own.matrix[: own.objects, : own.objects] == pytest.approx(plain[np.ix_(inside, inside)])
-        assert own.matrix[own.objects :, : own.objects] == pytest.approx(plain[np.ix_(~inside, inside)])
+        assert chosen.objects == inside.sum()
+        assert chosen.matrix[: chosen.objects, : chosen.objects] == pytest.approx(plain[np.ix_(inside, inside)])
+        assert chosen.matrix[chosen.objects :, : chosen.objects] == pytest.approx(plain[np.ix_(~inside, inside)])
 
     @pytest.mark.parametrize("seed", range(4))
     def test_good_cues_are_good(self, seed) -> None:
@@ -291,8 +291,8 @@ class TestSpectrum:
         common_options = ["--root", root, "--sequences", "disc", "--size", SIZES["spectrum"]]
         assert cli("spectrum", *common_options, "--out", out / "own", "--cue", tmp_path / "cues")[0] == 0
         assert cli("spectrum", *common_options, "--out", out / "good")[0] == 0
-        own, good = (rows_of(out / folder / "spectrum.csv") for folder in ("own", "good"))
-        for mine, theirs in zip(own, good, strict=True):
+        chosen, good = (rows_of(out / folder / "spectrum.csv") for folder in ("own", "good"))
+        for mine, theirs in zip(chosen, good, strict=True):
             assert (mine["lambda_1"] == theirs["lambda_1"]) == (mine["cues"] == "False")
 
 

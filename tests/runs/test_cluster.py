@@ -169,6 +169,10 @@ class TestWithoutProcesses:
     def test_in_turn(self) -> None:
         assert list(SerialRunner()(double, {"a": 1, "b": 2})) == [("a", 2), ("b", 4)]
 
+    def test_a_scheduler_needs_no_pytorch(self) -> None:
+        program = "import sys, ikebook.runs.cluster; sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
+        assert subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, check=False).returncode == 0
+
     def test_resources(self) -> None:
         assert parse_resources("GPU=1, MEM=2e9") == {"GPU": 1.0, "MEM": 2e9}
         for text in ("GPU", "GPU=", "=1", "GPU=0", "GPU=-1", "GPU=nan", "GPU=inf", "GPU=1,", ""):
@@ -422,8 +426,10 @@ def test_a_notebook_s_own_cluster(dataset, expected, tmp_path) -> None:
     """As docs/cluster.md shows it."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as own:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+    ) as local_cluster:
         results = evaluate(
-            dataset, tmp_path / "out", OPTIONS, runner=ClusterRunner(address=own.scheduler_address, threads=1)
+            dataset, tmp_path / "out", OPTIONS, runner=ClusterRunner(address=local_cluster.scheduler_address, threads=1)
         )
     assert_same(tmp_path / "out", results, expected)

@@ -161,13 +161,13 @@ class TestWrongSequences:
     """Each is a readable line in the report, and the others are unharmed."""
 
     @pytest.fixture
-    def own(self, root, tmp_path):
+    def copied_root(self, root, tmp_path):
         return Path(shutil.copytree(root, tmp_path / "root"))
 
-    def line(self, own, tmp_path, capsys, *more) -> str:
+    def line(self, copied_root, tmp_path, capsys, *more) -> str:
         """What is said of the sequence `ill`."""
         out = tmp_path / "out"
-        code = main(["evaluate", "davis2016", "--root", str(own), "--out", str(out), "--size", "16x16", *more])
+        code = main(["evaluate", "davis2016", "--root", str(copied_root), "--out", str(out), "--size", "16x16", *more])
         printed, error = capsys.readouterr()
         assert code == 3
         results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -184,54 +184,56 @@ class TestWrongSequences:
         assert "Traceback" not in error
         return line
 
-    def test_a_frame_that_can_t_be_decoded(self, own, tmp_path, capsys) -> None:
-        folder, _ = broken(own, "ill")
+    def test_a_frame_that_can_t_be_decoded(self, copied_root, tmp_path, capsys) -> None:
+        folder, _ = broken(copied_root, "ill")
         (folder / "00002.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-        assert "00002.jpg is no image that OpenCV can read; it may be damaged." in self.line(own, tmp_path, capsys)
+        assert "00002.jpg is no image that OpenCV can read; it may be damaged." in self.line(
+            copied_root, tmp_path, capsys
+        )
 
-    def test_annotations_of_another_size(self, own, tmp_path, capsys) -> None:
-        _, truth = broken(own, "ill")
+    def test_annotations_of_another_size(self, copied_root, tmp_path, capsys) -> None:
+        _, truth = broken(copied_root, "ill")
         write_image(truth / "00001.png", np.zeros((10, 12), np.uint8))
-        line = self.line(own, tmp_path, capsys)
+        line = self.line(copied_root, tmp_path, capsys)
         assert "the annotation of frame 00001 of ill is 12x10; its frame is 24x16." in line
 
-    def test_frames_of_two_sizes(self, own, tmp_path, capsys) -> None:
-        folder, _ = broken(own, "ill")
+    def test_frames_of_two_sizes(self, copied_root, tmp_path, capsys) -> None:
+        folder, _ = broken(copied_root, "ill")
         write_image(folder / "00004.jpg", np.zeros((10, 12, 3), np.uint8))
-        assert "00004.jpg is 12x10, but 00000.jpg is 24x16" in self.line(own, tmp_path, capsys)
+        assert "00004.jpg is 12x10, but 00000.jpg is 24x16" in self.line(copied_root, tmp_path, capsys)
 
-    def test_a_place_that_can_t_be_written(self, own, tmp_path, capsys) -> None:
-        broken(own, "ill")
+    def test_a_place_that_can_t_be_written(self, copied_root, tmp_path, capsys) -> None:
+        broken(copied_root, "ill")
         (tmp_path / "out" / "masks").mkdir(parents=True)
         (tmp_path / "out" / "masks" / "ill").write_text("a file in the way")
-        assert "ill/00000.png can't be written" in self.line(own, tmp_path, capsys)
+        assert "ill/00000.png can't be written" in self.line(copied_root, tmp_path, capsys)
         assert (tmp_path / "out" / "masks" / "ill").read_text() == "a file in the way"
 
-    def test_a_damaged_entry(self, own, tmp_path, capsys) -> None:
-        broken(own, "ill")
+    def test_a_damaged_entry(self, copied_root, tmp_path, capsys) -> None:
+        broken(copied_root, "ill")
         entry = tmp_path / "out" / "sequences" / "ill.json"
         entry.parent.mkdir(parents=True)
         entry.write_text('{"key": "')
         assert "ill.json is no file of ikebook, or damaged; remove it, and ill is done again" in self.line(
-            own, tmp_path, capsys
+            copied_root, tmp_path, capsys
         )
         assert entry.read_text() == '{"key": "'
 
-    def test_a_bug(self, own, tmp_path, capsys, monkeypatch) -> None:
-        broken(own, "ill")
+    def test_a_bug(self, copied_root, tmp_path, capsys, monkeypatch) -> None:
+        broken(copied_root, "ill")
         actual = ikebook.runs.sequence.run
 
         def buggy(clip, *arguments, **more):
             return 1 // 0 if clip.name == "ill" else actual(clip, *arguments, **more)
 
         monkeypatch.setattr(ikebook.runs.sequence, "run", buggy)
-        assert "a bug of ikebook's: ZeroDivisionError" in self.line(own, tmp_path, capsys)
+        assert "a bug of ikebook's: ZeroDivisionError" in self.line(copied_root, tmp_path, capsys)
         failure = json.loads((tmp_path / "out" / "results.json").read_text())["failed"]["ill"]
         assert failure["kind"] == "bug"
         assert "in buggy" in failure["traceback"]
 
-    def test_memory_that_is_too_small(self, own, tmp_path, capsys, monkeypatch) -> None:
-        broken(own, "ill")
+    def test_memory_that_is_too_small(self, copied_root, tmp_path, capsys, monkeypatch) -> None:
+        broken(copied_root, "ill")
         actual = ikebook.runs.sequence.run
 
         def greedy(clip, *arguments, **more):
@@ -240,10 +242,10 @@ class TestWrongSequences:
             return actual(clip, *arguments, **more)
 
         monkeypatch.setattr(ikebook.runs.sequence, "run", greedy)
-        assert "there is not enough memory for this" in self.line(own, tmp_path, capsys)
+        assert "there is not enough memory for this" in self.line(copied_root, tmp_path, capsys)
 
-    def test_a_disk_that_is_full_for_a_while(self, own, tmp_path, capsys, monkeypatch) -> None:
-        broken(own, "ill")
+    def test_a_disk_that_is_full_for_a_while(self, copied_root, tmp_path, capsys, monkeypatch) -> None:
+        broken(copied_root, "ill")
         actual = Path.write_bytes
 
         def write(path, content):
@@ -253,25 +255,25 @@ class TestWrongSequences:
             return actual(path, content)
 
         monkeypatch.setattr(Path, "write_bytes", write)
-        assert "No space left on device" in self.line(own, tmp_path, capsys)
+        assert "No space left on device" in self.line(copied_root, tmp_path, capsys)
         assert not any("ill" in file for file in tree(tmp_path / "out"))
 
-    def test_one_frame(self, own, tmp_path, capsys) -> None:
-        for place in broken(own, "ill"):
+    def test_one_frame(self, copied_root, tmp_path, capsys) -> None:
+        for place in broken(copied_root, "ill"):
             for file in sorted(place.iterdir())[1:]:
                 file.unlink()
-        line = self.line(own, tmp_path, capsys)
+        line = self.line(copied_root, tmp_path, capsys)
         assert "clip 'ill' has 1 frame; motion needs two or more. Give a longer video." in line
 
-    def test_frames_of_4k(self, own, tmp_path) -> None:
-        folder, truth = broken(own, "ill")
+    def test_frames_of_4k(self, copied_root, tmp_path) -> None:
+        folder, truth = broken(copied_root, "ill")
         for place in (folder, truth):
             shutil.rmtree(place)
         x = np.random.default_rng(0).integers(0, 255, (54, 96, 3), dtype=np.uint8)
         frames = [np.roll(x, 2 * i, axis=1).repeat(40, axis=0).repeat(40, axis=1) for i in range(3)]
         write_frames(folder, frames, suffix=".jpg")
         write_frames(truth, [np.zeros((2160, 3840), np.uint8)] * 3)
-        results = evaluate(Davis2016(own), tmp_path / "out", PLAIN, ["ill", "disc"])
+        results = evaluate(Davis2016(copied_root), tmp_path / "out", PLAIN, ["ill", "disc"])
         assert results["failed"] == {}
         assert results["sequences"]["ill"]["J_mean"] is not None
         assert read_grey(tmp_path / "out" / "masks" / "ill" / "00001.png").shape == (2160, 3840)

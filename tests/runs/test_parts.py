@@ -151,7 +151,7 @@ def test_parts_of_other_options_are_not_mixed(folder, tmp_path, monkeypatch) -> 
 
 
 def test_parts_of_other_frames_are_not_mixed(folder, tmp_path, monkeypatch) -> None:
-    own, out = Path(shutil.copytree(folder, tmp_path / "own")), tmp_path / "out"
+    copied, out = Path(shutil.copytree(folder, tmp_path / "own")), tmp_path / "out"
     actual = ikebook.runs.parts.reduce_part
 
     def stop(*_):
@@ -159,18 +159,18 @@ def test_parts_of_other_frames_are_not_mixed(folder, tmp_path, monkeypatch) -> N
 
     monkeypatch.setattr(ikebook.runs.parts, "reduce_part", stop)
     with pytest.raises(StopError):
-        segment_parts(own, out, OPTIONS, part_length=4)
-    shutil.copy(own / "00001.png", own / "00002.png")
+        segment_parts(copied, out, OPTIONS, part_length=4)
+    shutil.copy(copied / "00001.png", copied / "00002.png")
     monkeypatch.setattr(ikebook.runs.parts, "reduce_part", actual)
     with pytest.raises(InputError, match="is of a video or of options that are not these"):
-        segment_parts(own, out, OPTIONS, part_length=4)
+        segment_parts(copied, out, OPTIONS, part_length=4)
 
 
 def test_a_folder_of_parts_that_is_not_ours_stays(folder, tmp_path) -> None:
     """All of OUT/parts is removed in the end: the video must not lie there, nor anything else."""
-    own = Path(shutil.copytree(folder, tmp_path / "parts"))
+    copied = Path(shutil.copytree(folder, tmp_path / "parts"))
     before = tree(tmp_path)
-    for path in (own, folder):
+    for path in (copied, folder):
         with pytest.raises(InputError, match=r"parts is there, and is none of ikebook's; move it"):
             segment_parts(path, tmp_path, OPTIONS, part_length=4)
         assert tree(tmp_path) - {".lock"} == before
@@ -218,8 +218,8 @@ def test_what_taught_the_flow_is_marked(folder, taught, mark, tmp_path, capsys) 
         (tmp_path / "flow" / "source.json").write_text(json.dumps({"name": "net", "supervision": taught}))
     arguments = ["segment", str(folder), "--out", str(tmp_path / "out"), "--size", "32x24", "--parts", "8"]
     assert main([*arguments, "--flow", str(tmp_path / "flow"), "--device", "cpu"]) == 0
-    told = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert told["label_trained"] is {"labels": True, "synthetic": False, None: None}[taught]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["label_trained"] is {"labels": True, "synthetic": False, None: None}[taught]
     printed = capsys.readouterr().out
     assert (mark in printed) if mark else ("trained" not in printed)
 
@@ -251,7 +251,7 @@ def test_wrong_inputs(folder, tmp_path) -> None:
     for path, message in ((tmp_path / "nowhere", "does not exist"), (tmp_path, "has 0 frames; motion needs two")):
         with pytest.raises(InputError, match=message):
             segment_parts(path, tmp_path / "out", OPTIONS, part_length=4)
-    with pytest.raises(InputError, match="--parts is 0"):
+    with pytest.raises(InputError, match="part_length is 0"):
         segment_parts(folder, tmp_path / "out", OPTIONS, part_length=0)
 
     def losing(work, tasks):
@@ -270,6 +270,8 @@ def test_the_command(folder, tmp_path, capsys) -> None:
     arguments = ["segment", str(folder), "--out", str(tmp_path / "out"), "--size", "32x24"]
     assert main([*arguments, "--workers", "2"]) == 2
     assert "are for a video in --parts" in capsys.readouterr().err
+    assert main([*arguments, "--parts", "0"]) == 2
+    assert "--parts is 0; expected a whole number, 1 or more" in capsys.readouterr().err
     assert main([*arguments, "--parts", "6", "--threads", "1"]) == 0
     printed, error = capsys.readouterr()
     assert printed.splitlines()[-1] == f"Written to {tmp_path / 'out'}: masks/, soft/, summary.json"

@@ -221,12 +221,15 @@ def test_known_masks_never_influence_the_result(name, no_sheet, tmp_path) -> Non
     ],
 )
 def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options, tmp_path) -> None:
-    told = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(preset(name), *options)))
+    run_options = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(preset(name), *options)))
     frames = write_frames(tmp_path / "in", toy("two_objects", (40, 32), 6).clip.frames)
     folder = tmp_path / "spilt"
     known, found = (
         run(
-            read_clip(frames, (40, 32), memory=memory), provider("dis"), options=told, compute=Compute(memory=memory)
+            read_clip(frames, (40, 32), memory=memory),
+            provider("dis"),
+            options=run_options,
+            compute=Compute(memory=memory),
         ).result
         for memory in (Memory(), Memory(0, folder))
     )
@@ -244,13 +247,13 @@ def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options,
 
 def test_flow_that_the_cache_has_stays_on_disk_where_there_is_no_room(tmp_path) -> None:
     clip = toy("disc", (32, 24), 4).clip
-    told = replace(OPTIONS, cache=True)
-    known = run(clip, provider("dis"), options=told).result
+    run_options = replace(OPTIONS, cache=True)
+    known = run(clip, provider("dis"), options=run_options).result
     memory = Memory(0, tmp_path / "spilt")
     flow = compute_flow(clip, provider("dis"), cache=FlowCache(), memory=memory)
     assert isinstance(flow.forward, DiskArray)
     assert np.array_equal(
-        run(clip, provider("dis"), options=told, compute=Compute(memory=memory)).result.soft, known.soft
+        run(clip, provider("dis"), options=run_options, compute=Compute(memory=memory)).result.soft, known.soft
     )
 
 
@@ -268,17 +271,17 @@ def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
     clip = toy("disc", (32, 24), 4).clip
     for memory, known in ((Memory(), True), (Memory(0, tmp_path), False)):
         outcome = run(clip, provider("dis"), options=OPTIONS, compute=Compute(memory=memory))
-        told = summarise(clip, outcome, OPTIONS)
-        assert told["on_disk"] is not known
-        assert 0 <= told["solver_residual"] < 1e-9
-        assert (told["residual"] is not None) is known
-        assert not known or 0 < told["residual"] < 1e-5
+        summary = summarise(clip, outcome, OPTIONS)
+        assert summary["on_disk"] is not known
+        assert 0 <= summary["solver_residual"] < 1e-9
+        assert (summary["residual"] is not None) is known
+        assert not known or 0 < summary["residual"] < 1e-5
 
 
 def test_more_memory_than_allowed_is_said(no_sheet, tmp_path) -> None:
-    clip, told = toy("disc", (32, 24), 3).clip, replace(OPTIONS, memory=10**6)
-    outcome = run(clip, provider("dis"), options=told)
-    summary = write_results(tmp_path, clip, outcome, told)
+    clip, limited = toy("disc", (32, 24), 3).clip, replace(OPTIONS, memory=10**6)
+    outcome = run(clip, provider("dis"), options=limited)
+    summary = write_results(tmp_path, clip, outcome, limited)
     assert any("more than the 0.00 GB allowed" in warning for warning in summary["warnings"])
 
 

@@ -134,4 +134,4 @@ def test_cycles_and_runs_take_it_along() -> None:
     )
     outcome = run(made.clip, provider("dis"), options=run_options)
     assert outcome.result.matrix.projection.features.columns[20] == "dx2[+1]"
-    assert set(outcome.trust) == {"flow", "feature flow"}
+    assert set(outcome.flow_quality) == {"flow", "feature flow"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ikebook.base.compute import Compute
 from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
@@ -34,11 +35,17 @@ def _matrix(noise: float = 0.0) -> FeatureMotion:
     return build(made.clip, noisy(made.flow, noise) if noise else made.flow, compute=Compute(dtype=torch.float64))
 
 
+@cache
+def _dense(noise: float = 0.0) -> Tensor:
+    """A as a dense matrix, 13 MB; hand out copies."""
+    return _matrix(noise).dense()
+
+
 def product(answer: Any) -> str:
     """04.1: A from M and P."""
     matrix = _matrix()
     n = matrix.shape[0]
-    given, known = read_array("A", answer, (n, n)), matrix.dense().numpy()
+    given, known = read_array("A", answer, (n, n)), _dense().numpy()
     if is_close(given, known):
         return "Symmetric, as M is, and of no higher rank than P."
     m, p = matrix.motion.dense().numpy(), matrix.projection.dense().numpy()
@@ -56,7 +63,7 @@ def reordered(answer: Any) -> str:
     masks, matrix = toy("disc", (16, 16), 5).clip.masks, _matrix()
     assert masks is not None
     n = matrix.shape[0]
-    given, dense = read_array("your matrix", answer, (n, n)), matrix.dense().numpy()
+    given, dense = read_array("your matrix", answer, (n, n)), _dense().numpy()
     order = node_order("object", masks=masks)
     if is_close(given, dense[np.ix_(order, order)]):
         return "The same matrix, the same eigenvalues: only the nodes have new numbers."
@@ -108,17 +115,16 @@ def _perturbation(noise: float) -> Perturbation:
 
 def bound(answer: Any) -> str:
     """04.4: the bound of Davis and Kahan, a function of A and A + E."""
-    before = _matrix()
     for noise in (0.05, 0.3):
-        after, known = _matrix(noise), _perturbation(noise)
+        known = _perturbation(noise)
         case = f"bound(A, A + E), with noise of {noise:g} px,"
-        given = read_number(case, call("bound", answer, before.dense(), after.dense()))
+        given = read_number(case, call("bound", answer, _dense().clone(), _dense(noise).clone()))
         if abs(given - known.davis_kahan) < 2e-3 * known.davis_kahan:
             continue
         for wrong, why in (
             (2 * known.frobenius / known.gap, "uses the Frobenius norm; the largest |eigenvalue| of E was asked for"),
             (known.spectral / known.gap, "lacks the factor 2"),
-            (2 * known.spectral / float(exact(before).values[0]), "divides by lambda_1 instead of the gap"),
+            (2 * known.spectral / float(exact(_matrix()).values[0]), "divides by lambda_1 instead of the gap"),
             (known.printed, "is the paper's figure, which knows no gap"),
         ):
             if abs(given - wrong) < 2e-3 * wrong:

@@ -14,10 +14,10 @@ from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.graph.presets import preset
 from ikebook.graph.refine import RefineOptions
-from ikebook.runs.cluster import workers
-from ikebook.runs.evaluate import evaluate
-from ikebook.runs.run import RunOptions
-from ikebook.runs.tables import cycles, cycles_table, table
+from ikebook.runs.cluster import local_workers
+from ikebook.runs.evaluation import evaluate
+from ikebook.runs.options import RunOptions
+from ikebook.runs.tables import cycle_means, cycles_table, scores_table
 
 # J of the authors' own program on the same flow, at 0.5, percent (its description is in the docstring of PRESETS). Three more
 # clips are in README: each takes minutes.
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.data
 
 def scores(root, out, sequences=None, name="default") -> dict[str, float]:
     """J of each sequence, in percent. The exact solver's pairs are eigenpairs of A, by a product with it."""
-    with workers(min(8, os.cpu_count() or 1), threads=1) as runner:
+    with local_workers(min(8, os.cpu_count() or 1), threads=1) as runner:
         results = evaluate(
             Davis2016(root),
             out,
@@ -38,7 +38,7 @@ def scores(root, out, sequences=None, name="default") -> dict[str, float]:
         )
     assert results["failed"] == {}
     entries = results["sequences"]
-    print("\n" + table(results))
+    print("\n" + scores_table(results))
     if preset(name).solver.method == "exact":
         residuals = {key: entry["residual"] for key, entry in entries.items()}
         print("residuals: " + "  ".join(f"{key} {residual:.1e}" for key, residual in residuals.items()))
@@ -60,8 +60,8 @@ def test_the_default_reaches_its_aim_over_all_sequences(davis_root, tmp_path) ->
 def test_network_and_second_graph_on_a_real_sequence(davis_root, tmp_path) -> None:
     options = RunOptions(cycle=CycleOptions(cycles=2), refine=RefineOptions(), device="cpu")
     results = evaluate(Davis2016(davis_root), tmp_path, options, ["car-shadow"])
-    print(f"\n{table(results)}\n{cycles_table(results)}")
-    first, network, second = cycles(results)
+    print(f"\n{scores_table(results)}\n{cycles_table(results)}")
+    first, network, second = cycle_means(results)
     assert network["J_mean"] > first["J_mean"] + 0.02
     assert second["J_mean"] > first["J_mean"] + 0.02
 

@@ -1,6 +1,6 @@
 """Other ways to A's leading eigenvector, or to what the authors' program makes of it, for `ikebook bench` to compare with.
 
-Each is what a careful programmer would write without the reduced problem of `eigen.exact`: M as a sparse matrix with P
+Each is what a careful programmer would write without the reduced problem of `ikebook.solvers.exact`: M as a sparse matrix with P
 applied through dense columns of F, for ARPACK and for `torch.lobpcg`; and Algorithm 2 by scatter, with the rule of the
 authors' program. Nothing else in the library depends on them.
 """
@@ -129,17 +129,19 @@ def arpack(matrix: ExplicitFeatureMotion, start: Tensor, tolerance: float) -> tu
 
 
 def torch_lobpcg(matrix: ExplicitFeatureMotion, start: Tensor, tolerance: float) -> tuple[float, Tensor]:
-    """The largest eigenpair, by `torch.lobpcg`, which takes no function for a matrix: see `_Stand`.
+    """The largest eigenpair, by `torch.lobpcg`, which takes no function for a matrix: see `_MatrixAsTensor`.
 
     Its own vectors are float64, whatever A is: with a million nodes in float32 its inner products keep three digits,
     its residual stops falling at some 2e-4, and it would go on to the last of its iterations.
     """
     begin = unit(matrix.project(start[:, None])[:, 0]).double()  # it is overwritten
-    values, vectors = torch.lobpcg(_Stand(matrix), k=1, X=begin[:, None], tol=tolerance, niter=200, largest=True)
+    values, vectors = torch.lobpcg(
+        _MatrixAsTensor(matrix), k=1, X=begin[:, None], tol=tolerance, niter=200, largest=True
+    )
     return float(values[0]), vectors[:, 0].to(matrix.dtype)
 
 
-class _Stand(Tensor):
+class _MatrixAsTensor(Tensor):
     """A float64 tensor of A's shape and without entries, which answers `A @ x`: all that `torch.lobpcg` asks of A.
 
     A sparse tensor would do for M, but PMP is dense, and n^2 numbers fit nowhere.
@@ -148,8 +150,8 @@ class _Stand(Tensor):
     matrix: ExplicitFeatureMotion
 
     @staticmethod
-    def __new__(cls: type[_Stand], matrix: ExplicitFeatureMotion) -> _Stand:  # noqa: PYI034  # mypy wants no Self here
-        made: _Stand = Tensor._make_wrapper_subclass(cls, matrix.shape, dtype=torch.float64)  # noqa: SLF001
+    def __new__(cls: type[_MatrixAsTensor], matrix: ExplicitFeatureMotion) -> _MatrixAsTensor:  # noqa: PYI034  # mypy wants no Self here
+        made: _MatrixAsTensor = Tensor._make_wrapper_subclass(cls, matrix.shape, dtype=torch.float64)  # noqa: SLF001
         made.matrix = matrix
         return made
 
@@ -179,9 +181,11 @@ class ScatterRule:
 
     Parameters
     ----------
-    flow : forward and backward fields
-    options : of which p, sigma, the self-loop, q, and the ridge are read
-    dtype : of everything inside
+    flow : Flow
+    options : GraphOptions
+        Of which p, sigma, the self-loop, q, and the ridge are read.
+    dtype : torch.dtype, default torch.float32
+        Of everything inside.
     """
 
     def __init__(self, flow: Flow, options: GraphOptions, dtype: torch.dtype = torch.float32) -> None:

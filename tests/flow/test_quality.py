@@ -8,7 +8,9 @@ import pytest
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow, provider
 from ikebook.flow.quality import LEAST_CONSISTENT, examine
-from ikebook.runs.run import RunOptions, run, summarise
+from ikebook.runs.options import RunOptions
+from ikebook.runs.single import run
+from ikebook.runs.summary import summarise
 
 
 def uniform(dx: float, dy: float = 0.0, back: float = -1.0, m: int = 5, w: int = 80, h: int = 60) -> Flow:

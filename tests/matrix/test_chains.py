@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
-from ikebook.datasets.toys import TOYS, _apply, _inverse, toy
+from ikebook.datasets.layers import apply_affine, invert_affine
+from ikebook.datasets.toys import TOYS, toy
 from ikebook.flow import Flow
 from ikebook.matrix.chains import ChainOptions, Grid, MotionChains
 
@@ -90,8 +91,10 @@ def exact_path(made, frame: int, direction: int) -> tuple[list, list, np.ndarray
     m, h, w, _ = made.clip.frames.shape
     layer = next(layer for layer in TOYS[made.clip.name](w, h, m, 0) if layer.is_object)
     where = np.stack(np.meshgrid(np.arange(float(w)), np.arange(float(h))), -1)
-    own = _inverse(layer.place(frame), where)
-    paths = [_apply(layer.place(frame + direction * k), own) for k in range(1, m) if 0 <= frame + direction * k < m]
+    own = invert_affine(layer.place(frame), where)
+    paths = [
+        apply_affine(layer.place(frame + direction * k), own) for k in range(1, m) if 0 <= frame + direction * k < m
+    ]
     return [p[..., 0] for p in paths], [p[..., 1] for p in paths], layer.alpha(1.4 * own) > 0.5
 
 

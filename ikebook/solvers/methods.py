@@ -48,7 +48,7 @@ def solve(
     >>> made = ikebook.toy("disc")
     >>> pairs = solve(ikebook.build(made.clip, made.flow), SolverOptions(pairs=2))
     >>> [round(float(value), 2) for value in pairs.values]
-    [6.68, 3.58]
+    [6.79, 1.03]
     """
     o = options or SolverOptions()
     if o.method == "exact":

@@ -15,11 +15,11 @@ from covering import covering
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operators import assert_operator, relative
+from windows import SIZE, window
 
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
-from ikebook.datasets.toys import TOYS, Toy, toy
-from ikebook.flow import Flow
+from ikebook.datasets.toys import TOYS, toy
 from ikebook.graph.saliency import SaliencyOptions, motion_saliency
 from ikebook.matrix.chains import ChainOptions, MotionChains
 from ikebook.matrix.feature_motion import FeatureMotion, explicit
@@ -29,9 +29,8 @@ from ikebook.matrix.projection import Projection, ProjectionOptions, rank_tolera
 from ikebook.solvers.exact import exact, reduce
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_iteration, start_labels
-from ikebook.video.clip import Clip
 
-FRAMES, WIDTH, HEIGHT = 4, 11, 9  # 396 nodes; a width that is not the height tells x from y
+FRAMES = 4
 
 CHAINS = {
     "sampling": ["nearest", "bilinear"],
@@ -50,23 +49,13 @@ FEATURES = {
 PROJECTION = {"scope": ["video", "frame"], "ridge": [0.0, 0.7]}
 
 
-@functools.cache
-def window(name: str, seed: int = 0) -> Toy:
-    """The middle of a toy, which objects cross: as small as a clip can be with chains that go in, on and out."""
-    made = toy(name, (17, 16), FRAMES, seed=seed)
-    rows, columns = slice(3, 3 + HEIGHT), slice(3, 3 + WIDTH)
-    forward, backward = (field[:, rows, columns] for field in (made.flow.forward, made.flow.backward))
-    clip = Clip(frames=np.ascontiguousarray(made.clip.frames[:, rows, columns]), name=name)
-    return Toy(clip, Flow(forward=forward, backward=backward))
-
-
 def chains_of(name: str, *, seed: int = 0, **options: object) -> MotionChains:
-    return MotionChains(window(name, seed).flow, ChainOptions(**options), compute=Compute(dtype=torch.float64))
+    return MotionChains(window(name, FRAMES, seed).flow, ChainOptions(**options), compute=Compute(dtype=torch.float64))
 
 
 @functools.cache
 def saliency_of(name: str) -> Cue:
-    made = window(name)
+    made = window(name, FRAMES)
     frames = torch.from_numpy(made.clip.frames)
     maps = motion_saliency(frames, made.flow, SaliencyOptions(), compute=Compute(dtype=torch.float64))
     return Cue(name="saliency", maps=maps)
@@ -177,7 +166,7 @@ def test_one_matrix_as_a_whole() -> None:
 def test_any_combination_of_all_options(name, case, features, projection, windows, seed) -> None:
     chain, motion = graph_options(case)
     chains = chains_of(name, seed=seed, **chain)
-    noise = torch.rand(FRAMES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    noise = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     options = FeatureOptions(half_window=windows[0], cue_window=windows[1], **features)
     matrix = FeatureMotion(
         MotionMatrix(chains, MotionOptions(**motion)),

@@ -213,9 +213,7 @@ def test_flow_that_can_t_be_used_is_refused(folder, tmp_path, monkeypatch) -> No
             yield ahead, back
 
     monkeypatch.setattr(ikebook.runs.part, "_provider", lambda *_: type("P", (), {"pairs": staticmethod(spoilt)}))
-    with pytest.raises(
-        InputError, match="the flow between frames 00000 and 00001 has 2 values that are NaN or infinite"
-    ):
+    with pytest.raises(InputError, match="the flow between frames 00000 and 00001 has 2 values that are NaN or infinite"):
         segment_parts(folder, tmp_path / "out", OPTIONS, 4, InTurn())
 
 

@@ -15,7 +15,8 @@ class Fault:
     file : where, within the package
     old : exact text, which stands there once
     new : what takes its place
-    tests : files of tests that are run against it, within `tests`: those of its room, and what else may see it
+    tests : files of tests that are run against it, within `tests`: those of its room, and what else may see it, as far as they
+        are there
     flat : the file, as it was called before the package had rooms, where that was another
     flat_old, flat_new : the text there, where that was another
     """
@@ -108,7 +109,7 @@ BASE = [
         "base/check.py",
         '"m": 60',
         '"m": 1',
-        ("cli/test_cli.py",),
+        ("base/test_check.py", "cli/test_cli.py"),
         "check.py",
     ),
 ]

@@ -105,8 +105,12 @@ class Copy:
         return test in self.sound
 
     def tests_of(self, fault: Fault) -> list[str]:
-        """The files of the tests that a fault names."""
-        return [f"tests/{name if self.has_rooms else FLAT_TESTS.get(name, Path(name).name)}" for name in fault.tests]
+        """The files of the tests that a fault names, those that this checkout has."""
+        names = [name if self.has_rooms else FLAT_TESTS.get(name, Path(name).name) for name in fault.tests]
+        there = [f"tests/{name}" for name in names if (self.folder / "tests" / name).is_file()]
+        if not there:
+            sys.exit(f"there is none of {', '.join(names)}, which should catch: {fault.what}.")
+        return there
 
     def run(self, tests: Sequence[str], limit: float) -> tuple[str, str]:
         """Run tests up to the first failure: "passed", "failed" or "limit", and which test failed."""

@@ -98,12 +98,17 @@ def exact_path(made, frame: int, direction: int) -> tuple[list, list, np.ndarray
     return [p[..., 0] for p in paths], [p[..., 1] for p in paths], layer.alpha(1.4 * own) > 0.5
 
 
-def test_a_chain_ends_at_the_border_and_does_not_come_back() -> None:
+@pytest.mark.parametrize("sampling", ["nearest", "bilinear"])
+def test_a_chain_ends_at_the_border_and_does_not_come_back(sampling) -> None:
     forward = np.zeros((3, 6, 8, 2))
     forward[0, ..., 0], forward[1, ..., 0], forward[2, ..., 0] = 5, -5, 0
     flow = Flow(forward=forward, backward=-forward)
-    ends = MotionChains(flow, compute=Compute(dtype=torch.float64)).trace(0, 3).ahead
-    passes = MotionChains(flow, ChainOptions(border="pass"), compute=Compute(dtype=torch.float64)).trace(0, 3).ahead
+    ends, passes = (
+        MotionChains(flow, ChainOptions(sampling=sampling, border=border), compute=Compute(dtype=torch.float64))
+        .trace(0, 3)
+        .ahead
+        for border in ("end", "pass")
+    )
     grid = Grid((8, 6))
     left = grid.crop(grid.pixel_of(ends[0].cell[0]))
     assert (left[:, 3:] == -1).all()

@@ -835,7 +835,7 @@ INTERFACES = [
         "widgets/chain_explorer.py",
         "(self.clip.size[0] + 2) + x + 1",
         "(self.clip.size[0] + 2) + x",
-        ("widgets/test_viewers.py",),
+        ("widgets/test_viewers.py", "widgets/test_explorer_rows.py"),
     ),
     Fault(
         "a right answer is told to be one frame off",

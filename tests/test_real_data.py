@@ -23,6 +23,9 @@ from ikebook.runs.tables import cycle_means, cycles_table, scores_table
 # clips are in README: each takes minutes.
 AUTHORS = {"blackswan": 45.1, "car-shadow": 64.3}
 
+FRAMES = 16
+"""What is read of the one sequence that is segmented in each run of the tests."""
+
 pytestmark = pytest.mark.data
 
 
@@ -46,9 +49,14 @@ def scores(root, out, sequences=None, name="default") -> dict[str, float]:
     return {key: 100 * entry["J_mean"] for key, entry in entries.items()}
 
 
-def test_one_real_sequence(davis_root, tmp_path) -> None:
-    assert scores(davis_root, tmp_path, ["car-shadow"])["car-shadow"] > 70
-    assert len(list((tmp_path / "masks" / "car-shadow").glob("*.png"))) == 40
+def test_a_part_of_a_real_sequence(davis_root, tmp_path) -> None:
+    for kind in ("JPEGImages", "Annotations"):
+        part = tmp_path / "davis" / kind / "480p" / "car-shadow"
+        part.mkdir(parents=True)
+        for file in sorted((davis_root / kind / "480p" / "car-shadow").iterdir())[:FRAMES]:
+            (part / file.name).symlink_to(file.absolute())
+    assert scores(tmp_path / "davis", tmp_path / "out")["car-shadow"] > 70
+    assert len(list((tmp_path / "out" / "masks" / "car-shadow").glob("*.png"))) == FRAMES
 
 
 @pytest.mark.slow

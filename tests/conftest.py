@@ -16,6 +16,8 @@ from hypothesis import settings
 settings.register_profile("ikebook", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("ikebook")
 
+collect_ignore_glob = ["experiments/[!t]*.py"]  # scripts, which examples must not be looked for in
+
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("IKEBOOK_DATA", HERE.parent.parent / "shared"))
 
@@ -37,12 +39,6 @@ def davis_root() -> Path:
 def metrics_root() -> Path:
     """The folder with masks and the official tools' numbers for them."""
     return _data("metrics", "reference numbers")
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path, monkeypatch) -> None:
-    """No test reads or leaves flow in the user's cache."""
-    monkeypatch.setenv("IKEBOOK_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(autouse=True)

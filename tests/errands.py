@@ -53,8 +53,8 @@ def environment(task, progress):
 def evaluated(root, out, options, ready, dies_at):
     """Evaluate a data set, and die at the so-manieth thing that is written, with half of it on the disk; None: live."""
     from ikebook.datasets import Davis2016
-    from ikebook.runs.cluster import InTurn
-    from ikebook.runs.evaluate import evaluate
+    from ikebook.runs.evaluation import evaluate
+    from ikebook.runs.runners import SerialRunner
 
     left = dies_at
 
@@ -72,4 +72,4 @@ def evaluated(root, out, options, ready, dies_at):
     if dies_at is not None:
         Path.write_bytes, Path.write_text = dying(Path.write_bytes), dying(Path.write_text)
     ready.set()
-    evaluate(Davis2016(root), Path(out), options, runner=InTurn(threads=1))
+    evaluate(Davis2016(root), Path(out), options, runner=SerialRunner(threads=1))

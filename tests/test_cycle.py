@@ -158,10 +158,16 @@ def test_an_agreement_of_networks_ends_it_too_with_a_graph(made, monkeypatch) ->
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_network_repairs_what_the_graph_cannot_see(seed) -> None:
     """A disc moves for two fifths of the clip, then rests on the scene: only its looks tell it apart from there on."""
-    made = toy("pause", (64, 48), 40, seed)
-    options = CycleOptions(cycles=2, network=TINY, training=TrainOptions(epochs=12, rate=1e-2), tolerance=0.0)
+    made = toy("pause", (64, 48), 20, seed)
+    options = CycleOptions(
+        cycles=2,
+        graph=override(GraphOptions(), "motion.radius=5"),
+        network=TINY,
+        training=TrainOptions(epochs=12, rate=1e-2),
+        tolerance=0.0,
+    )
     first, network, second = exchange(made.clip, made.flow, options=options)
-    late = slice(32, None)  # out of the chains' reach from where it moves
+    late = slice(16, None)  # out of the chains' reach from where it moves
 
     def similarity(state) -> float:
         masks = np.asarray(state.soft)[late] > state.threshold

@@ -32,8 +32,9 @@ from ikebook.base.machine import peak_memory, resident_memory
 from ikebook.datasets.download import unpack
 from ikebook.flow import Flow, FlowCache, read_flo, write_flo
 from ikebook.networks.cues import read_cue
-from ikebook.runs.report import compose, read_runs
-from ikebook.runs.results import earlier_failures, entry_file, finish, finished, is_held
+from ikebook.runs.report.composition import compose
+from ikebook.runs.report.run_folders import read_runs
+from ikebook.runs.result_folder import entry_path, has_lock, read_entry, read_failures, write_entry
 from ikebook.video.clip import Clip, read_image
 
 EXAMPLES = 150
@@ -269,10 +270,10 @@ DEEP = "[" * 100_000
 )
 def test_results(place, content) -> None:
     (place / "results.json").write_bytes(content)
-    found = attempt("results.json", lambda: earlier_failures(place, OPTIONS))
+    found = attempt("results.json", lambda: read_failures(place, OPTIONS))
     assert found is None or all(isinstance(one["reason"], str) for one in found.values())
     (place / ".owner.json").write_bytes(content)
-    assert not is_held(place, "token", patience=0)
+    assert not has_lock(place, "token", patience=0)
     blocks = attempt("results.json, report", lambda: list(compose(read_runs([place]), "2026-11-22", frames=False)))
     assert blocks is None or len(blocks) > 5
 
@@ -285,23 +286,23 @@ WHOLE_ENTRY = {"key": "k", "sequence": "a", "entry": ENTRY}
     content=st.one_of(replaced(WHOLE_ENTRY).map(json.dumps).map(str.encode), damaged(json.dumps(WHOLE_ENTRY).encode()))
 )
 def test_entries(place, content) -> None:
-    entry_file(place, "a").parent.mkdir(exist_ok=True)
-    entry_file(place, "a").write_bytes(content)
-    found = attempt("sequences/*.json", lambda: finished(place, "a", "k"))
+    entry_path(place, "a").parent.mkdir(exist_ok=True)
+    entry_path(place, "a").write_bytes(content)
+    found = attempt("sequences/*.json", lambda: read_entry(place, "a", "k"))
     if found is not None:  # then it can be merged
-        from ikebook.runs.results import Merged
+        from ikebook.runs.result_folder import ResultsWriter
 
-        merged = Merged(place / "merged", OPTIONS, ["a"], lambda entries: {})
-        merged.add("a", found)
+        writer = ResultsWriter(place / "merged", OPTIONS, ["a"], lambda entries: {})
+        writer.add("a", found)
         (place / "merged").mkdir(exist_ok=True)
-        assert merged.write()["sequences"] == {"a": found}
+        assert writer.write()["sequences"] == {"a": found}
 
 
 def test_what_is_written_is_read(place) -> None:
-    assert finish(place, "a", "k", ENTRY) == ENTRY
-    assert finished(place, "a", "k") == ENTRY
+    assert write_entry(place, "a", "k", ENTRY) == ENTRY
+    assert read_entry(place, "a", "k") == ENTRY
     write_json(place / "results.json", RESULTS)
-    assert list(earlier_failures(place, OPTIONS)) == ["b"]
+    assert list(read_failures(place, OPTIONS)) == ["b"]
 
 
 NAMES = st.one_of(

@@ -49,7 +49,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def settle(folder: Path, *files: Path) -> None:
+def fsync_folder(folder: Path, *files: Path) -> None:
     """Wait until files, or all those right in a folder, are on the disk, and so is the folder: a crash can't take them back."""
     if not folder.is_dir():
         return
@@ -62,7 +62,7 @@ def settle(folder: Path, *files: Path) -> None:
                 os.close(handle)
 
 
-def sweep(folder: Path) -> None:
+def remove_temporaries(folder: Path) -> None:
     """Remove what `atomic` was writing to in a folder when the program was killed. Nobody else may be writing there."""
     for file in folder.glob(".*"):
         if TEMPORARY.fullmatch(file.name):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ikebook.base.check import InputError
-from ikebook.check_answers.judge import WrongAnswer, given
+from ikebook.check_answers.reading import WrongAnswer, require_answers
 
 __all__ = ["WrongAnswer", "check_answers", "exercises"]
 
@@ -38,30 +38,46 @@ _HOMES = {
 
 
 def exercises(notebook: str) -> dict[str, Callable[..., str]]:
-    """The checks of a notebook such as "02", by the exercises' numbers."""
+    """The checks of a notebook such as "02", by the exercises' numbers.
+
+    >>> list(exercises("02"))
+    ['02.1', '02.2', '02.3', '02.4']
+    """
     if notebook not in _HOMES:
         raise InputError(f"there are no exercises of notebook {notebook!r}; there are those of {', '.join(_HOMES)}.")
     return importlib.import_module(f"{__name__}.{_HOMES[notebook]}").CHECKS
 
 
 def check_answers(exercise: str, *answers: Any) -> None:
-    """Check the answers to an exercise, and print why they are right.
+    """Check the answers to an exercise of the course, and print why they are right.
 
     Parameters
     ----------
-    exercise : its number, such as "02.1"
-    *answers : what the exercise asks for, in its order
+    exercise : str
+        Its number, such as "02.1".
+    *answers
+        What the exercise asks for, in its order: numbers, arrays, tensors or functions.
 
     Raises
     ------
     WrongAnswer
         Says what is wrong, in one readable line. An answer that is still `...` is wrong too.
+    InputError
+        If there is no exercise of this number.
+
+    Examples
+    --------
+    >>> check_answers("01.4", 13)  # doctest: +ELLIPSIS
+    01.4 is right. ...
+    >>> check_answers("01.4", ...)
+    Traceback (most recent call last):
+    ikebook.check_answers.reading.WrongAnswer: 01.4: there is no answer yet. Put yours in the place of `...` and run both cells again.
     """
     checks = exercises(exercise.partition(".")[0])
     if exercise not in checks:
         raise InputError(f"there is no exercise {exercise!r}; there are {', '.join(checks)}.")
     try:
-        praise = checks[exercise](*given(answers))
+        praise = checks[exercise](*require_answers(answers))
     except WrongAnswer as wrong:
         raise WrongAnswer(f"{exercise}: {wrong}") from None
     print(f"{exercise} is right. {praise}")

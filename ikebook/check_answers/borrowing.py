@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
@@ -26,7 +26,7 @@ def columns(answer: Any) -> str:
         options = FeatureOptions(displacements="steps" if q else "none", half_window=max(q, 1), cue_window=r)
         known = FeatureMatrix(chains, options, maps).shape[1]
         case = f"columns({cues}, {r}, {q})"
-        given = whole(case, called("columns", answer, cues, r, q))
+        given = read_whole(case, call("columns", answer, cues, r, q))
         if given == known:
             continue
         named = {
@@ -45,8 +45,8 @@ def columns(answer: Any) -> str:
 def changes(answer: Any, other: Any) -> str:
     """09.2: relative changes of J."""
     for name, given, before in (
-        ("against the network", number("the change against the network", answer), NETWORK),
-        ("against the graph", number("the change against the graph", other), GRAPH),
+        ("against the network", read_number("the change against the network", answer), NETWORK),
+        ("against the graph", read_number("the change against the graph", other), GRAPH),
     ):
         known = 100 * (TOGETHER - before) / before
         if abs(given - known) < 0.06:
@@ -57,13 +57,15 @@ def changes(answer: Any, other: Any) -> str:
             (TOGETHER - before) / before: "a share; in percent it is a hundred times that",
             -known: "of the wrong sign: v2 is the newer one",
         }
-        told = next((text for value, text in named.items() if abs(given - value) < 0.06 * min(1.0, abs(value))), None)
+        mistake = next(
+            (text for value, text in named.items() if abs(given - value) < 0.06 * min(1.0, abs(value))), None
+        )
         if given == round(known):
-            told = "rounded too far; give one decimal or more"
+            mistake = "rounded too far; give one decimal or more"
         other_one = GRAPH if before == NETWORK else NETWORK
         if abs(given - 100 * (TOGETHER - other_one) / other_one) < 0.06:
-            told = "the other of the two changes that were asked for"
-        raise WrongAnswer(f"{name}: {given:.4g} is {told or f'not 100 (v2 - v1) / v1 with v1 = {before}'}.")
+            mistake = "the other of the two changes that were asked for"
+        raise WrongAnswer(f"{name}: {given:.4g} is {mistake or f'not 100 (v2 - v1) / v1 with v1 = {before}'}.")
     return "11.7 points above the network alone, 7.5 above the graph alone: still a lot."
 
 
@@ -75,19 +77,19 @@ def vote(answer: Any) -> str:
     votes[2:, :10] = np.nan
     votes[:1, 30:40] = np.nan
     known = np.nanmedian(votes, axis=0)
-    given = np.asarray(called("vote", answer, votes.copy()))
+    given = np.asarray(call("vote", answer, votes.copy()))
     if given.shape == known.shape and given.dtype.kind == "f" and np.isnan(given).any():
         raise WrongAnswer(f"vote returns NaN for {int(np.isnan(given).sum())} of 60 pixels whose chains ended early.")
     if given.shape == (5,):
         raise WrongAnswer("vote returns 5 numbers, one for each step; each of the 60 columns is a pixel.")
-    values = array("vote(votes)", given, known.shape)
-    if close(values, known):
+    values = read_array("vote(votes)", given, known.shape)
+    if is_close(values, known):
         return "So a frame in which the network fails is outvoted by two before it and two after."
-    if close(values, np.nanmean(votes, axis=0)):
+    if is_close(values, np.nanmean(votes, axis=0)):
         raise WrongAnswer("vote returns the mean: one wild value moves it, and would not move the median.")
-    if close(values, np.median(np.nan_to_num(votes), axis=0)):
+    if is_close(values, np.median(np.nan_to_num(votes), axis=0)):
         raise WrongAnswer("an ended chain counts as a vote of 0; it should have none.")
-    if close(values, torch.nanmedian(torch.from_numpy(votes), dim=0).values.numpy()):
+    if is_close(values, torch.nanmedian(torch.from_numpy(votes), dim=0).values.numpy()):
         raise WrongAnswer(
             "of an even number of votes the lower middle one is taken, as torch does; the median is the mean of both."
         )

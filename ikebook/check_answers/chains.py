@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, called, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
 from ikebook.matrix.chains import ChainOptions, MotionChains
@@ -43,7 +43,7 @@ def _chain(flow: Flow, x: int, y: int, start: int, steps: int) -> np.ndarray:
 def target(x_answer: Any, y_answer: Any) -> str:
     """01.1: the pixel of frame 2 where the one of frame 1 goes."""
     flow, (x, y) = _flow("disc"), START
-    given = (whole("x", x_answer), whole("y", y_answer))
+    given = (read_whole("x", x_answer), read_whole("y", y_answer))
     place = _chain(flow, x, y, 1, 1)[1]
 
     def pixel(where: np.ndarray) -> tuple[int, int]:
@@ -82,7 +82,7 @@ def follow(answer: Any) -> str:
         known = _chain(flow, x, y, start, FRAMES - 1 - start)
         steps = FRAMES - 1 - start
         case = f"follow(forward, {x}, {y}, {start}, {steps}) on the toy {name!r}"
-        came = called("follow", answer, np.array(flow.forward), x, y, start, steps)
+        came = call("follow", answer, np.array(flow.forward), x, y, start, steps)
         try:
             length = len(came)
         except TypeError:
@@ -91,9 +91,11 @@ def follow(answer: Any) -> str:
             ) from None
         if length == len(known) - 1:
             whose = np.asarray(came[0], float) if length else np.array([])
-            own = whose.shape == (2,) and bool(np.abs(whose - known[0]).max() < CLOSE)
-            told = "one step is missing; k steps make k + 1 positions" if own else "begin with the pixel's own"
-            raise WrongAnswer(f"{case} gives {length} positions instead of {length + 1}: {told}.")
+            starts_right = whose.shape == (2,) and bool(np.abs(whose - known[0]).max() < CLOSE)
+            mistake = (
+                "one step is missing; k steps make k + 1 positions" if starts_right else "begin with the pixel's own"
+            )
+            raise WrongAnswer(f"{case} gives {length} positions instead of {length + 1}: {mistake}.")
         if length < len(known):
             raise WrongAnswer(
                 f"{case} gives {length} positions, but the chain has {len(known)} within the frame. Is x compared with the width, and y "
@@ -104,7 +106,7 @@ def follow(answer: Any) -> str:
                 f"{case} gives {length} positions, but the chain leaves the frame after {len(known)}: stop when the nearest "
                 "pixel lies outside, and leave that position out."
             )
-        given = array(case, came, (len(known), 2))
+        given = read_array(case, came, (len(known), 2))
         if np.abs(given - known).max() < CLOSE:
             continue
         first = int(np.flatnonzero(np.abs(given - known).max(1) > CLOSE)[0])
@@ -138,7 +140,7 @@ def round_trip(answer: Any) -> str:
             continue
         known = float(np.hypot(*(forward[y, x] + backward[row, column])))
         case = f"round_trip(forward, backward, {x}, {y})"
-        given = number(case, called("round_trip", answer, forward.copy(), backward.copy(), x, y))
+        given = read_number(case, call("round_trip", answer, forward.copy(), backward.copy(), x, y))
         if abs(given - known) < 1e-4:
             continue
         here = float(np.hypot(*(forward[y, x] + backward[y, x])))
@@ -169,7 +171,7 @@ def round_trip(answer: Any) -> str:
 
 def reach(answer: Any) -> str:
     """01.4: the first whole number of frames at which k falls below 1 percent."""
-    given = whole("the number of frames", answer)
+    given = read_whole("the number of frames", answer)
     still = MotionMatrix(MotionChains(toy("still", (16, 16), 31).flow), MotionOptions(radius=30))
     kernel = still.kernel().numpy()  # k of 1, 2, ... frames
     known = int(np.argmax(kernel < 0.01)) + 1

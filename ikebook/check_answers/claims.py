@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.check_answers.judge import WrongAnswer, array
+from ikebook.check_answers.reading import WrongAnswer, read_array
 
 PAIR = np.array([[0.0, 1.0], [1.0, 0.0]])
 """M of two pixels and one chain."""
@@ -17,7 +17,7 @@ FIRST = np.array([[1.0, 0.0], [0.0, 0.0]])
 
 
 def _unit(name: str, answer: Any) -> np.ndarray:
-    x = array(name, answer, (2,))
+    x = read_array(name, answer, (2,))
     length = float(np.linalg.norm(x))
     if abs(length - 1) > 1e-3:
         raise WrongAnswer(f"{name} has length {length:.4g}; it should be 1: divide it by its length.")
@@ -37,7 +37,7 @@ def indefinite(answer: Any) -> str:
 
 def negative(answer: Any) -> str:
     """12.2: F without a negative entry, whose P has one."""
-    f = array("F_small", answer, (4, 2))
+    f = read_array("F_small", answer, (4, 2))
     if (f < 0).any():
         raise WrongAnswer(f"F_small has {int((f < 0).sum())} negative entries; the point is to do without.")
     if np.linalg.matrix_rank(f) < 2:
@@ -71,7 +71,7 @@ def outside(answer: Any) -> str:
 
 def bound(answer: Any, other: Any) -> str:
     """12.4: A and E that break the bound 8 |E| / |A|."""
-    a, e = array("A_star", answer, (2, 2)), array("E_small", other, (2, 2))
+    a, e = read_array("A_star", answer, (2, 2)), read_array("E_small", other, (2, 2))
     for name, matrix in (("A_star", a), ("E_small", e)):
         if not np.allclose(matrix, matrix.T):
             raise WrongAnswer(f"{name} is not symmetric.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.check_answers.judge import WrongAnswer, called, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, read_number, read_whole
 from ikebook.cycle import CycleOptions, difference
 from ikebook.datasets.toys import toy
 from ikebook.matrix.chains import MotionChains
@@ -23,7 +23,7 @@ def columns(*answer: Any) -> str:
     chains = MotionChains(made.flow)
     maps = np.asarray(made.clip.frames)[..., 0].astype(np.float32)
     for name, value, cues in (("d_with", answer[0], 2), ("d_without", answer[1], 1)):
-        given = whole(name, value)
+        given = read_whole(name, value)
         back = [Cue(name=str(k), maps=maps) for k in range(cues)]
         known = FeatureMatrix(chains, FeatureOptions(cue_window=window), back).shape[1]
         if given == known:
@@ -44,7 +44,7 @@ def relative_change(answer: Any) -> str:
     """08.2: change in percent of what there was before."""
     for v1, v2 in ((50.0, 55.0), (68.9, 70.6), (0.8, 0.6)):
         case = f"relative_change({v1:g}, {v2:g})"
-        given, known = number(case, called("relative_change", answer, v1, v2)), 100 * (v2 - v1) / v1
+        given, known = read_number(case, call("relative_change", answer, v1, v2)), 100 * (v2 - v1) / v1
         if math.isclose(given, known, rel_tol=1e-6):
             continue
         mistakes = {
@@ -69,7 +69,7 @@ def moved(answer: Any) -> str:
     after = np.clip(before + 0.3 * chance.standard_normal(before.shape), 0, 1)
     known = difference(before, after)
     assert known is not None
-    given = number("moved(before, after)", called("moved", answer, before.copy(), after.copy()))
+    given = read_number("moved(before, after)", call("moved", answer, before.copy(), after.copy()))
     if math.isclose(given, known, rel_tol=1e-6):
         return "Every x that `exchange` yields carries this number as `change`, and its summary says why it stopped."
     step = after - before

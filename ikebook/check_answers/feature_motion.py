@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.flow.fields import noisy
 from ikebook.graph.graph_module import build
@@ -18,7 +20,7 @@ from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.orders import node_order
 from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
-from ikebook.solvers.theory import perturbation
+from ikebook.solvers.theory import Perturbation, perturbation
 
 FACTOR = 1000.0
 
@@ -26,24 +28,32 @@ REAL = (0.26, 0.62)
 """lambda_2 / lambda_1 on DAVIS clips, at the default; docs/experiments.md, Fig. 6."""
 
 
+@cache
 def _matrix(noise: float = 0.0) -> FeatureMotion:
+    """A of the notebook's toy, float64, with its exact flow or with noise of so many pixels."""
     made = toy("disc", (16, 16), 5)
     return build(made.clip, noisy(made.flow, noise) if noise else made.flow, compute=Compute(dtype=torch.float64))
+
+
+@cache
+def _dense(noise: float = 0.0) -> Tensor:
+    """A as a dense matrix, 13 MB; hand out copies."""
+    return _matrix(noise).dense()
 
 
 def product(answer: Any) -> str:
     """04.1: A from M and P."""
     matrix = _matrix()
     n = matrix.shape[0]
-    given, known = array("A", answer, (n, n)), matrix.dense().numpy()
-    if close(given, known):
+    given, known = read_array("A", answer, (n, n)), _dense().numpy()
+    if is_close(given, known):
         return "Symmetric, as M is, and of no higher rank than P."
     m, p = matrix.motion.dense().numpy(), matrix.projection.dense().numpy()
-    if close(given, p * m * p):
+    if is_close(given, p * m * p):
         raise WrongAnswer("you multiply entry by entry; matrices are multiplied with `@`.")
-    if close(given, p @ m) or close(given, m @ p):
+    if is_close(given, p @ m) or is_close(given, m @ p):
         raise WrongAnswer("that is a product of two; without P on both sides it is not symmetric.")
-    if close(given, m @ p @ m):
+    if is_close(given, m @ p @ m):
         raise WrongAnswer("that is M P M; the projection stands on both sides, and the votes in the middle.")
     raise WrongAnswer(f"your A has the trace {np.trace(given):.3f}; that of P M P is {np.trace(known):.3f}.")
 
@@ -53,21 +63,21 @@ def reordered(answer: Any) -> str:
     masks, matrix = toy("disc", (16, 16), 5).clip.masks, _matrix()
     assert masks is not None
     n = matrix.shape[0]
-    given, dense = array("your matrix", answer, (n, n)), matrix.dense().numpy()
+    given, dense = read_array("your matrix", answer, (n, n)), _dense().numpy()
     order = node_order("object", masks=masks)
-    if close(given, dense[np.ix_(order, order)]):
+    if is_close(given, dense[np.ix_(order, order)]):
         return "The same matrix, the same eigenvalues: only the nodes have new numbers."
-    if close(given, dense):
+    if is_close(given, dense):
         raise WrongAnswer("your matrix is A as it was; index it by the order.")
-    if close(given, dense[order]) or close(given, dense[:, order]):
+    if is_close(given, dense[order]) or is_close(given, dense[:, order]):
         raise WrongAnswer(
             "only rows or only columns have moved; a node has one number, for its row and for its column."
         )
     count = int(np.count_nonzero(masks))
     other = np.concatenate([order[count:], order[:count]])
-    if close(given, dense[np.ix_(other, other)]):
+    if is_close(given, dense[np.ix_(other, other)]):
         raise WrongAnswer("the background comes first; sort by `~mask`, for False comes before True.")
-    if close(np.sort(np.linalg.eigvalsh((given + given.T) / 2)), np.linalg.eigvalsh(dense), 1e-6):
+    if is_close(np.sort(np.linalg.eigvalsh((given + given.T) / 2)), np.linalg.eigvalsh(dense), 1e-6):
         raise WrongAnswer(
             "the order is not the one asked for: the object's nodes as they are counted (a *stable* sort), then the rest."
         )
@@ -76,7 +86,7 @@ def reordered(answer: Any) -> str:
 
 def iterations(answer: Any) -> str:
     """04.3: how many power iterations make the error a thousand times smaller."""
-    given = whole("the number of iterations", answer)
+    given = read_whole("the number of iterations", answer)
     values = exact(_matrix(), SolverOptions(pairs=100)).values.abs().sort(descending=True).values
     rate = float(values[1] / values[0])
     known = math.ceil(math.log(1 / FACTOR) / math.log(rate))
@@ -97,20 +107,24 @@ def iterations(answer: Any) -> str:
     raise WrongAnswer(f"{given} can't be: each iteration multiplies the error by {rate:.3f}.")
 
 
+@cache
+def _perturbation(noise: float) -> Perturbation:
+    """How A changes with the flow's noise."""
+    return perturbation(_matrix(), _matrix(noise), frobenius=True)
+
+
 def bound(answer: Any) -> str:
     """04.4: the bound of Davis and Kahan, a function of A and A + E."""
-    before = _matrix()
     for noise in (0.05, 0.3):
-        after = _matrix(noise)
-        known = perturbation(before, after, frobenius=True)
+        known = _perturbation(noise)
         case = f"bound(A, A + E), with noise of {noise:g} px,"
-        given = number(case, called("bound", answer, before.dense(), after.dense()))
+        given = read_number(case, call("bound", answer, _dense().clone(), _dense(noise).clone()))
         if abs(given - known.davis_kahan) < 2e-3 * known.davis_kahan:
             continue
         for wrong, why in (
             (2 * known.frobenius / known.gap, "uses the Frobenius norm; the largest |eigenvalue| of E was asked for"),
             (known.spectral / known.gap, "lacks the factor 2"),
-            (2 * known.spectral / float(exact(before).values[0]), "divides by lambda_1 instead of the gap"),
+            (2 * known.spectral / float(exact(_matrix()).values[0]), "divides by lambda_1 instead of the gap"),
             (known.printed, "is the paper's figure, which knows no gap"),
         ):
             if abs(given - wrong) < 2e-3 * wrong:
@@ -121,10 +135,10 @@ def bound(answer: Any) -> str:
         ((2.0, 1.0, -3.0), (0.0, 0.05, -0.9)),
         ((4.0, 1.5, -0.5), (0.2, 0.0, 0.1)),
     ):
-        own, change = torch.tensor(a, dtype=torch.float64), torch.tensor(e, dtype=torch.float64)
+        diagonal, change = torch.tensor(a, dtype=torch.float64), torch.tensor(e, dtype=torch.float64)
         right = 2 * float(change.abs().max()) / (a[0] - a[1])
         case = f"bound(A, A + E), with A = diag{a} and E = diag{e},"
-        given = number(case, called("bound", answer, own.diag(), (own + change).diag()))
+        given = read_number(case, call("bound", answer, diagonal.diag(), (diagonal + change).diag()))
         if abs(given - right) > 1e-4 * right:
             raise WrongAnswer(
                 f"{case} is {given:.3f}; 2 |E| / gap is {right:.3f} there: |E| is E's largest eigenvalue by size, the gap that between A's "

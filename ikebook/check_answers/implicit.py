@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
 from ikebook.matrix.feature_motion import FeatureMotion
@@ -58,7 +58,7 @@ def _frugal(name: str, answer: Any, n: int, *arguments: Any) -> Any:
     try:
         with warnings.catch_warnings(), _Largest() as largest:
             warnings.simplefilter("ignore")  # torch says of sparse tensors that they are new
-            value = called(name, answer, *arguments)
+            value = call(name, answer, *arguments)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -74,7 +74,7 @@ def dense_bytes(answer: Any) -> str:
     for m, h, w in ((5, 16, 16), (50, 224, 416), (3, 20, 30)):
         n = m * h * w
         case = f"dense_bytes({m}, {h}, {w})"
-        given = whole(case, called("dense_bytes", answer, m, h, w))
+        given = read_whole(case, call("dense_bytes", answer, m, h, w))
         known = 4 * n * n
         if given == known:
             continue
@@ -96,10 +96,10 @@ def propagate(answer: Any) -> str:
     a, b, k, n = _links()
     x = torch.rand(n, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     name = "propagate(a, b, k, x)"
-    given = array(name, _frugal("propagate", answer, n, a, b, k, x.clone()), (n,))
+    given = read_array(name, _frugal("propagate", answer, n, a, b, k, x.clone()), (n,))
     gathered = torch.zeros_like(x).index_add_(0, a, k * x[b])
     cast = torch.zeros_like(x).index_add_(0, b, k * x[a])
-    if close(given, (gathered + cast).numpy(), 1e-9):
+    if is_close(given, (gathered + cast).numpy(), 1e-9):
         return "That is all that power iteration needs of M: two gathers with additions, and no entry."
 
     def overwritten(base: Tensor, index: Tensor, values: Tensor) -> np.ndarray:
@@ -130,7 +130,7 @@ def propagate(answer: Any) -> str:
         ),
     ]
     for wrong, says in mistakes:
-        if close(given, wrong, 1e-9):
+        if is_close(given, wrong, 1e-9):
             raise WrongAnswer(f"{name} {says}.")
     part = int((np.abs(given - (gathered + cast).numpy()) > 1e-9).sum())
     raise WrongAnswer(f"{name} differs from M x in {part} of {n} nodes.")
@@ -148,19 +148,19 @@ def project(answer: Any) -> str:
     weights = torch.linalg.solve(gram, features.T @ x)
     if np.asarray(came).shape == (d,):
         raise WrongAnswer(f"{name} has d = {d} entries, the weights; F times the weights is what was asked for.")
-    given = array(name, came, (n,))
-    if close(given, (features @ weights).numpy(), 1e-8):
+    given = read_array(name, came, (n,))
+    if is_close(given, (features @ weights).numpy(), 1e-8):
         return "Three thin products. P, with its n x n entries, was there for you without ever having been there."
-    if close(given, (features @ (features.T @ x)).numpy(), 1e-8):
+    if is_close(given, (features @ (features.T @ x)).numpy(), 1e-8):
         raise WrongAnswer(f"{name} is F F' x: between them, (F'F)^-1 is missing.")
-    if close(given, (features @ (gram @ (features.T @ x))).numpy(), 1e-8):
+    if is_close(given, (features @ (gram @ (features.T @ x))).numpy(), 1e-8):
         raise WrongAnswer(f"{name} multiplies by F'F where it should multiply by its inverse: solve a system.")
-    if close(given, (x - features @ weights).numpy(), 1e-8):
+    if is_close(given, (x - features @ weights).numpy(), 1e-8):
         raise WrongAnswer(f"{name} is x - P x, what the features can't say; P x is what they can.")
-    if close(given, x.numpy(), 1e-8):
+    if is_close(given, x.numpy(), 1e-8):
         raise WrongAnswer(f"{name} is x as it came; P x is the part of it that the features can say.")
     inside = features @ torch.linalg.solve(gram, features.T @ torch.from_numpy(given))
-    if not close(inside.numpy(), given, 1e-6):
+    if not is_close(inside.numpy(), given, 1e-6):
         raise WrongAnswer(f"{name} is no combination of F's columns; P x is F times some weights.")
     left = float(np.abs(features.T.numpy() @ (x.numpy() - given)).max())
     raise WrongAnswer(
@@ -175,7 +175,7 @@ def principal(answer: Any) -> str:
     gram, motion = reduced.gram.numpy(), reduced.motion.numpy()
     values, weights = scipy.linalg.eigh(motion, gram)
     try:
-        came = called("principal", answer, reduced.gram.clone(), reduced.motion.clone())
+        came = call("principal", answer, reduced.gram.clone(), reduced.motion.clone())
     except WrongAnswer as wrong:
         if "leading minor" not in str(wrong) and "positive" not in str(wrong):
             raise
@@ -186,7 +186,7 @@ def principal(answer: Any) -> str:
         raise WrongAnswer("principal(G, B) should return a pair: the largest lambda, and its w.")
     if np.size(came[0]) == len(gram) and np.size(came[1]) == 1:
         raise WrongAnswer("principal(G, B) returns w first; lambda was asked for first, then w.")
-    value = number("lambda", came[0])
+    value = read_number("lambda", came[0])
     if not math.isclose(value, values[-1], rel_tol=1e-6):
         if math.isclose(value, values[0], rel_tol=1e-6):
             raise WrongAnswer(f"lambda is {value:.4f}, the smallest: eigh gives eigenvalues in increasing order.")
@@ -201,13 +201,13 @@ def principal(answer: Any) -> str:
         if math.isclose(value, float(scipy.linalg.eigvalsh(gram)[-1]), rel_tol=1e-6):
             raise WrongAnswer(f"lambda is {value:.4f}, the largest eigenvalue of G; B has to come in.")
         raise WrongAnswer(f"lambda is {value:.4f}; the largest one of B w = lambda G w is {values[-1]:.4f}.")
-    w = array("w", came[1], (len(gram),))
+    w = read_array("w", came[1], (len(gram),))
     if not w.any():
         raise WrongAnswer("w is 0; eigenvectors are not.")
     left = np.linalg.norm(motion @ w - value * gram @ w) / np.linalg.norm(value * gram @ w)
     if left < 1e-6:
         return "d numbers say which mixture of the features is the object, in all frames at once."
-    if close(w, weights[-1], 1e-8):
+    if is_close(w, weights[-1], 1e-8):
         raise WrongAnswer("lambda is right, but w is a *row* of the eigenvectors; eigenvector k is column k.")
     quotient = float(w @ motion @ w / (w @ gram @ w))
     raise WrongAnswer(

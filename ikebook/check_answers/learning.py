@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
 
-from ikebook.check_answers.judge import WrongAnswer, called, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, read_number, read_whole
 from ikebook.networks.losses import cross_entropy, soft_dice
 from ikebook.networks.unet import GROUPS, ResidualBlock
 
@@ -30,7 +30,7 @@ def _case() -> tuple[Tensor, Tensor, Tensor]:
 def my_cross_entropy(answer: Any) -> str:
     """07.1: cross-entropy against masks cut at one half."""
     logits, s, x = _case()
-    given = number("my_cross_entropy(s, x)", called("my_cross_entropy", answer, s.float(), x.float()))
+    given = read_number("my_cross_entropy(s, x)", call("my_cross_entropy", answer, s.float(), x.float()))
     known = float(cross_entropy(logits, x))
     if near(given, known):
         return "An answer that is wrong and sure costs without limit: -log s grows as s goes to 0."
@@ -61,7 +61,7 @@ def my_cross_entropy(answer: Any) -> str:
 def my_dice_loss(answer: Any) -> str:
     """07.2: two-class soft Dice."""
     logits, s, x = _case()
-    given = number("my_dice_loss(s, x)", called("my_dice_loss", answer, s.float(), x.float()))
+    given = read_number("my_dice_loss(s, x)", call("my_dice_loss", answer, s.float(), x.float()))
     known = float(soft_dice(logits, x))
     if near(given, known):
         return "A mask of five pixels counts as much here as one of half the frame."
@@ -94,7 +94,7 @@ def cells_seen(answer: Any) -> str:
     """07.3: width of what one cell depends on."""
     for dilations in ((), (1,), (1, 2, 4), (3, 3)):
         case = f"cells_seen({dilations})"
-        given, known = whole(case, called("cells_seen", answer, dilations)), _measured(dilations)
+        given, known = read_whole(case, call("cells_seen", answer, dilations)), _measured(dilations)
         if given == known:
             continue
         total = sum(dilations)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, called, differing, whole
+from ikebook.check_answers.reading import WrongAnswer, call, count_different, read_array, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.motion import MotionMatrix, MotionOptions
@@ -24,7 +24,7 @@ def _motion(name: str = "disc", frames: int = FRAMES, size: tuple[int, int] = SI
 def node(answer: Any) -> str:
     """02.1: the node of pixel (x=3, y=7) in frame 2."""
     w, h = SIZE
-    given, x, y, frame = whole("the node", answer), 3, 7, 2
+    given, x, y, frame = read_whole("the node", answer), 3, 7, 2
     known = int(torch.arange(FRAMES * h * w).view(FRAMES, h, w)[frame, y, x])
     if given == known:
         return "Frame by frame, row by row: the order of `labels.flatten()`."
@@ -48,24 +48,24 @@ def union(answer: Any) -> str:
     """02.2: M of Sec. 4.1 from C."""
     motion = _motion(edges="union")
     n = motion.shape[0]
-    given, known = array("M", answer, (n, n)), motion.dense().numpy()
+    given, known = read_array("M", answer, (n, n)), motion.dense().numpy()
     outgoing = motion.outgoing().numpy()
-    wrong = differing(given, known)
+    wrong = count_different(given, known)
     if wrong == 0:
         return "Joined or not: a pair that two chains join counts once, and M = M'."
     missing = int(((given == 0) & (known > 0)).sum())
-    if differing(given, outgoing + outgoing.T) == 0:
+    if count_different(given, outgoing + outgoing.T) == 0:
         raise WrongAnswer(
             f"your M is C + C': in {wrong} entries, pairs that both their chains join count twice. "
             "Sec. 4.1 asks whether any chain joins them: take the larger of the two entries."
         )
-    if differing(given, outgoing) == 0:
+    if count_different(given, outgoing) == 0:
         raise WrongAnswer(
             f"your M is C itself, with 0 in {missing} places where the transposed entry has a chain: M = M'."
         )
     if not (abs(given - given.T) <= 1e-9).all():
         raise WrongAnswer(
-            f"your M is not symmetric: {differing(given, given.T)} entries differ from their transposed ones."
+            f"your M is not symmetric: {count_different(given, given.T)} entries differ from their transposed ones."
         )
     if set(given[given != 0]) <= {1.0}:
         raise WrongAnswer("your M has only ones; the weights k(a, b) of C have to stay.")
@@ -78,7 +78,7 @@ def links(answer: Any) -> str:
         # In a clip where nothing moves no chain leaves the frame.
         known = int((_motion("still", frames, (w, h), radius=radius).outgoing() != 0).sum())
         case = f"links({frames}, {h}, {w}, {radius})"
-        given = whole(case, called("links", answer, frames, h, w, radius))
+        given = read_whole(case, call("links", answer, frames, h, w, radius))
         if given == known:
             continue
         if given == 2 * radius * frames * h * w:
@@ -98,7 +98,7 @@ def flip(answer: Any) -> str:
     """02.4: the signs s with diag(s) M diag(s) = -M for p = 1."""
     motion = _motion(radius=1)
     w, h = SIZE
-    given, known = array("s", answer, (motion.shape[0],)), motion.dense().numpy()
+    given, known = read_array("s", answer, (motion.shape[0],)), motion.dense().numpy()
     if not set(abs(given)) <= {1.0}:
         raise WrongAnswer(f"s has entries other than 1 and -1, such as {next(v for v in given if abs(v) != 1):g}.")
     frames = given.reshape(FRAMES, h * w)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ikebook.base.check import size as size_of
-from ikebook.check_answers.judge import WrongAnswer, called, whole
+from ikebook.check_answers.reading import WrongAnswer, call, read_whole
 from ikebook.cli import parser
 from ikebook.datasets.toys import demo, toy
 
@@ -71,7 +71,7 @@ def memory(answer: Any) -> str:
         fields = np.asarray(made.flow.forward).size + np.asarray(made.flow.backward).size
         frames, flow = made.clip.frames.nbytes, 4 * fields
         case = f"bytes_needed({m}, {w}, {h})"
-        given = whole(case, called("bytes_needed", answer, m, w, h))
+        given = read_whole(case, call("bytes_needed", answer, m, w, h))
         if given == frames + flow:
             continue
         named = {
@@ -91,7 +91,7 @@ def cut(answer: Any) -> str:
     scenes = (demo(8, (104, 56)).clip.frames, toy("tracked", (104, 56), 8).clip.frames)
     film = np.concatenate(scenes).astype(float)
     known = int(np.abs(np.diff(film, axis=0)).mean(axis=(1, 2, 3)).argmax()) + 1
-    given = whole("cut", answer)
+    given = read_whole("cut", answer)
     if given == known:
         return "Films are cut into scenes in just this way, with some care for flashes and fades."
     if given == known - 1:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, called, close, number, whole
+from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
 
@@ -38,8 +38,8 @@ def one_iteration(answer: Any) -> str:
     length = float(projected.norm())
     known = (projected / length).numpy()
     name = "one_iteration(M, P, x)"
-    given = array(name, called("one_iteration", answer, m, p, x.clone()), (len(m),))
-    if close(given, known):
+    given = read_array(name, call("one_iteration", answer, m, p, x.clone()), (len(m),))
+    if is_close(given, known):
         return (
             "x(t) lies in the span of the features from here on, so from the second iteration on PM does what A does."
         )
@@ -52,9 +52,9 @@ def one_iteration(answer: Any) -> str:
     }
     direction = given / (np.linalg.norm(given) or 1.0)
     for wrong, vector in others.items():
-        if close(direction, (vector / vector.norm()).numpy()):
+        if is_close(direction, (vector / vector.norm()).numpy()):
             raise WrongAnswer(f"what {name} returns {wrong}.")
-    if not close(direction, known):
+    if not is_close(direction, known):
         raise WrongAnswer(
             f"{name} is another vector than P M x / |P M x|; propagate, project, normalise, in this order."
         )
@@ -77,11 +77,11 @@ def iterations_needed(answer: Any) -> str:
     for ratio, factor in ((0.5, 0.001), (0.9, 0.001), (0.25, 0.01), (0.776, 1e-6)):
         exactly = math.log(factor) / math.log(ratio)
         known, case = math.ceil(exactly), f"iterations_needed({ratio:g}, {factor:g})"
-        came = called("iterations_needed", answer, ratio, factor)
-        value = number(case, came)
+        came = call("iterations_needed", answer, ratio, factor)
+        value = read_number(case, came)
         if value != known and math.isclose(value, exactly, rel_tol=1e-9):
             raise WrongAnswer(f"{case} is {value:.3f}; iterations are whole numbers, so take the next one up.")
-        given = whole(case, came)
+        given = read_whole(case, came)
         if given == known:
             continue
         if given in (math.floor(exactly), round(exactly)):
@@ -113,14 +113,14 @@ def quality(answer: Any) -> str:
         theta = float(x @ ax / (x @ x))
         left = float((ax - theta * x).norm())
         residual = left / (abs(theta) * scale)
-        came = called("quality", answer, a, x.clone())
+        came = call("quality", answer, a, x.clone())
         if (
             not isinstance(came, (tuple, list, np.ndarray, Tensor))
             or np.shape(came)[:1] not in ((2,), ())
             or np.ndim(came) == 0
         ):
             raise WrongAnswer("quality(A, x) should return two numbers, theta and r, in this order.")
-        first, second = number("theta", came[0]), number("r", came[1])
+        first, second = read_number("theta", came[0]), read_number("r", came[1])
         for_x = f"for an x of length {scale:g}"
         if not math.isclose(first, theta, rel_tol=1e-6):
             if math.isclose(first, residual, rel_tol=1e-6) and math.isclose(second, theta, rel_tol=1e-6):
@@ -157,7 +157,7 @@ def quality(answer: Any) -> str:
 def never(answer: Any) -> str:
     """05.4: a start that has nothing in common with the principal eigenvector."""
     m, p, a = _matrices()
-    x = torch.from_numpy(array("x_never", answer, (len(a),)).copy())
+    x = torch.from_numpy(read_array("x_never", answer, (len(a),)).copy())
     if not bool(x.any()):
         raise WrongAnswer("x_never is 0; labels of 0 stay 0, and there is nothing to normalise.")
     first = p @ (m @ x)

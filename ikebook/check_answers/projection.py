@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ikebook.base.compute import Compute
-from ikebook.check_answers.judge import WrongAnswer, array, close, differing, number
+from ikebook.check_answers.reading import WrongAnswer, count_different, is_close, read_array, read_number
 from ikebook.datasets.toys import noisy_labels, toy
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import FeatureMatrix, FeatureOptions
@@ -40,14 +40,14 @@ def weights(answer: Any) -> str:
         raise WrongAnswer(
             f"your answer has {len(y)} entries, one a node: that is F w; w has one for each column of F, {d}."
         )
-    given = array("w", np.reshape(array("w", answer, np.shape(answer)), -1), (d,))
+    given = read_array("w", np.reshape(read_array("w", answer, np.shape(answer)), -1), (d,))
     known = np.linalg.lstsq(features, y)[0]
     left, least = (float(np.linalg.norm(y - features @ w)) for w in (given, known))
     if left < least * (1 + 1e-7):
         return (
             f"No other weights come nearer: what is left, y - F w, has nothing in common with any of the {d} columns."
         )
-    if close(given, features.T @ y):
+    if is_close(given, features.T @ y):
         raise WrongAnswer(
             "your w is F'y: the first half. The columns of F are not orthonormal; (F'F)^-1 F'y takes that back."
         )
@@ -57,7 +57,7 @@ def weights(answer: Any) -> str:
 def rank(answer: Any) -> str:
     """03.2: the rank of P on the toy "disc"."""
     features = _features("disc")
-    given, known = number("the rank", answer), float(Projection(features).dense().trace())
+    given, known = read_number("the rank", answer), float(Projection(features).dense().trace())
     n, d = features.shape
     if abs(given - known) < 1e-6:
         return f"So of the {d} columns only {known:.0f} are new; the others are combinations of them."
@@ -77,24 +77,24 @@ def centred(answer: Any) -> str:
     plain, known = _features().dense().numpy(), _features(center="frame").dense().numpy()
     n, d = plain.shape
     if np.shape(answer) == (FRAMES, n // FRAMES, d):
-        answer = np.reshape(array("F", answer, np.shape(answer)), (n, d))
-    given = array("F", answer, (n, d))
-    if close(given, known, CLOSE):
+        answer = np.reshape(read_array("F", answer, np.shape(answer)), (n, d))
+    given = read_array("F", answer, (n, d))
+    if is_close(given, known, CLOSE):
         return "Every column now sums to 0 in each frame, so no constant can be made of them."
-    if close(given, plain - plain.mean(0), CLOSE):
+    if is_close(given, plain - plain.mean(0), CLOSE):
         raise WrongAnswer(
             "you subtract the clip's mean; each *frame's* mean has to go, as frames differ in their motion."
         )
-    if close(given, plain - plain.mean(1, keepdims=True), CLOSE):
+    if is_close(given, plain - plain.mean(1, keepdims=True), CLOSE):
         raise WrongAnswer(
             "you subtract each node's mean over its features; the mean over the nodes of a frame was asked for."
         )
-    if close(given, plain, CLOSE):
+    if is_close(given, plain, CLOSE):
         raise WrongAnswer("your F is what it was before.")
     means = abs(given.reshape(FRAMES, -1, d).mean(1))
     if means.max() < CLOSE * abs(plain).max():
         raise WrongAnswer(
-            f"the means are 0, but {differing(given, known)} entries differ: nothing else may change (no scaling)."
+            f"the means are 0, but {count_different(given, known)} entries differ: nothing else may change (no scaling)."
         )
     worst = np.unravel_index(means.argmax(), means.shape)
     raise WrongAnswer(f"in frame {worst[0]} the mean of column {worst[1]} is still {means.max():.3g}; it should be 0.")
@@ -106,20 +106,20 @@ def ridge(answer: Any) -> str:
     n, d = features.shape
     if np.shape(answer) == (n, d):
         raise WrongAnswer(f"your answer is {n} x {d}; P = F (F'F + rho I)^-1 F' is {n} x {n}: the last F' is missing.")
-    given = array("P", answer, (n, n))
+    given = read_array("P", answer, (n, n))
     known = Projection(features, ProjectionOptions(ridge=RIDGE)).dense().numpy()
-    if close(given, known):
+    if is_close(given, known):
         shrunk = float(abs(known @ known - known).max())
         return f"And P^2 is not P any more: their entries differ by up to {shrunk:.2g}."
     dense = features.dense().numpy()
     gram = dense.T @ dense
-    if close(given, dense @ np.linalg.inv(gram) @ dense.T):
+    if is_close(given, dense @ np.linalg.inv(gram) @ dense.T):
         raise WrongAnswer(f"that is P without a ridge; add rho = {RIDGE:g} to the diagonal of F'F before you invert.")
-    if close(given, dense @ np.linalg.inv(gram + RIDGE) @ dense.T):
+    if is_close(given, dense @ np.linalg.inv(gram + RIDGE) @ dense.T):
         raise WrongAnswer(
             "`F'F + rho` adds rho to *every* entry; the ridge goes on the diagonal, rho times the identity."
         )
-    if close(given, Projection(_features(center="frame"), ProjectionOptions(ridge=RIDGE)).dense().numpy()):
+    if is_close(given, Projection(_features(center="frame"), ProjectionOptions(ridge=RIDGE)).dense().numpy()):
         raise WrongAnswer("that is P of the centred features; F as it was, not centred, is asked for here.")
     raise WrongAnswer(
         f"your P has the trace {np.trace(given):.3f}; it should be {np.trace(known):.3f} (and {d} without a ridge)."

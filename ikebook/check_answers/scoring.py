@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.check_answers.judge import WrongAnswer, called, number
+from ikebook.check_answers.reading import WrongAnswer, call, read_number
 from ikebook.video.metrics import region_similarity
 
 FIRST = (84.7, 53.2, 64.8, 79.8, 83.6, 76.0, 86.1, 79.5, 54.5, 59.3, 27.1, 77.7)
@@ -36,7 +36,7 @@ def region(answer: Any) -> str:
     for mask, truth in cases:
         known = region_similarity(mask, truth)
         with np.errstate(all="ignore"):
-            given = number("J", called("my_j", answer, mask.copy(), truth.copy()))
+            given = read_number("J", call("my_j", answer, mask.copy(), truth.copy()))
         if abs(given - known) < CLOSE:
             continue
         both, either = int((mask & truth).sum()), int((mask | truth).sum())
@@ -48,15 +48,15 @@ def region(answer: Any) -> str:
             either / both: "upside down",
             float(both): "the number of pixels in both; it is to be divided",
         }
-        told = next((text for value, text in named.items() if abs(given - value) < CLOSE), "")
+        mistake = next((text for value, text in named.items() if abs(given - value) < CLOSE), "")
         raise WrongAnswer(
             f"for two masks with {both} pixels in both and {either} in either, my_j gives {given:.4g}, not {known:.4g}"
-            + (f": that is {told}." if told else ".")
+            + (f": that is {mistake}." if mistake else ".")
         )
     for mask, truth in ((cases[0][0], empty), (empty, cases[0][0]), (empty, empty)):
         known = region_similarity(mask, truth)
         with np.errstate(all="ignore"):
-            value = called("my_j", answer, mask.copy(), truth.copy())
+            value = call("my_j", answer, mask.copy(), truth.copy())
         if not abs(_plain(value) - known) < CLOSE:
             which = "both masks are" if not mask.any() and not truth.any() else "one of the masks is"
             raise WrongAnswer(f"where {which} empty, my_j gives {value}; DAVIS gives {known:.0f}.")
@@ -67,19 +67,21 @@ def harmonic(answer: Any) -> str:
     """10.2: F from precision and recall."""
     for p, r in ((0.9, 0.3), (1.0, 0.1), (0.6, 0.6), (0.0, 0.4), (0.0, 0.0)):
         known = 2 * p * r / (p + r) if p + r else 0.0
-        given = number(f"my_f({p}, {r})", called("my_f", answer, p, r))
+        given = read_number(f"my_f({p}, {r})", call("my_f", answer, p, r))
         if abs(given - known) < CLOSE:
             continue
         named = {(p + r) / 2: "the ordinary mean", p * r: "the product", math.sqrt(p * r): "the geometric mean"}
         named |= {known / 2: "half of it: mind the factor 2", min(p, r): "the smaller of the two"}
-        told = next((text for value, text in named.items() if abs(given - value) < CLOSE), f"it should be {known:.4g}")
-        raise WrongAnswer(f"my_f({p}, {r}) is {given:.4g}: {told}.")
+        mistake = next(
+            (text for value, text in named.items() if abs(given - value) < CLOSE), f"it should be {known:.4g}"
+        )
+        raise WrongAnswer(f"my_f({p}, {r}) is {given:.4g}: {mistake}.")
     return "With P = 1.0 and R = 0.1 it is 0.18, where the ordinary mean is 0.55: a tenth of an outline won't do."
 
 
 def paired(answer: Any, other: Any) -> str:
     """10.3: mean and standard error of paired differences."""
-    gain, error = number("gain", answer), number("error", other)
+    gain, error = read_number("gain", answer), read_number("error", other)
     first, third = np.array(FIRST), np.array(THIRD)
     changes = third - first
     n, spread = len(changes), float(changes.std(ddof=1))
@@ -102,8 +104,8 @@ def paired(answer: Any, other: Any) -> str:
     }
     if abs(error - round(known, 1)) < 1e-6:
         raise WrongAnswer(f"error is {error:.3g}: rounded too far; give two decimals or more.")
-    told = next((text for value, text in named.items() if abs(error - value) < 0.005), "not s / sqrt(12)")
-    raise WrongAnswer(f"error is {error:.3g}: {told}.")
+    mistake = next((text for value, text in named.items() if abs(error - value) < 0.005), "not s / sqrt(12)")
+    raise WrongAnswer(f"error is {error:.3g}: {mistake}.")
 
 
 CHECKS: dict[str, Callable[..., str]] = {"10.1": region, "10.2": harmonic, "10.3": paired}

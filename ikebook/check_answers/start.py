@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ikebook.check_answers.judge import WrongAnswer, array, whole
+from ikebook.check_answers.reading import WrongAnswer, read_array, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import segment
 
@@ -18,7 +18,7 @@ CLIP = (24, 416, 224)
 def nodes(answer: Any) -> str:
     """00.1: the nodes of a clip."""
     m, w, h = CLIP
-    given, known = whole("the number of nodes", answer), m * w * h
+    given, known = read_whole("the number of nodes", answer), m * w * h
     if given == known:
         return "Rows and columns of A: each of these nodes has one of both."
     named = {
@@ -35,7 +35,7 @@ def masks(answer: Any) -> str:
     made = toy("disc", (48, 32), 6)
     found = segment(made.clip, made.flow)
     kind = getattr(answer, "dtype", None)
-    given, known = array("the masks", answer, found.masks.shape), found.masks
+    given, known = read_array("the masks", answer, found.masks.shape), found.masks
     soft = np.asarray(found.soft)
     if "bool" not in str(kind) and not set(given.flat) <= {0.0, 1.0}:
         raise WrongAnswer(f"the masks are {kind}; they should be true or false: compare with the threshold.")

@@ -11,7 +11,7 @@ from ikebook.cli.options import check_out, working_size
 from ikebook.cli.terminal import bar, say
 
 
-def add(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     parser = commands.add_parser(
         "bench",
@@ -58,10 +58,10 @@ def add(commands: Any) -> None:
         help="also time the exact solver against frames, pixels, p and d, on the embedded clip; takes minutes more. Writes "
         "OUT/curves.csv, OUT/curves.json and OUT/curves.png",
     )
-    parser.set_defaults(command="bench", perform=perform)
+    parser.set_defaults(command="bench", execute=execute)
 
 
-def perform(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> None:
     from ikebook.datasets.toys import demo
     from ikebook.experiments import bench, curves
     from ikebook.flow import FlowCache, compute_flow, provider
@@ -80,12 +80,12 @@ def perform(options: argparse.Namespace) -> None:
     else:
         clip = read_clip(options.input, size).first(count)
         flow = compute_flow(clip, provider("dis"), cache=FlowCache(), progress=bar("flow", len(clip) - 1))
-    results = bench.bench(clip, flow, graph, repeat=options.repeat, say=say)
+    results = bench.compare_methods(clip, flow, graph, repeat=options.repeat, say=say)
     bench.write_bench(out, results)
-    print(bench.table(results))
+    print(bench.cost_table(results))
     written = "bench.csv, bench.json"
     if options.curves:
-        rows = curves.curves(options.set or (), repeat=options.repeat + 1, say=say)
+        rows = curves.measure_curves(options.set or (), repeat=options.repeat + 1, say=say)
         curves.write_curves(out, rows)
         for name, exponents in curves.fits(rows).items():
             print(f"{name}: time grows with exponent {exponents['total_s']:.2f}, memory {exponents['added_bytes']:.2f}")

@@ -12,11 +12,11 @@ from ikebook.base.check import explain
 from ikebook.cli import bench, data, demo, evaluate, experiment, lab, report, segment
 
 COMMANDS = (segment, demo, evaluate, report, bench, experiment, lab, data)
-"""A module for each command: `add` adds its parser, which names what performs it; some give an exit code."""
+"""A module for each command: `add_command` adds its parser, which names what executes it; some give an exit code."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `ikebook`; what it reads has in `perform` the function that does it."""
+    """The parser of `ikebook`; what it reads has in `execute` the function that does it."""
     whole = argparse.ArgumentParser(
         prog="ikebook",
         description="Find the main object of a video without any label: space-time spectral clustering "
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"ikebook {ikebook.__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        command.add(commands)
+        command.add_command(commands)
     return whole
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parser().parse_args(arguments)
     try:
-        done = options.perform(options)
+        done = options.execute(options)
         sys.stdout.flush()  # here, where a reader that has gone is caught, and not when Python ends
     except KeyboardInterrupt:
         code, message = 130, "stopped; what was finished is kept, and nothing is half-written."
@@ -45,10 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        told = explain(error)
-        if told is None:
+        explained = explain(error)
+        if explained is None:
             raise
-        code, message = 2, told[1]
+        code, message = 2, explained[1]
     else:
         return done or 0
     # The error is gone by now, and so is the progress bar that stood on this line as long as the error held it.

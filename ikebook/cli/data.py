@@ -12,12 +12,12 @@ from tqdm import tqdm
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
 
 
-def add(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command, and what can be done with it, to the parsers of all."""
     data = commands.add_parser("data", help="list and fetch data sets", description="List and fetch data sets.")
     actions = data.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what can be fetched", description="What can be fetched, and from where.")
-    listing.set_defaults(command="data list", perform=perform_list)
+    listing.set_defaults(command="data list", execute=execute_list)
     getting = actions.add_parser(
         "get",
         help="fetch one",
@@ -27,18 +27,18 @@ def add(commands: Any) -> None:
     getting.add_argument("--root", required=True, metavar="DIR", help="folder to unpack to")
     getting.add_argument("--url", help="another address of the archive")
     getting.add_argument("--checksum", metavar="md5:... | sha256:... | none", help="another checksum of the archive")
-    getting.set_defaults(command="data get", perform=perform_get)
+    getting.set_defaults(command="data get", execute=execute_get)
 
 
-def perform_list(_: argparse.Namespace) -> None:
+def execute_list(_: argparse.Namespace) -> None:
     for name, source in SOURCES.items():
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
     for name, steps in BY_HAND.items():
         print(f"{name}\n  {steps}")
-    print("demo\n  The embedded clip: 'ikebook demo', or ikebook.datasets.toys.demo() in Python; nothing to fetch")
+    print("demo\n  The embedded clip: 'ikebook demo', or ikebook.demo() in Python; nothing to fetch")
 
 
-def perform_get(options: argparse.Namespace) -> None:
+def execute_get(options: argparse.Namespace) -> None:
     with tqdm(desc=options.name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=None) as line:
 
         def show(there: int, total: int) -> None:

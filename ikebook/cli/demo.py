@@ -12,7 +12,7 @@ from ikebook.cli.options import check_out
 from ikebook.cli.terminal import bar, say, show_summary
 
 
-def add(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     parser = commands.add_parser(
         "demo",
@@ -22,15 +22,16 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--out", default="ikebook-demo", metavar="DIR", help="folder for the results (default: %(default)s)"
     )
-    parser.set_defaults(command="demo", perform=perform)
+    parser.set_defaults(command="demo", execute=execute)
 
 
-def perform(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> None:
     import numpy as np
 
     from ikebook.datasets.toys import demo
-    from ikebook.flow import provider
-    from ikebook.runs.run import RunOptions, run, write_results
+    from ikebook.runs.options import RunOptions
+    from ikebook.runs.outputs import write_results
+    from ikebook.runs.single import run
     from ikebook.video.metrics import region_similarity
 
     out = Path(options.out)
@@ -41,9 +42,9 @@ def perform(options: argparse.Namespace) -> None:
     say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
     run_options = RunOptions(cache=False)
     blind = replace(clip, masks=None)  # what segments the clip does not get to see its masks
-    outcome = run(blind, provider("dis"), options=run_options, progress=bar)
+    outcome = run(blind, options=run_options, progress=bar)
     outcome = replace(outcome, seconds=made | outcome.seconds)
-    summary = write_results(out, blind, outcome, run_options, bar)
+    summary = write_results(out, blind, outcome, run_options, progress=bar)
     assert clip.masks is not None
     scores = [region_similarity(mask, truth) for mask, truth in zip(outcome.result.masks, clip.masks, strict=True)]
     print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")

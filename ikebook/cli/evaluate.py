@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ikebook.base.check import require
 from ikebook.cli.options import add_run_options, check_out, run_options
 from ikebook.cli.terminal import say, status_line
 from ikebook.cli.workers import add_where, runner_of, several
 
+if TYPE_CHECKING:
+    from ikebook.runs.results import Entry, Failure
 
-def add(commands: Any) -> None:
+
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     parser = commands.add_parser(
         "evaluate",
@@ -34,13 +37,13 @@ def add(commands: Any) -> None:
     )
     add_run_options(parser)
     add_where(parser, "sequences")
-    parser.set_defaults(command="evaluate", perform=perform)
+    parser.set_defaults(command="evaluate", execute=execute)
 
 
-def perform(options: argparse.Namespace) -> int:
-    from ikebook.datasets import open_dataset
-    from ikebook.runs.evaluate import evaluate, evaluate_masks
-    from ikebook.runs.tables import cycles_table, table
+def execute(options: argparse.Namespace) -> int:
+    from ikebook.datasets.registry import open_dataset
+    from ikebook.runs.evaluation import evaluate, evaluate_masks
+    from ikebook.runs.tables import cycles_table, scores_table
 
     dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
     check_out(out)
@@ -55,24 +58,19 @@ def perform(options: argparse.Namespace) -> int:
     segmenting = None if options.masks else run_options(options)
     names = sequences or dataset.sequences()
     with (
-        status_line(len(names), shown=several(options)) as board,
-        runner_of(options, segmenting, board) as (runner, placed),
+        status_line(len(names), shown=several(options)) as status,
+        runner_of(options, segmenting, status) as (runner, chosen),
     ):
 
-        def report(name: str, entry: dict[str, Any]) -> None:
-            if "reason" in entry:
-                say(f"{name}: failed: {entry['reason']}")
-            elif entry["J_mean"] is None:
-                say(f"{name}: not scored")
-            else:
-                say(f"{name}: J {100 * entry['J_mean']:.1f}  F {100 * entry['F_mean']:.1f}")
-            board.advance()
+        def report(name: str, result: Entry | Failure) -> None:
+            say(f"{name}: {_in_words(result)}")
+            status.advance()
 
-        if placed is None:
+        if chosen is None:
             results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report, runner=runner)
         else:
-            results = evaluate(dataset, out, placed, sequences, report=report, runner=runner)
-    if scores := table(results):
+            results = evaluate(dataset, out, chosen, sequences, report=report, runner=runner)
+    if scores := scores_table(results):
         print(scores)
     if halves := cycles_table(results):
         print(f"\n{halves}\n")
@@ -84,3 +82,11 @@ def perform(options: argparse.Namespace) -> int:
             "results.json; run again to try them again."
         )
     return 3 if failed else 0
+
+
+def _in_words(result: Entry | Failure) -> str:
+    """What came of a sequence, in one line."""
+    if "reason" in result:
+        return f"failed: {result['reason']}"
+    j, f = result.get("J_mean"), result.get("F_mean")
+    return "not scored" if j is None or f is None else f"J {100 * j:.1f}  F {100 * f:.1f}"

@@ -10,7 +10,7 @@ from ikebook.cli.options import check_out
 from ikebook.cli.terminal import say
 
 
-def add(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     what = "run one of the paper's experiments on DAVIS 2016: its figure and its numbers"
     parser = commands.add_parser("experiment", help=what, description=f"{what[0].upper()}{what[1:]}, in OUT.")
@@ -24,12 +24,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--sequences", metavar="A,B", help="only these (default: all; spectrum: car-roundabout)")
     parser.add_argument("--size", metavar="WxH", help="the graph's (default: 208x112; spectrum: 16x16)")
     parser.add_argument("--cue", metavar="DIR", help="spectrum: maps DIR/<sequence>/ that stand for good cues")
-    parser.set_defaults(command="experiment", perform=perform)
+    parser.set_defaults(command="experiment", execute=execute)
 
 
-def perform(options: argparse.Namespace) -> None:
-    from ikebook.experiments import perform
+def execute(options: argparse.Namespace) -> None:
+    from ikebook.experiments.registry import run_experiment
 
     out = Path(options.out)
     check_out(out)
-    print(perform(options.name, options.root, out, options.sequences, options.size, options.cue, say))
+    print(run_experiment(options.name, options.root, out, options.sequences, options.size, options.cue, say))

@@ -9,7 +9,7 @@ from typing import Any
 from ikebook.base.check import require
 
 
-def add(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     parser = commands.add_parser(
         "lab",
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--start", metavar="NUMBER", help="the notebook to open, such as 05 (default: the first)")
     parser.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
-    parser.set_defaults(command="lab", perform=perform)
+    parser.set_defaults(command="lab", execute=execute)
 
     page = commands.add_parser(
         "page",
@@ -34,10 +34,10 @@ def add(commands: Any) -> None:
         description="Serve a notebook of the course as a page without code, by Voila, until you stop it with Ctrl-C.",
     )
     page.add_argument("number", nargs="?", default="00", metavar="NUMBER", help="such as 05 (default: %(default)s)")
-    page.set_defaults(command="page", perform=perform_page)
+    page.set_defaults(command="page", execute=execute_page)
 
 
-def perform(options: argparse.Namespace) -> None:
+def execute(options: argparse.Namespace) -> None:
     from ikebook.course.lab import copy_notebooks, notebook, notebooks, open_lab
 
     folder = Path(options.folder)
@@ -51,7 +51,7 @@ def perform(options: argparse.Namespace) -> None:
         _done("JupyterLab", open_lab(folder, start=start))
 
 
-def perform_page(options: argparse.Namespace) -> None:
+def execute_page(options: argparse.Namespace) -> None:
     from ikebook.course.lab import open_page
 
     _done("Voila", open_page(options.number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from ikebook.base.check import require
 
 if TYPE_CHECKING:
     from ikebook.cycle import CycleOptions
-    from ikebook.runs.run import RunOptions
+    from ikebook.runs.options import RunOptions
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     def add(name: str, **options: Any) -> None:
         actions.append(group.add_argument(name, **options))
 
+    _add_inputs(add)
+    _add_cycles(add)
+    _add_computing(add)
+    parser.set_defaults(run_actions=actions)
+
+
+def _add_inputs(add: Callable[..., None]) -> None:
+    """Add what the graph is made of."""
     add(
         "--preset",
         default="default",
@@ -57,6 +66,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "DIR/<sequence>/), or a network's: FCN and DeepLabv3 are trained on human labels, DINO is not. NAME:FILE takes "
         "weights from a file; may be repeated",
     )
+
+
+def _add_cycles(add: Callable[..., None]) -> None:
+    """Add what comes after the first graph."""
     add(
         "--cycles",
         type=int,
@@ -78,6 +91,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also draw the masks to the frames' edges, as a step apart from the method, into OUT/refined/",
     )
+
+
+def _add_computing(add: Callable[..., None]) -> None:
+    """Add how and where all of it is computed."""
     add("--half", action="store_true", help="networks that compute flow and cues in half precision")
     add("--device", default="auto", metavar="auto|cpu|cuda", help="where to compute (default: %(default)s)")
     add("--solver", metavar="exact|power|lanczos|lobpcg", help="how to find eigenvectors (default: the preset's)")
@@ -96,14 +113,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "vanish (default: half of the machine's; solvers other than exact need whole vectors in memory all the same)",
     )
     add("--no-cache", action="store_true", help="do not keep optical flow between runs")
-    parser.set_defaults(run_actions=actions)
 
 
 def run_options(options: argparse.Namespace) -> RunOptions:
     """The options of a run, from the command line's."""
     from ikebook.graph.presets import group_of, groups, override, preset
     from ikebook.graph.refine import RefineOptions
-    from ikebook.runs.run import RunOptions
+    from ikebook.runs.options import RunOptions
 
     graph, cycle = preset(options.preset), cycle_options(options)
     of_graph, of_cycle = groups(graph), [group for group in groups(cycle) if group != "graph"]

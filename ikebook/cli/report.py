@@ -9,7 +9,7 @@ from typing import Any
 from ikebook.cli.options import check_out
 
 
-def add(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     parser = commands.add_parser(
         "report",
@@ -24,16 +24,13 @@ def add(commands: Any) -> None:
         action="store_true",
         help="leave out the best and worst frames, which show pictures of the data set",
     )
-    parser.set_defaults(command="report", perform=perform)
+    parser.set_defaults(command="report", execute=execute)
 
 
-def perform(options: argparse.Namespace) -> None:
-    import datetime as dt
-
-    from ikebook.runs.report import write_report
+def execute(options: argparse.Namespace) -> None:
+    from ikebook.runs.report.composition import write_report
 
     out = Path(options.out)
     check_out(out)
-    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-    written = write_report([Path(folder) for folder in options.results], out, today, frames=not options.no_frames)
+    written = write_report(options.results, out, frames=not options.no_frames)
     print(f"Written to {out}: {', '.join(path.name for path in written)}")

@@ -7,18 +7,22 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.base.provenance import marks
 from ikebook.cli.options import add_run_options, check_out, run_options
 from ikebook.cli.terminal import bar, say, show_summary, status_line
 from ikebook.cli.workers import add_where, runner_of, several
 
+if TYPE_CHECKING:
+    from ikebook.runs.options import RunOptions
 
-def add(commands: Any) -> None:
+
+def add_command(commands: Any) -> None:
     """Add the command to the parsers of all."""
     parser = commands.add_parser(
         "segment",
@@ -37,11 +41,12 @@ def add(commands: Any) -> None:
         help="a very long video in parts of N frames, each on whichever worker is free: one graph with the exact solver. Writes "
         "OUT/masks/, OUT/soft/ and OUT/summary.json; run again, it goes on where it stopped",
     )
-    parser.set_defaults(command="segment", perform=perform)
+    parser.set_defaults(command="segment", execute=execute)
 
 
-def perform(options: argparse.Namespace) -> None:
-    from ikebook.runs.run import CHECKPOINTS, run, write_results
+def execute(options: argparse.Namespace) -> None:
+    from ikebook.runs.outputs import CHECKPOINTS, write_results
+    from ikebook.runs.single import run
     from ikebook.video.clip import read_clip
 
     chosen, out = run_options(options), Path(options.out)
@@ -55,7 +60,7 @@ def perform(options: argparse.Namespace) -> None:
     for cue in chosen.cues:
         require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
     if options.parts is not None:
-        _perform_parts(options, chosen, out)
+        _execute_parts(options, chosen, out)
         return
     require(
         not (options.workers or options.cluster or options.resources or options.threads),
@@ -69,17 +74,18 @@ def perform(options: argparse.Namespace) -> None:
     read = {"read": time.perf_counter() - begin}
     outcome = run(clip, source, options=chosen, compute=compute, progress=bar, checkpoints=out / CHECKPOINTS)
     outcome = replace(outcome, seconds=read | outcome.seconds)
-    summary = write_results(out, clip, outcome, chosen, bar)
+    summary = write_results(out, clip, outcome, chosen, progress=bar)
     show_summary(summary)
     also = "refined/, refined.mp4, " if chosen.refine is not None else ""
     print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
 
 
-def _perform_parts(options: argparse.Namespace, chosen: Any, out: Path) -> None:
+def _execute_parts(options: argparse.Namespace, chosen: RunOptions, out: Path) -> None:
     from ikebook.runs.parts import segment_parts
 
-    with status_line(shown=several(options)) as board, runner_of(options, chosen, board) as (runner, placed):
-        summary = segment_parts(Path(options.input), out, placed, options.parts, runner, say)
+    check.whole("--parts", options.parts, at_least=1)
+    with status_line(shown=several(options)) as status, runner_of(options, chosen, status) as (runner, shared):
+        summary = segment_parts(options.input, out, shared, part_length=options.parts, runner=runner, say=say)
     for line in marks(summary["options"]["sources"]):
         print(line)
     print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")

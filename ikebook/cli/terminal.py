@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from ikebook.base.provenance import marks
+
+if TYPE_CHECKING:
+    from ikebook.runs.results import Summary
 
 
 def say(text: str) -> None:
@@ -50,15 +53,15 @@ def status_line(total: int | None = None, *, shown: bool) -> Iterator[StatusLine
         yield StatusLine(line)
 
 
-def show_summary(summary: dict[str, Any]) -> None:
+def show_summary(summary: Summary) -> None:
     """Print what a run found and how long it took."""
     values = [f"{value:.4g}" for value in summary["eigenvalues"] if value is not None]
     if values:
         print(
             f"first {len(values)} eigenvalues: {'  '.join(values)}" if len(values) > 1 else f"eigenvalue: {values[0]}"
         )
-        if summary["eigengap"] is not None:
-            ratio = summary["eigenvalue_ratio"]
+        ratio = summary["eigenvalue_ratio"]
+        if summary["eigengap"] is not None and ratio is not None:
             print(f"eigengap: {summary['eigengap']:.4g} (the nearest eigenvalue is {ratio:.2f} of the object's)")
     for line in marks(summary["options"]["sources"]):
         print(line)

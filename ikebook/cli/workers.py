@@ -6,11 +6,15 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.cli.terminal import StatusLine, bar
+
+if TYPE_CHECKING:
+    from ikebook.runs.options import RunOptions
+    from ikebook.runs.runners import Runner
 
 
 def add_where(parser: argparse.ArgumentParser, what: str) -> argparse._ArgumentGroup:
@@ -47,9 +51,12 @@ def several(options: argparse.Namespace) -> bool:
 
 
 @contextmanager
-def runner_of(options: argparse.Namespace, run_options: Any, board: StatusLine) -> Iterator[tuple[Any, Any]]:
+def runner_of(
+    options: argparse.Namespace, run_options: RunOptions | None, status: StatusLine
+) -> Iterator[tuple[Runner, RunOptions | None]]:
     """Where to run, and the run's options as they are there."""
-    from ikebook.runs import cluster
+    from ikebook.runs.cluster import ClusterRunner, local_workers, parse_resources
+    from ikebook.runs.runners import SerialRunner
 
     if options.threads is not None:
         check.whole("--threads", options.threads, at_least=1, at_most=1024)
@@ -62,11 +69,9 @@ def runner_of(options: argparse.Namespace, run_options: Any, board: StatusLine) 
         "--resources chooses workers of a --cluster; name the cluster too.",
     )
     if options.cluster:
-        resources = cluster.resources_of(options.resources) if options.resources else {}
-        yield (
-            cluster.on_cluster(options.cluster, resources=resources, show=board.show, threads=options.threads),
-            run_options,
-        )
+        resources = parse_resources(options.resources) if options.resources else {}
+        runner = ClusterRunner(address=options.cluster, resources=resources, show=status.show, threads=options.threads)
+        yield runner, run_options
     elif options.workers is not None:
         check.whole("--workers", options.workers, at_least=1, at_most=1024)
         device = "cpu"
@@ -76,7 +81,7 @@ def runner_of(options: argparse.Namespace, run_options: Any, board: StatusLine) 
             device = run_options.torch_device()
             memory = run_options.memory or machine_memory() // 2
             run_options = replace(run_options, memory=memory // options.workers if memory else None)
-        with cluster.workers(options.workers, device=device, show=board.show, threads=options.threads) as runner:
-            yield runner, run_options
+        with local_workers(options.workers, device=device, show=status.show, threads=options.threads) as workers:
+            yield workers, run_options
     else:
-        yield cluster.InTurn(progress=bar, threads=options.threads), run_options
+        yield SerialRunner(progress=bar, threads=options.threads), run_options

@@ -20,12 +20,27 @@ from ikebook.video.clip import Clip, image_files, read_clip, read_image
 
 
 class Davis2016:
-    """The sequences of the validation set where `val.txt` lists them, else all that have a folder.
+    """DAVIS 2016, a mask for every frame: the validation set's sequences where `val.txt` lists them, else all there are.
 
     Parameters
     ----------
-    root : the folder that holds `JPEGImages`, or the one above it, as the official archive unpacks to (`DAVIS/`)
-    resolution : "480p", or "1080p" where you have it
+    root : str or Path
+        The folder that holds `JPEGImages`, or the one above it, as the official archive unpacks to (`DAVIS/`).
+    resolution : str, default "480p"
+        Or "1080p", where you have it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no DAVIS 2016.
+
+    Examples
+    --------
+    >>> davis = Davis2016("DAVIS")  # doctest: +SKIP
+    >>> davis.clip("camel", "auto").frames.shape  # doctest: +SKIP
+    (90, 224, 416, 3)
+    >>> next(davis.annotations("camel")).shape  # doctest: +SKIP
+    (480, 854)
     """
 
     name = "davis2016"
@@ -46,6 +61,7 @@ class Davis2016:
         )
 
     def sequences(self) -> list[str]:
+        """Names of the sequences, in the order of the list."""
         if self.listing.is_file():
             lines = self.listing.read_text(encoding="utf-8", errors="replace").split("\n")
             first = [Path(line.split()[0]) for line in lines if line.strip()]  # a frame's path, or a sequence's name
@@ -57,9 +73,11 @@ class Davis2016:
         return names
 
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
+        """The frames of a sequence, without masks, at a working size (width, height); see `ikebook.read_clip`."""
         return read_clip(self._folder(self.frames, sequence), size, sequence)
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray]:
+        """The mask (h, w) bool of each frame, at its own size."""
         frames = image_files(self._folder(self.frames, sequence))
         files = {file.stem: file for file in image_files(self._folder(self.masks, sequence))}
         for frame in frames:

@@ -19,12 +19,21 @@ from ikebook.datasets.folders import read_any_object
 
 
 class Davis2017(Davis2016):
-    """The sequences of the validation set where `val.txt` lists them, else all that have a folder. Scored like DAVIS 2016.
+    """DAVIS 2017, all objects of a sequence as one: the validation set's sequences where `val.txt` lists them, else all.
+
+    Scored like DAVIS 2016.
 
     Parameters
     ----------
-    root : the folder that holds `JPEGImages`, or the one above it, as the official archive unpacks to (`DAVIS/`)
-    resolution : "480p", or "Full-Resolution" where you have it
+    root : str or Path
+        The folder that holds `JPEGImages`, or the one above it, as the official archive unpacks to (`DAVIS/`).
+    resolution : str, default "480p"
+        Or "Full-Resolution", where you have it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no DAVIS 2017.
     """
 
     name = "davis2017"
@@ -32,4 +41,5 @@ class Davis2017(Davis2016):
     listings = "2017"
 
     def read(self, file: Path) -> np.ndarray:
+        """One annotation, (h, w) bool: where any object is."""
         return read_any_object(file)

@@ -24,11 +24,17 @@ SPLIT = "Easy-35"
 
 
 class Davsod(FolderDataset):
-    """The sequences of the easy test split.
+    """DAVSOD's easy test split, 35 sequences, masks of most frames; J, F, MAE and F-measure (the paper's Table 4).
 
     Parameters
     ----------
-    root : the folder that holds the sequences (`select_0001/`, ...), or one above it (`Easy-35/`, `DAVSOD/Easy-35/`)
+    root : str or Path
+        The folder that holds the sequences (`select_0001/`, ...), or one above it (`Easy-35/`, `DAVSOD/Easy-35/`).
+
+    Raises
+    ------
+    InputError
+        If the folder holds no DAVSOD.
     """
 
     name = "davsod"
@@ -46,12 +52,15 @@ class Davsod(FolderDataset):
         )
 
     def sequences(self) -> list[str]:
+        """Names of the sequences, in alphabetical order."""
         return list(self._names)
 
     def frames_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's frames."""
         return self.root / sequence / "Imgs"
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
+        """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))
         masks = {file.stem: file for file in image_files(self.root / sequence / "GT_object_level")}
         for frame in frames:

@@ -22,13 +22,27 @@ LARGEST = 50 << 30
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a data set can be had. Addresses change: `data get --url` and `--checksum` override them."""
+    """Where a data set can be had. Addresses change: `data get --url` and `--checksum` override them.
+
+    Parameters
+    ----------
+    title : str
+        What it is.
+    url : str
+        Of its archive, a zip.
+    checksum : str
+        "md5:..." or "sha256:..."; "none" where none is known.
+    size : str
+        Of the archive, for people.
+    note : str
+        Licence and reservations.
+    """
 
     title: str
     url: str
-    checksum: str  # "md5:..." or "sha256:..."; "none" where none is known
-    size: str  # of the archive, for people
-    note: str  # licence and reservations
+    checksum: str
+    size: str
+    note: str
 
 
 SOURCES = {
@@ -79,21 +93,25 @@ BY_HAND = {
 
 def fetch(
     name: str,
-    root: Path,
+    root: str | Path,
     *,
     url: str | None = None,
     checksum: str | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> Path:
-    """Fetch a data set's archive into `root`, check it, and unpack it there.
+    """Fetch a data set's archive into `root`, check it, and unpack it there; what `ikebook data get` does.
 
     Parameters
     ----------
-    name : one of `SOURCES`
-    root : folder to unpack to; an unfinished archive waits there for the next call, and a whole one that you have put
-        there as `<name>.zip` is used, and kept
-    url, checksum : in place of the recorded ones; "none" skips the check
-    progress : called with bytes so far and in all (0 if the server does not say)
+    name : str
+        One of `SOURCES`: "davis2016", "davis2017", "segtrackv2" or "fbms59".
+    root : str or Path
+        Folder to unpack to. An unfinished archive waits there for the next call; a whole one that you have put there as
+        `<name>.zip` is used, and kept.
+    url, checksum : str, optional
+        In place of the recorded ones; the checksum "none" skips the check.
+    progress : callable, optional
+        Called with bytes so far and in all (0 if the server does not say).
 
     Returns
     -------
@@ -104,7 +122,12 @@ def fetch(
     ------
     InputError
         If the address does not answer, the checksum differs, or the archive is not safe to unpack.
+
+    Examples
+    --------
+    >>> dataset = open_dataset("davis2016", fetch("davis2016", "DAVIS"))  # doctest: +SKIP
     """
+    root = Path(root)
     check.one_of("data set", name, [*SOURCES, *BY_HAND])
     require(name in SOURCES, f"{name} has to be fetched by hand. {BY_HAND.get(name, '')}")
     url, checksum = url or SOURCES[name].url, checksum or SOURCES[name].checksum

@@ -31,11 +31,17 @@ DARK = {"marple2": 0.4, "marple7": 0.05}
 
 
 class Fbms59(FolderDataset):
-    """The sequences of the test set.
+    """FBMS-59's test set, 30 sequences, masks of every twentieth frame or so; all objects of a sequence as one.
 
     Parameters
     ----------
-    root : the folder that holds the sequences, or one above it (`Testset/`, `FBMS_Testset/Testset/`)
+    root : str or Path
+        The folder that holds the sequences, or one above it (`Testset/`, `FBMS_Testset/Testset/`).
+
+    Raises
+    ------
+    InputError
+        If the folder holds no FBMS-59.
     """
 
     name = "fbms59"
@@ -53,12 +59,15 @@ class Fbms59(FolderDataset):
         )
 
     def sequences(self) -> list[str]:
+        """Names of the sequences, in alphabetical order."""
         return list(self._names)
 
     def frames_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's frames."""
         return self.root / sequence
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
+        """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))
         truth = _truth(self.root / sequence / "GroundTruth")
         numbers = [number(frame.stem) for frame in frames]

@@ -57,7 +57,7 @@ def is_folder(parent: Path, name: str) -> bool:
 
 
 class FolderDataset(ABC):
-    """Sequences of frames, each in a folder of its own; what a reader has to add are these folders and the masks."""
+    """A data set whose sequences lie in folders of their own; a reader adds where these are, and how masks are read."""
 
     name: str
     root: Path
@@ -71,7 +71,7 @@ class FolderDataset(ABC):
         """The folder with a sequence's frames, whose name is known to be one of `sequences`."""
 
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
-        """The frames of a sequence at a working size, without masks."""
+        """The frames of a sequence, without masks, at a working size (width, height); see `ikebook.read_clip`."""
         return read_clip(self.folder(sequence), size, sequence)
 
     def folder(self, sequence: str) -> Path:

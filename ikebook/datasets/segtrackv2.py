@@ -23,11 +23,19 @@ from ikebook.video.clip import image_files
 
 
 class SegTrackV2(FolderDataset):
-    """The sequences that `ImageSets/all.txt` lists, else all that have a folder.
+    """SegTrack v2, 14 sequences, all objects of each as one (the paper's Table 5).
+
+    Its sequences are those that `ImageSets/all.txt` lists, else all that have a folder.
 
     Parameters
     ----------
-    root : the folder that holds `JPEGImages`, or the one above it, as the archive unpacks to (`SegTrackv2/`)
+    root : str or Path
+        The folder that holds `JPEGImages`, or the one above it, as the archive unpacks to (`SegTrackv2/`).
+
+    Raises
+    ------
+    InputError
+        If the folder holds no SegTrack v2.
     """
 
     name = "segtrackv2"
@@ -44,6 +52,7 @@ class SegTrackV2(FolderDataset):
         )
 
     def sequences(self) -> list[str]:
+        """Names of the sequences, in the order of the list."""
         listing = self.root / "ImageSets" / "all.txt"
         names = folders(self.frames)
         if listing.is_file():
@@ -54,9 +63,11 @@ class SegTrackV2(FolderDataset):
         return names
 
     def frames_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's frames."""
         return self.frames / sequence
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
+        """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))
         truth = self.masks / sequence
         require(is_folder(self.masks, sequence), f"{truth} is missing; expected the masks of {sequence}.")

@@ -1,14 +1,12 @@
 """Generated clips whose flow and masks are known exactly: what every claim is tested on, and what every notebook opens.
 
-A toy is a stack of layers, each a picture in coordinates of its own, placed in the frame by an affine map that changes
-with time. What a pixel shows, which layer it belongs to and where that point goes are then known without error.
+What they are made of, `ikebook.datasets.layers` says.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 
 import cv2
@@ -16,47 +14,50 @@ import numpy as np
 
 from ikebook.base import check
 from ikebook.base.check import InputError, require
-from ikebook.flow.fields import Flow
+from ikebook.datasets.layers import (
+    Layer,
+    Placement,
+    Toy,
+    affine_map,
+    compose,
+    invert_affine,
+    still_picture,
+    texture,
+)
 from ikebook.video.clip import WORKING_SIZE, Clip
-
-Picture = Callable[[np.ndarray], np.ndarray]
-"""Colour at positions (..., 2) in a layer's own coordinates: (..., 3) in [0, 255]."""
-
-Placement = Callable[[int], np.ndarray]
-"""The 2 x 3 affine map from a layer's coordinates to pixels, at a frame."""
-
-
-@dataclass(frozen=True, eq=False)
-class Toy:
-    """A clip with exact masks and exact flow, both known and not computed from the frames."""
-
-    clip: Clip
-    flow: Flow
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """`alpha` gives opacity (...) in [0, 1] at positions (..., 2); above one half, the layer owns the pixel."""
-
-    picture: Picture
-    place: Placement
-    alpha: Callable[[np.ndarray], np.ndarray]
-    is_object: bool = False
 
 
 def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed: int = 0) -> Toy:
-    """A generated clip.
+    """A generated clip whose masks and flow are known exactly.
 
     Parameters
     ----------
-    name : one of `TOYS`
-        "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc that a post
-        passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a disc, which
-        is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves with the
-        scene; "still": nothing moves at all.
-    size : (width, height), 16x16 or more, in pixels
-    frames : m, 2 or more
-    seed : of the textures
+    name : str
+        One of `TOYS`. "disc": a disc over a panning texture; "two_objects" of different size and speed; "occluder": a disc
+        that a post passes in front of; "deforming": an ellipse that turns and stretches; "tracked": the camera follows a
+        disc, which is still in the frame while the scene pans; "pause": a disc that from two fifths of the clip on moves
+        with the scene; "still": nothing moves at all.
+    size : (int, int) or str, default (16, 16)
+        Width and height, or a text such as "64x48": 16 pixels or more each.
+    frames : int, default 5
+        m, two or more.
+    seed : int, default 0
+        Of the textures.
+
+    Returns
+    -------
+    Toy
+
+    Raises
+    ------
+    InputError
+        If there is no toy of this name, or it can't be so small or so short.
+
+    Examples
+    --------
+    >>> made = toy("disc", (64, 48), frames=8)
+    >>> made.clip.frames.shape, made.flow.forward.shape
+    ((8, 48, 64, 3), (7, 48, 64, 2))
     """
     check.one_of("toy", name, TOYS)
     w, h = check.size("size", size)
@@ -67,7 +68,25 @@ def toy(name: str, size: tuple[int, int] | str = (16, 16), frames: int = 5, seed
 
 
 def noisy_labels(masks: np.ndarray, noise: float = 0.8, seed: int = 0) -> np.ndarray:
-    """Labels (n,) float64 that know an object badly: 1 on masks (m, h, w), 0 elsewhere, and Gaussian noise added."""
+    """Labels that know an object badly: 1 on its masks, 0 elsewhere, and Gaussian noise added.
+
+    Parameters
+    ----------
+    masks : (m, h, w) bool
+    noise : float, default 0.8
+        Standard deviation.
+    seed : int, default 0
+
+    Returns
+    -------
+    (n,) float64
+        With n = m h w nodes in the graph's order.
+
+    Examples
+    --------
+    >>> noisy_labels(toy("disc").clip.masks).shape
+    (1280,)
+    """
     check.shape("masks", masks, ("m", "h", "w"))
     check.number("noise", noise, at_least=0)
     return masks.reshape(-1) + np.random.default_rng(seed).normal(0, noise, masks.size)
@@ -80,9 +99,21 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
 
     Parameters
     ----------
-    frames : m, 2 or more
-    size : (width, height), in pixels
-    seed : of the camera's noise
+    frames : int, default 24
+        m, two or more.
+    size : (int, int) or str, default (416, 224)
+        Width and height, pixels, or a text such as "416x224".
+    seed : int, default 0
+        Of the camera's noise.
+
+    Returns
+    -------
+    Toy
+
+    Examples
+    --------
+    >>> demo(frames=2, size=(104, 56)).clip.frames.shape
+    (2, 56, 104, 3)
     """
     check.whole("frames", frames, at_least=2)
     check.whole("seed", seed)
@@ -97,23 +128,25 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
         shake = np.array([math.sin(0.9 * t) + 0.6 * math.sin(1.7 * t + 1), math.sin(1.1 * t + 2)]) * 0.7
         centre = np.array([-24 * s, 6 * math.sin(3 * s)]) + shake
         middle = (left + 208 + centre[0], top + 112 + centre[1])
-        return _affine(1.6 + 0.08 * s, 1.6 + 0.08 * s, 0.03 * math.sin(4 * s), middle, unit)
+        return affine_map(1.6 + 0.08 * s, 1.6 + 0.08 * s, 0.03 * math.sin(4 * s), middle, unit)
 
     def travel(t: int) -> np.ndarray:
         s = t / duration
         where = (left + 104 + 208 * s, top + 118 + 26 * math.sin(5 * s))
-        return _affine(0.62 + 0.1 * s, 0.62 + 0.1 * s, 0.25 * math.sin(4 * s) - 0.1, where, unit)
+        return affine_map(0.62 + 0.1 * s, 0.62 + 0.1 * s, 0.25 * math.sin(4 * s) - 0.1, where, unit)
 
     layers = [
-        Layer(_sample(lawn[..., :3], wrap=True), camera, lambda q: np.ones(q.shape[:-1])),
-        Layer(_sample(cup[..., :3]), travel, lambda q: _sample(cup[..., 3:])(q)[..., 0] / 255, is_object=True),
+        Layer(still_picture(lawn[..., :3], wrap=True), camera, lambda q: np.ones(q.shape[:-1])),
+        Layer(
+            still_picture(cup[..., :3]), travel, lambda q: still_picture(cup[..., 3:])(q)[..., 0] / 255, is_object=True
+        ),
     ]
 
     def light(t: int, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Brightness: a slow change, brighter to one side, and the cup's soft shadow, which moves with it."""
         s = t / duration
         slope = 1 + 0.12 * (where[..., 0] / w - 0.5)
-        under = _inverse(travel(t), where - np.array([14, 16]) * unit) / 95
+        under = invert_affine(travel(t), where - np.array([14, 16]) * unit) / 95
         shade = 1 - 0.45 * np.exp(-((under**2).sum(-1) ** 2))
         return (1 + 0.1 * math.sin(5 * s)) * slope, shade
 
@@ -121,44 +154,6 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
     noise = np.random.default_rng(seed).normal(0, 3, made.clip.frames.shape)
     noisy = np.rint(made.clip.frames + noise).clip(0, 255).astype(np.uint8)
     return Toy(Clip(frames=noisy, masks=made.clip.masks, name="demo", fps=12.0), made.flow)
-
-
-def compose(
-    name: str,
-    layers: Sequence[Layer],
-    size: tuple[int, int],
-    frames: int,
-    light: Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
-) -> Toy:
-    """Stack layers, the first at the back, into a clip with its masks and its flow both ways.
-
-    `light` gives, at a frame and pixel positions, a gain on everything and another on the backmost layer alone (shadows).
-    """
-    w, h = size
-    x, y = np.meshgrid(np.arange(w, dtype=float), np.arange(h, dtype=float))
-    where = np.stack([x, y], -1)  # (h, w, 2)
-    pictures = np.empty((frames, h, w, 3), np.uint8)
-    masks = np.zeros((frames, h, w), bool)
-    forward, backward = np.empty((2, frames - 1, h, w, 2), np.float64)
-    for t in range(frames):
-        colour, owner = np.zeros((h, w, 3)), np.zeros((h, w), int)
-        gain, shade = (1.0, 1.0) if light is None else light(t, where)
-        for index, layer in enumerate(layers):
-            own = _inverse(layer.place(t), where)
-            alpha = layer.alpha(own)
-            seen = layer.picture(own) * np.expand_dims(gain * (shade if index == 0 else 1.0) * np.ones((h, w)), -1)
-            colour += alpha[..., None] * (seen - colour)
-            owner[alpha > 0.5] = index
-        pictures[t] = np.rint(colour.clip(0, 255)).astype(np.uint8)
-        for index, layer in enumerate(layers):
-            mine = owner == index
-            masks[t] |= mine & layer.is_object
-            own = _inverse(layer.place(t), where[mine])
-            if t + 1 < frames:
-                forward[t][mine] = _apply(layer.place(t + 1), own) - where[mine]
-            if t > 0:
-                backward[t - 1][mine] = _apply(layer.place(t - 1), own) - where[mine]
-    return Toy(Clip(frames=pictures, masks=masks, name=name), Flow(forward=forward, backward=backward))
 
 
 def _disc(w: int, h: int, frames: int, seed: int) -> list[Layer]:
@@ -183,7 +178,7 @@ def _occluder(w: int, h: int, frames: int, seed: int) -> list[Layer]:
     pan = (-0.015 * w, 0.0)
     radius = 0.22 * min(w, h)
     post = Layer(
-        _texture(w, seed + 2, (210, 210, 200)),
+        texture(w, seed + 2, (210, 210, 200)),
         _glide((0.62 * w, 0), pan),
         lambda q: (np.abs(q[..., 0]) < 0.07 * w).astype(float),
     )
@@ -200,7 +195,7 @@ def _deforming(w: int, h: int, frames: int, seed: int) -> list[Layer]:
 
     def place(t: int) -> np.ndarray:
         stretch = 1 + 0.2 * math.sin(0.25 * t)
-        return _affine(stretch, 1 / stretch, 0.04 * t, tuple(path(t)[:, 2]))
+        return affine_map(stretch, 1 / stretch, 0.04 * t, tuple(path(t)[:, 2]))
 
     return [
         _background(w, seed, _glide((0, 0), (-0.01 * w, 0))),
@@ -217,11 +212,11 @@ def _tracked(w: int, h: int, _: int, seed: int) -> list[Layer]:
 
 
 def _pause(w: int, h: int, frames: int, seed: int) -> list[Layer]:
-    pan, own = np.array([-0.008 * w, 0.0]), np.array([0.03 * w, 0.01 * h])
+    pan, motion = np.array([-0.008 * w, 0.0]), np.array([0.03 * w, 0.01 * h])
     radius, until = 0.2 * min(w, h), 0.4 * (frames - 1)
 
     def place(t: int) -> np.ndarray:
-        middle = np.array([0.5 * w, 0.5 * h]) + (t - until) * pan + min(t - until, 0) * own
+        middle = np.array([0.5 * w, 0.5 * h]) + (t - until) * pan + min(t - until, 0) * motion
         return np.hstack([np.eye(2), middle[:, None]])
 
     return [_background(w, seed, _glide((0, 0), tuple(pan))), _ellipse(w, seed + 1, radius, radius, place)]
@@ -244,32 +239,18 @@ TOYS: dict[str, Callable[[int, int, int, int], list[Layer]]] = {
     "pause": _pause,
     "still": _still_scene,
 }
+"""Layers of each toy, from width, height, number of frames and seed."""
 
 
 def _background(w: int, seed: int, place: Placement) -> Layer:
-    return Layer(_texture(w, seed, (90, 120, 100)), place, lambda q: np.ones(q.shape[:-1]))
+    return Layer(texture(w, seed, (90, 120, 100)), place, lambda q: np.ones(q.shape[:-1]))
 
 
 def _ellipse(w: int, seed: int, across: float, down: float, place: Placement) -> Layer:
     def alpha(q: np.ndarray) -> np.ndarray:
         return ((q[..., 0] / across) ** 2 + (q[..., 1] / down) ** 2 < 1).astype(float)
 
-    return Layer(_texture(w, seed, (190, 90, 60)), place, alpha, is_object=True)
-
-
-def _texture(w: int, seed: int, base: tuple[int, int, int]) -> Picture:
-    """A smooth random pattern around a colour: waves of random direction, 4 to 12 pixels long in a frame 64 wide."""
-    rng = np.random.default_rng(seed)
-    length = rng.uniform(4, 12, 24) * max(1.0, w / 64)
-    angle = rng.uniform(0, math.pi, 24)
-    waves = 2 * math.pi / length[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-    phase = rng.uniform(0, 2 * math.pi, 24)
-    colours = rng.normal(0, 9, (24, 1)) + rng.normal(0, 3, (24, 3))  # mostly light and dark
-
-    def picture(q: np.ndarray) -> np.ndarray:
-        return np.cos(q @ waves.T + phase) @ colours + np.array(base, float)
-
-    return picture
+    return Layer(texture(w, seed, (190, 90, 60)), place, alpha, is_object=True)
 
 
 def _glide(start: Sequence[float], velocity: Sequence[float]) -> Placement:
@@ -286,20 +267,6 @@ def _crossing(w: int, h: int, frames: int, dx: float, dy: float, centre: tuple[f
     return _glide(start, velocity)
 
 
-def _affine(sx: float, sy: float, angle: float, centre: Sequence[float], unit: float = 1.0) -> np.ndarray:
-    """Stretch, turn, move to `centre`, then count in units of `unit` pixels."""
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return unit * np.hstack([turn @ np.diag([sx, sy]), np.array(centre, float)[:2, None]])
-
-
-def _apply(place: np.ndarray, own: np.ndarray) -> np.ndarray:
-    return own @ place[:, :2].T + place[:, 2]
-
-
-def _inverse(place: np.ndarray, where: np.ndarray) -> np.ndarray:
-    return (where - place[:, 2]) @ np.linalg.inv(place[:, :2]).T
-
-
 def _still(name: str) -> np.ndarray:
     """One of the package's stills, RGB(A) float32."""
     data = np.frombuffer((files("ikebook") / "datasets" / "stills" / name).read_bytes(), np.uint8)
@@ -308,16 +275,3 @@ def _still(name: str) -> np.ndarray:
         raise InputError(f"The package's picture {name} is damaged; install ikebook again.")
     image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     return image.astype(np.float32)
-
-
-def _sample(image: np.ndarray, wrap: bool = False) -> Picture:
-    """A picture whose centre is the layer's origin; beyond its border mirrored (`wrap`), or 0."""
-    h, w = image.shape[:2]
-    border = cv2.BORDER_REFLECT_101 if wrap else cv2.BORDER_CONSTANT
-
-    def picture(q: np.ndarray) -> np.ndarray:
-        x, y = (q[..., 0] + (w - 1) / 2).astype(np.float32), (q[..., 1] + (h - 1) / 2).astype(np.float32)
-        sampled = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=border)
-        return sampled.reshape(*q.shape[:-1], -1).astype(float)
-
-    return picture

@@ -31,11 +31,17 @@ def category(sequence: str) -> str:
 
 
 class YouTubeObjects(FolderDataset):
-    """The shots that have labels.
+    """YouTube-Objects, the 126 shots with masks of every tenth frame or so (the paper's Table 6).
 
     Parameters
     ----------
-    root : the folder that holds the categories, or the one above it (`youtube_masks/`)
+    root : str or Path
+        The folder that holds the categories, or the one above it (`youtube_masks/`).
+
+    Raises
+    ------
+    InputError
+        If the folder holds no YouTube-Objects with masks.
     """
 
     name = "youtube-objects"
@@ -61,14 +67,17 @@ class YouTubeObjects(FolderDataset):
         )
 
     def sequences(self) -> list[str]:
+        """Names of the shots, `<category>_<video>_<shot>`, category by category."""
         return list(self._shots)
 
     def frames_folder(self, sequence: str) -> Path:
+        """The folder with a shot's frames."""
         folder = self._shots[sequence] / "images"
         require(folder.is_dir(), f"{folder} is missing; expected the frames that the labels belong to.")
         return folder
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
+        """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))
         labels = by_number(image_files(self._shots[sequence] / "labels"))
         numbers = [number(frame.stem) for frame in frames]

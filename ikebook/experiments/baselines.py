@@ -1,6 +1,6 @@
 """Other ways to A's leading eigenvector, or to what the authors' program makes of it, for `ikebook bench` to compare with.
 
-Each is what a careful programmer would write without the reduced problem of `eigen.exact`: M as a sparse matrix with P
+Each is what a careful programmer would write without the reduced problem of `ikebook.solvers.exact`: M as a sparse matrix with P
 applied through dense columns of F, for ARPACK and for `torch.lobpcg`; and Algorithm 2 by scatter, with the rule of the
 authors' program. Nothing else in the library depends on them.
 """
@@ -106,9 +106,11 @@ class ScatterRule:
 
     Parameters
     ----------
-    flow : forward and backward fields
-    options : of which p, sigma, the self-loop, q, and the ridge are read
-    dtype : of everything inside
+    flow : Flow
+    options : GraphOptions
+        Of which p, sigma, the self-loop, q, and the ridge are read.
+    dtype : torch.dtype, default torch.float32
+        Of everything inside.
     """
 
     def __init__(self, flow: Flow, options: GraphOptions, dtype: torch.dtype = torch.float32) -> None:

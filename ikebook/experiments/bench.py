@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ikebook.base import check
 from ikebook.base.files import plain, write_csv, write_json
 from ikebook.base.machine import machine
 from ikebook.experiments.baselines import NoConvergenceError
-from ikebook.experiments.costs import Cost, Data, apart, measure, measure_gather
+from ikebook.experiments.common import Report
+from ikebook.experiments.costs import Data, Measurement, measure, measure_gather, run_in_process
 from ikebook.experiments.methods import METHODS, Problem, released
 from ikebook.flow import Flow
 from ikebook.graph.graph_module import build
 from ikebook.graph.presets import GraphOptions
+from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.solvers.pairs import residual_norms, unit
 from ikebook.video.clip import Clip
 
 RECIPE = ("features.displacements=steps",)
 """What is set on top of the preset `default`: the saliency at 7 nodes and 2 x 10 displacements make d = 27 columns."""
 
-Report = Callable[[str], None]
 
-
-def bench(
+def compare_methods(
     clip: Clip, flow: Flow, options: GraphOptions, *, repeat: int = 1, say: Report = lambda _: None
 ) -> dict[str, Any]:
-    """Run every method on one clip, each in a process of its own, one after the other.
+    """Run every method on one clip, each in a process of its own, one after the other; what `ikebook bench` does.
 
     Parameters
     ----------
-    clip, flow : what all are given
-    options : of the graph; `released rule by scatter` takes only p, sigma and the seed from them
-    repeat : rounds over all methods; of each the round that took least counts
-    say : is told of each method as it ends
+    clip : Clip
+    flow : Flow
+        That all are given.
+    options : GraphOptions
+        Of the graph; the released rule by scatter takes only p, sigma and the seed from them.
+    repeat : int, default 1
+        Rounds over all methods; of each the round that took least counts.
+    say : callable, optional
+        Is told of each method as it ends.
 
     Returns
     -------
@@ -51,58 +57,21 @@ def bench(
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         data = Data.save(folder, clip, flow)
-        best: dict[str, tuple[Cost, Any]] = {}
-        failures: dict[str, str] = {}
-        for turn in range(repeat):
-            for name, method in METHODS.items():
-                if name in failures:
-                    continue
-                try:
-                    cost, found = apart(measure, name, data, options, 1, folder / f"{name}.npy")
-                except (MemoryError, BrokenProcessPool):
-                    failures[name] = "no result: its process was stopped, for lack of memory most likely."
-                except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
-                    failures[name] = f"no result: {error}"
-                except RuntimeError as error:  # PyTorch has no type of its own for too little memory
-                    if not isinstance(error, NoConvergenceError) and "memory" not in str(error):
-                        raise
-                    failures[name] = f"no result: {str(error).splitlines()[0]}"
-                else:
-                    known = best.get(name)
-                    if known is None or cost.setup + cost.solve < known[0].setup + known[0].solve:
-                        best[name] = cost, found
-                    say(f"{method.title}, round {turn + 1} of {repeat}: {cost.setup + cost.solve:.1f} s")
-        best = {name: found for name, found in best.items() if name not in failures}
-        gather = apart(measure_gather, data, options, repeat + 1)
+        best, failures = _measure_all(data, options, folder, repeat, say)
+        gather = run_in_process(measure_gather, data, options, repeat + 1)
         say("gathers measured")
-        vectors = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in best}
-    problem = Problem(clip, flow, options)
-    matrix = problem.matrix()
+        vectors = {name: unit(torch.from_numpy(np.load(folder / f"{name}.npy"))) for name in best}
+    matrix = Problem(clip, flow, options).matrix()
     rows = []
     for name, method in METHODS.items():
         row: dict[str, Any] = dict.fromkeys(COLUMNS)
         row |= {"method": name, "title": method.title, "frames": len(clip), "note": failures.get(name, method.note)}
         if name in best:
-            cost, (value, products) = best[name]
-            row |= {
-                "setup_s_per_frame": cost.setup / len(clip),
-                "solve_s_per_frame": cost.solve / len(clip),
-                "total_s_per_frame": (cost.setup + cost.solve) / len(clip),
-                "cpu_s_per_frame": cost.cpu / len(clip),
-                "peak_bytes": cost.peak,
-                "added_bytes": max(cost.peak - cost.before, 0),
-                "products": products,
-                "eigenvalue": value,
-            }
-            own = build(clip, flow, options=released(options)) if name == "scatter" else matrix
-            x = unit(vectors[name])
-            if np.isnan(value):
-                value = float(x @ own.matvec(x))
-            row["residual"] = float(residual_norms(own, torch.tensor([value]), x[None])[0])
+            operator = build(clip, flow, options=released(options)) if name == "scatter" else matrix
+            row |= _costs(best[name], len(clip)) | {"residual": _residual(operator, best[name].value, vectors[name])}
             if "exact" in best:
-                row["cosine"] = abs(float(x.double() @ unit(vectors["exact"]).double()))
-                ours = best["exact"][0]
-                row["times_exact"] = (cost.setup + cost.solve) / (ours.setup + ours.solve)
+                row["cosine"] = abs(float(vectors[name].double() @ vectors["exact"].double()))
+                row["times_exact"] = best[name].cost.total / best["exact"].cost.total
             say(f"{method.title}: residual measured")
         rows.append(row)
     return {
@@ -118,6 +87,54 @@ def bench(
         "machine": about,
         "options": options.as_dict(),
     }
+
+
+def _measure_all(
+    data: Data, options: GraphOptions, folder: Path, repeat: int, say: Report
+) -> tuple[dict[str, Measurement], dict[str, str]]:
+    """Each method's fastest round, and why others have none; vectors go to files in `folder`."""
+    best: dict[str, Measurement] = {}
+    failures: dict[str, str] = {}
+    for turn in range(repeat):
+        for name, method in METHODS.items():
+            if name in failures:
+                continue
+            try:
+                found = run_in_process(measure, name, data, options, 1, folder / f"{name}.npy")
+            except (MemoryError, BrokenProcessPool):
+                failures[name] = "no result: its process was stopped, for lack of memory most likely."
+            except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+                failures[name] = f"no result: {error}"
+            except RuntimeError as error:  # PyTorch has no type of its own for too little memory
+                if not isinstance(error, NoConvergenceError) and "memory" not in str(error):
+                    raise
+                failures[name] = f"no result: {str(error).splitlines()[0]}"
+            else:
+                if name not in best or found.cost.total < best[name].cost.total:
+                    best[name] = found
+                say(f"{method.title}, round {turn + 1} of {repeat}: {found.cost.total:.1f} s")
+    return {name: found for name, found in best.items() if name not in failures}, failures
+
+
+def _costs(found: Measurement, frames: int) -> dict[str, Any]:
+    cost = found.cost
+    return {
+        "setup_s_per_frame": cost.setup / frames,
+        "solve_s_per_frame": cost.solve / frames,
+        "total_s_per_frame": cost.total / frames,
+        "cpu_s_per_frame": cost.cpu / frames,
+        "peak_bytes": cost.peak,
+        "added_bytes": cost.added,
+        "products": found.products,
+        "eigenvalue": found.value,
+    }
+
+
+def _residual(matrix: FeatureMotion, value: float, x: Tensor) -> float:
+    """|A x - lambda x| / |lambda| of a unit vector (n,); without an eigenvalue, with the Rayleigh quotient."""
+    if np.isnan(value):
+        value = float(x @ matrix.matvec(x))
+    return float(residual_norms(matrix, torch.tensor([value]), x[None])[0])
 
 
 COLUMNS = (
@@ -140,8 +157,23 @@ COLUMNS = (
 """Columns of bench.csv."""
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """What `bench` has measured, to read."""
+TABLE_COLUMNS = (
+    ("", "set-up", "setup_s_per_frame", 9, ".3f", 1),
+    ("", "solve", "solve_s_per_frame", 9, ".3f", 1),
+    ("", "total", "total_s_per_frame", 9, ".3f", 1),
+    ("", "CPU", "cpu_s_per_frame", 9, ".3f", 1),
+    ("times", "exact", "times_exact", 9, ".1f", 1),
+    ("MB at", "peak", "peak_bytes", 9, ".0f", 1e-6),
+    ("of it", "added", "added_bytes", 9, ".0f", 1e-6),
+    ("", "residual", "residual", 11, ".1e", 1),
+    ("cosine", "to exact", "cosine", 11, ".7f", 1),
+    ("", "products", "products", 10, "d", 1),
+)
+"""Columns of the table: two lines of its head, which column of bench.csv, width, format, and scale."""
+
+
+def cost_table(results: Mapping[str, Any]) -> str:
+    """What `compare_methods` has measured, to read."""
     about, gather = results["machine"], results["gather"]
     software = ", ".join(
         f"{name} {about['versions'][name]}" for name in ("ikebook", "python", "torch", "numpy", "scipy")
@@ -155,32 +187,12 @@ def table(results: Mapping[str, Any]) -> str:
         f"{about['date']}, {software}"
     )
     lines = [clip, where, ""]
-    lines.append(f"{'':26}{'seconds per frame':^36}{'times':>9}{'MB at':>9}{'of it':>9}{'':>11}{'cosine':>11}")
-    heads = {
-        "set-up": 9,
-        "solve": 9,
-        "total": 9,
-        "CPU": 9,
-        "exact": 9,
-        "peak": 9,
-        "added": 9,
-        "residual": 11,
-        "to exact": 11,
-    }
-    lines += [f"{'method':26}" + "".join(f"{head:>{width}}" for head, width in heads.items()) + f"{'products':>10}"]
+    seconds = sum(width for _, _, column, width, _, _ in TABLE_COLUMNS if column.endswith("_per_frame"))
+    above = [f"{top:>{width}}" for top, _, column, width, _, _ in TABLE_COLUMNS if not column.endswith("_per_frame")]
+    lines.append((" " * 26 + f"{'seconds per frame':^{seconds}}" + "".join(above)).rstrip())
+    lines.append(f"{'method':26}" + "".join(f"{head:>{width}}" for _, head, _, width, _, _ in TABLE_COLUMNS))
     for row in results["rows"]:
-        cells = [
-            _cell(row["setup_s_per_frame"], 9, ".3f"),
-            _cell(row["solve_s_per_frame"], 9, ".3f"),
-            _cell(row["total_s_per_frame"], 9, ".3f"),
-            _cell(row["cpu_s_per_frame"], 9, ".3f"),
-            _cell(row["times_exact"], 9, ".1f"),
-            _cell(row["peak_bytes"], 9, ".0f", 1e-6),
-            _cell(row["added_bytes"], 9, ".0f", 1e-6),
-            _cell(row["residual"], 11, ".1e"),
-            _cell(row["cosine"], 11, ".7f"),
-            _cell(row["products"], 10, "d"),
-        ]
+        cells = (_cell(row[column], width, form, scale) for _, _, column, width, form, scale in TABLE_COLUMNS)
         lines.append(f"{row['title']:26}" + "".join(cells))
     lines += ["", *(f"{row['title']}: {row['note']}" for row in results["rows"])]
     if gather["seconds"]:
@@ -193,11 +205,11 @@ def table(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: float | None, width: int, form: str, scale: float = 1) -> str:
+def _cell(value: float | None, width: int, form: str, scale: float) -> str:
     return f"{'' if value is None else format(value * scale if scale != 1 else value, form):>{width}}"
 
 
 def write_bench(folder: Path, results: Mapping[str, Any]) -> None:
-    """Write what `bench` has measured: bench.csv and bench.json."""
+    """Write what `compare_methods` has measured: bench.csv and bench.json."""
     write_csv(folder / "bench.csv", plain(results["rows"]))
     write_json(folder / "bench.json", results)

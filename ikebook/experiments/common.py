@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ikebook.base.arrays import Array
 from ikebook.base.check import require
 from ikebook.base.files import atomic
-from ikebook.datasets import Dataset
+from ikebook.datasets.registry import Dataset
 from ikebook.flow import Flow, FlowCache, compute_flow, provider
 from ikebook.video.clip import Clip, resize_area
 from ikebook.video.metrics import region_similarity
@@ -24,17 +24,22 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Setup:
     """What an experiment is run on.
 
     Parameters
     ----------
-    dataset : whose sequences they are
-    out : folder of results
-    sequences : names
-    size : width and height that the graph works at, pixels
-    cue : folder of maps, `cue/<sequence>/`, for an experiment that takes them
-    say : is told of each step as it ends
+    dataset : Dataset
+    out : Path
+        Folder of results.
+    sequences : sequence of str
+        Names.
+    size : (int, int)
+        Width and height that the graph works at, pixels.
+    cue : Path, optional
+        Folder of maps, `cue/<sequence>/`, for an experiment that takes them.
+    say : callable, optional
+        Is told of each step as it ends.
     """
 
     dataset: Dataset
@@ -46,8 +51,17 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """A sequence at the working size; of each pixel there the share that is object, (m, h, w), and whether most of it is."""
+class AnnotatedClip:
+    """A sequence at the working size, with its annotations there.
+
+    Parameters
+    ----------
+    clip : Clip
+    shares : (m, h, w) float32
+        The share of each pixel that is object.
+    truth : (m, h, w) bool
+        Whether most of it is.
+    """
 
     clip: Clip
     shares: np.ndarray
@@ -58,19 +72,19 @@ class Subject:
         return compute_flow(self.clip, provider(name), cache=FlowCache())
 
 
-def read(task: Task, name: str, frames: int | None = None) -> Subject:
-    """A sequence of the task's, or its first frames."""
-    clip = task.dataset.clip(name, task.size)
+def read_annotated(setup: Setup, name: str, frames: int | None = None) -> AnnotatedClip:
+    """A sequence, or its first frames, with annotations."""
+    clip = setup.dataset.clip(name, setup.size)
     if frames is not None:
         clip = clip.first(frames)
     require(len(clip) >= 3, f"sequence {name!r} has {len(clip)} frames; the experiments need three or more.")
-    annotations = islice(task.dataset.annotations(name), len(clip))
+    annotations = islice(setup.dataset.annotations(name), len(clip))
     masks = [mask for mask in annotations if mask is not None]
     require(
         len(masks) == len(clip), f"sequence {name!r} has annotations of some frames only; the experiments need all."
     )
-    shares = np.stack([resize_area(mask.astype(np.float32), task.size) for mask in masks])
-    return Subject(clip, shares, shares > 0.5)
+    shares = np.stack([resize_area(mask.astype(np.float32), setup.size) for mask in masks])
+    return AnnotatedClip(clip, shares, shares > 0.5)
 
 
 def mean_j(soft: Array, threshold: float, truth: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,15 +24,23 @@ from ikebook.matrix.features import Cue
 from ikebook.solvers.exact import exact
 from ikebook.video.clip import Clip
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Cost:
     """What a method took.
 
-    `setup` and `solve` are seconds of the repetition that took least in all, and `cpu` the seconds that all processors
-    together spent on it, which says more where others use the machine too; `before` is the memory (bytes, resident)
-    that the process held when it began, with data and libraries in it, and `peak` the most that it held in the first
-    repetition.
+    Parameters
+    ----------
+    setup, solve : float
+        Seconds of the repetition that took least in all.
+    cpu : float
+        Seconds that all processors together spent on it, which says more where others use the machine too.
+    before : int
+        Memory (bytes, resident) that the process held when it began, with data and libraries in it.
+    peak : int
+        The most that it held in the first repetition.
     """
 
     setup: float
@@ -41,10 +49,45 @@ class Cost:
     before: int
     peak: int
 
+    @property
+    def total(self) -> float:
+        """Seconds of both."""
+        return self.setup + self.solve
+
+    @property
+    def added(self) -> int:
+        """Bytes that the work has taken."""
+        return max(self.peak - self.before, 0)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a method took and found.
+
+    Parameters
+    ----------
+    cost : Cost
+    value : float
+        Its eigenvalue; NaN if it has none.
+    products : int
+        How many products with M it took.
+    """
+
+    cost: Cost
+    value: float
+    products: int
+
 
 @dataclass(frozen=True)
 class Data:
-    """A clip and its flow as files, for another process; of `columns`, how many cues of noise go with them."""
+    """A clip and its flow as files, for another process.
+
+    Parameters
+    ----------
+    folder : Path
+    cues : int, default 0
+        How many maps of noise go with them as node features.
+    """
 
     folder: Path
     cues: int = 0
@@ -63,21 +106,14 @@ class Data:
         return Problem(Clip(frames=frames), Flow(forward=forward, backward=backward), options, cues)
 
 
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+def run_in_process(function: Callable[..., Result], *arguments: Any) -> Result:
     """`function(*arguments)` in a new process, which ends with it: what it held can't be mistaken for another's."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
-def measure(name: str, data: Data, options: GraphOptions, repeat: int, to: Path | None = None) -> tuple[Cost, Any]:
-    """Run a method `repeat` times in this process; keep its vector in the file `to`.
-
-    Returns
-    -------
-    Cost
-    tuple
-        Eigenvalue and products with M.
-    """
+def measure(name: str, data: Data, options: GraphOptions, repeat: int, to: Path | None = None) -> Measurement:
+    """Run a method `repeat` times in this process; keep its vector in the file `to`."""
     method = METHODS[name]
     _warm_up()
     problem = data.load(options)
@@ -96,7 +132,7 @@ def measure(name: str, data: Data, options: GraphOptions, repeat: int, to: Path 
     if to is not None:
         np.save(to, answer.vector.numpy())
     _, setup, solve, cpu = min(times)
-    return Cost(setup, solve, cpu, before, peak), (answer.value, answer.products)
+    return Measurement(Cost(setup, solve, cpu, before, peak), answer.value, answer.products)
 
 
 def _warm_up() -> None:

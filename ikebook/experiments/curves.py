@@ -10,20 +10,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from ikebook.base.files import atomic, plain, write_csv, write_json
+from ikebook.base.files import plain, write_csv, write_json
 from ikebook.base.machine import machine
 from ikebook.datasets.toys import demo
-from ikebook.experiments.bench import RECIPE, Report
-from ikebook.experiments.costs import Cost, Data, apart, measure
+from ikebook.experiments.bench import RECIPE
+from ikebook.experiments.common import Report, new_figure, write_figure
+from ikebook.experiments.costs import Cost, Data, measure, run_in_process
 from ikebook.graph.presets import GraphOptions, override, preset
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One point of a curve: the embedded clip at some length and size, with options and cues."""
+    """One point of a curve: the embedded clip at some length and size, with options and cues.
+
+    Parameters
+    ----------
+    x : float
+        Value of the sweep's quantity.
+    frames : int
+    size : (int, int)
+        Width and height, pixels.
+    options : sequence of str
+        Assignments as `ikebook.override` takes them.
+    cues : int, default 0
+        How many maps of noise are among the features.
+    """
 
     x: float
     frames: int
@@ -38,9 +51,12 @@ class Sweep:
 
     Parameters
     ----------
-    name : of the quantity
-    points : its values, and the settings that make them
-    base : a point whose cost and value are taken off the others', where much of the cost does not depend on the quantity
+    name : str
+        Of the quantity.
+    points : sequence of Setting
+        Its values, and the settings that make them.
+    base : Setting, optional
+        A point whose cost and value are taken off the others', where much of the cost does not depend on the quantity.
     """
 
     name: str
@@ -72,17 +88,21 @@ SWEEPS = (
 """What `--curves` measures."""
 
 
-def curves(
+def measure_curves(
     options: Sequence[str] = (), *, repeat: int = 2, sweeps: Sequence[Sweep] | None = None, say: Report = lambda _: None
 ) -> list[dict[str, Any]]:
     """Time and memory of the exact solver along each sweep, one row for each point.
 
     Parameters
     ----------
-    options : assignments as `presets.override` takes them, set before each point's own
-    repeat : rounds over each sweep's points, each run in a process of its own; of each point the least time counts
-    sweeps : what to measure, `SWEEPS` if not given
-    say : is told of each point as it ends
+    options : sequence of str, optional
+        Assignments as `ikebook.override` takes them, set before each point's own.
+    repeat : int, default 2
+        Rounds over each sweep's points, each run in a process of its own; of each point the least time counts.
+    sweeps : sequence of Sweep, optional
+        What to measure, by default `SWEEPS`.
+    say : callable, optional
+        Is told of each point as it ends.
     """
     rows: list[dict[str, Any]] = []
     for sweep in SWEEPS if sweeps is None else sweeps:
@@ -102,27 +122,27 @@ def _along(sweep: Sweep, folder: Path, options: Sequence[str], repeat: int, say:
         data.append(replace(Data.save(folder / str(index), made.clip, made.flow), cues=point.cues))
     for turn in range(repeat):
         for index, point in enumerate(points):
-            cost, _ = apart(measure, "exact", data[index], chosen[index], 1)
-            best[index] = min(best[index], cost, key=lambda cost: cost.setup + cost.solve)
-            say(f"{sweep.name} {point.x:g}, round {turn + 1} of {repeat}: {cost.setup + cost.solve:.2f} s")
+            cost = run_in_process(measure, "exact", data[index], chosen[index], 1).cost
+            best[index] = min(best[index], cost, key=lambda cost: cost.total)
+            say(f"{sweep.name} {point.x:g}, round {turn + 1} of {repeat}: {cost.total:.2f} s")
     return [
         {
             "sweep": sweep.name,
-            "x": _columns(own, point.cues) if sweep.name == "columns" else point.x,
+            "x": _columns(graph, point.cues) if sweep.name == "columns" else point.x,
             "base": point is sweep.base,
             "frames": point.frames,
             "width": point.size[0],
             "height": point.size[1],
-            "radius": own.motion.radius,
-            "d": _columns(own, point.cues),
+            "radius": graph.motion.radius,
+            "d": _columns(graph, point.cues),
             "setup_s": cost.setup,
             "solve_s": cost.solve,
-            "total_s": cost.setup + cost.solve,
+            "total_s": cost.total,
             "cpu_s": cost.cpu,
             "peak_bytes": cost.peak,
-            "added_bytes": max(cost.peak - cost.before, 0),
+            "added_bytes": cost.added,
         }
-        for point, own, cost in zip(points, chosen, best, strict=True)
+        for point, graph, cost in zip(points, chosen, best, strict=True)
     ]
 
 
@@ -146,9 +166,9 @@ def _curve(rows: Sequence[Mapping[str, Any]], name: str, quantity: str) -> tuple
 
     Without points that came out no dearer than the base: they have no logarithm, and say that the machine was busy.
     """
-    own = [row for row in rows if row["sweep"] == name]
-    base = next((row for row in own if row["base"]), {"x": 0.0, quantity: 0.0})
-    rest = [row for row in own if not row["base"]]
+    points = [row for row in rows if row["sweep"] == name]
+    base = next((row for row in points if row["base"]), {"x": 0.0, quantity: 0.0})
+    rest = [row for row in points if not row["base"]]
     cost = np.array([row[quantity] for row in rest], float) - base[quantity]
     dearer = cost > 0
     return np.array([row["x"] for row in rest], float)[dearer] - base["x"], cost[dearer], base["x"]
@@ -169,43 +189,44 @@ def fits(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 def draw_curves(path: Path, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
     """Draw time and memory along each sweep, on logarithmic axes, each with the power law that fits it best."""
     names = _names(rows)
-    figure = Figure(figsize=(3.4 * len(names), 6.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.4 * len(names), 6.4)
     axes = figure.subplots(2, len(names), squeeze=False)
     for column, name in enumerate(names):
-        for axis, quantity, label, scale in (
-            (axes[0, column], "total_s", "seconds", 1.0),
-            (axes[1, column], "added_bytes", "MB", 1e-6),
-        ):
-            x, y, base = _curve(rows, name, quantity)
-            exponent, factor = fit_exponent(x, y * scale)
-            axis.loglog(x, factor * x**exponent, color="tab:grey", linewidth=1, zorder=1)
-            axis.loglog(x, y * scale, "o", color="tab:red", markersize=5)
-            missing = sum(row["sweep"] == name and not row["base"] for row in rows) - len(x)
-            axis.set_title(
-                f"exponent {exponent:.2f}" + f" ({missing} points in noise)" * (missing > 0), fontsize="medium"
-            )
-            axis.set_xticks(x, [f"{value + base:g}" for value in x], rotation=30)
-            axis.set_xticks([], minor=True)
-            axis.yaxis.set_major_formatter("{x:g}")
-            axis.yaxis.set_minor_formatter("{x:g}")
-            axis.tick_params(which="both", labelsize="small")
-            axis.set_xlabel(LABELS[name])
-            axis.set_ylabel(f"{label} more than at {base:g}" if base else label)
-            axis.grid(visible=True, which="both", linewidth=0.3)
+        _draw_curve(axes[0, column], rows, name, "total_s", "seconds", 1.0)
+        _draw_curve(axes[1, column], rows, name, "added_bytes", "MB", 1e-6)
     figure.suptitle(
         f"The exact solver, from flow to eigenvectors: time and added memory. {about['cpu']}, threads: {about['threads']}",
         parse_math=False,
     )
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    write_figure(path, figure)
+
+
+def _draw_curve(
+    axis: Axes, rows: Sequence[Mapping[str, Any]], name: str, quantity: str, label: str, scale: float
+) -> None:
+    """Draw one quantity along one sweep."""
+    x, y, base = _curve(rows, name, quantity)
+    exponent, factor = fit_exponent(x, y * scale)
+    axis.loglog(x, factor * x**exponent, color="tab:grey", linewidth=1, zorder=1)
+    axis.loglog(x, y * scale, "o", color="tab:red", markersize=5)
+    missing = sum(row["sweep"] == name and not row["base"] for row in rows) - len(x)
+    axis.set_title(f"exponent {exponent:.2f}" + f" ({missing} points in noise)" * (missing > 0), fontsize="medium")
+    axis.set_xticks(x, [f"{value + base:g}" for value in x], rotation=30)
+    axis.set_xticks([], minor=True)
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("{x:g}")
+    axis.tick_params(which="both", labelsize="small")
+    axis.set_xlabel(LABELS[name])
+    axis.set_ylabel(f"{label} more than at {base:g}" if base else label)
+    axis.grid(visible=True, which="both", linewidth=0.3)
 
 
 LABELS = {"frames": "frames m", "pixels": "pixels a frame", "radius": "radius p", "columns": "columns d"}
+"""What each sweep's axis is called."""
 
 
 def write_curves(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write what `curves` has measured: curves.csv, curves.json with the exponents, and curves.png."""
+    """Write what `measure_curves` has measured: curves.csv, curves.json with the exponents, and curves.png."""
     write_csv(folder / "curves.csv", plain(rows))
     about = machine()
     write_json(folder / "curves.json", {"exponents": fits(rows), "rows": list(rows), "machine": about})

@@ -17,10 +17,10 @@ import numpy as np
 from ikebook.base.check import InputError
 from ikebook.base.files import plain, write_csv
 from ikebook.cycle import CycleOptions
-from ikebook.experiments.common import Task, new_figure, percent, text_table, write_figure
-from ikebook.runs.evaluate import evaluate
-from ikebook.runs.run import RunOptions
-from ikebook.runs.tables import cycles
+from ikebook.experiments.common import Setup, new_figure, percent, text_table, write_figure
+from ikebook.runs.evaluation import evaluate
+from ikebook.runs.options import RunOptions
+from ikebook.runs.tables import cycle_means
 
 VARIANTS = {"with network": CycleOptions(), "without network": CycleOptions(network=None)}
 """What is compared."""
@@ -32,33 +32,35 @@ PAPER = {
 """Relative change, percent, of Table 3, unsupervised: after which half."""
 
 
-def run(task: Task) -> tuple[str, list[str]]:
+def run(setup: Setup) -> tuple[str, list[str]]:
     """Measure, write cycles.csv and cycles.png; the table as text, and the files' names.
 
     Each variant's results lie in a folder of their own, as `ikebook evaluate` writes them; run again, it goes on there.
     """
-    rows = measure(task)
-    write_csv(task.out / "cycles.csv", plain(rows))
-    draw(task.out / "cycles.png", rows)
-    return table(rows), ["cycles.csv", "cycles.png", *(f"{_folder(name)}/" for name in VARIANTS)]
+    rows = measure(setup)
+    write_csv(setup.out / "cycles.csv", plain(rows))
+    draw(setup.out / "cycles.png", rows)
+    return change_table(rows), ["cycles.csv", "cycles.png", *(f"{_folder(name)}/" for name in VARIANTS)]
 
 
-def measure(task: Task) -> list[dict[str, Any]]:
+def measure(setup: Setup) -> list[dict[str, Any]]:
     """Mean scores after each half of a cycle, for each variant. Every cycle is run, however little it changes."""
     rows = []
     for name, options in VARIANTS.items():
-        task.say(f"{name}:")
-        told = RunOptions(size=task.size, cycle=replace(options, tolerance=0.0))
-        results = evaluate(task.dataset, task.out / _folder(name), told, task.sequences, report=_reporter(task))
+        setup.say(f"{name}:")
+        run_options = RunOptions(size=setup.size, cycle=replace(options, tolerance=0.0))
+        results = evaluate(
+            setup.dataset, setup.out / _folder(name), run_options, setup.sequences, report=_reporter(setup)
+        )
         for sequence, failure in results["failed"].items():
             raise InputError(f"{sequence}: {failure['reason']}")
-        for row in cycles(results):
+        for row in cycle_means(results):
             known = PAPER[name].get((row["cycle"], row["module"]))
-            rows.append({"variant": name} | row | {"paper_J_change": known})
+            rows.append({"variant": name, **row, "paper_J_change": known})
     return rows
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def change_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Scores in percent, and their relative change beside the paper's."""
 
     def signed(change: float | None) -> str:
@@ -86,11 +88,11 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     axis = figure.subplots()
     styles = {("with network", "graph"): "o-", ("with network", "network"): "s--", ("without network", "graph"): "o:"}
     for (variant, module), style in styles.items():
-        own = [row for row in rows if (row["variant"], row["module"]) == (variant, module)]
+        shown = [row for row in rows if (row["variant"], row["module"]) == (variant, module)]
         label = f"{module}, {variant}" if module == "graph" else module
         axis.plot(
-            [row["cycle"] for row in own],
-            [np.nan if row["J_mean"] is None else 100 * row["J_mean"] for row in own],
+            [row["cycle"] for row in shown],
+            [np.nan if row["J_mean"] is None else 100 * row["J_mean"] for row in shown],
             style,
             label=label,
         )
@@ -102,8 +104,8 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_figure(path, figure)
 
 
-def _reporter(task: Task) -> Callable[[str, Any], None]:
-    return lambda sequence, _: task.say(f"{sequence}: done")
+def _reporter(setup: Setup) -> Callable[[str, Any], None]:
+    return lambda sequence, _: setup.say(f"{sequence}: done")
 
 
 def _folder(variant: str) -> str:

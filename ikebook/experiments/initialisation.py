@@ -17,12 +17,22 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from ikebook.base.arrays import tensor
 from ikebook.base.check import InputError
 from ikebook.base.files import plain, write_csv
-from ikebook.experiments.common import Subject, Task, mean_j, new_figure, percent, read, text_table, write_figure
+from ikebook.experiments.common import (
+    AnnotatedClip,
+    Setup,
+    mean_j,
+    new_figure,
+    percent,
+    read_annotated,
+    text_table,
+    write_figure,
+)
 from ikebook.flow import Flow
 from ikebook.graph.choice import reference_maps
 from ikebook.graph.graph_module import build
@@ -45,57 +55,60 @@ EXACT, TRUTH, NEAR = "eigenvector", "ground truth", "near the truth"
 STARTS = ("uniform noise", "constant", "Gaussian 0.1", "Gaussian 0.25", "Gaussian 0.5", NEAR, TRUTH, EXACT)
 """What is started from; a Gaussian's width is a fraction of the frame's sides."""
 
-SETTLED = 1e-5
+UNCHANGED = 1e-5
 """Change of a unit vector x(t) below which its masks are those of the iteration before."""
 
 
-def run(task: Task) -> tuple[str, list[str]]:
+def run(setup: Setup) -> tuple[str, list[str]]:
     """Measure, write initialisation.csv and initialisation.png; the table as text, and the files' names."""
-    rows = measure(task)
-    pictures = {name: start[start.shape[0] // 2].numpy() for name, start in _known(read(task, task.sequences[0]))}
-    write_csv(task.out / "initialisation.csv", plain(rows))
-    draw(task.out / "initialisation.png", rows, pictures)
-    return table(rows), ["initialisation.csv", "initialisation.png"]
+    rows = measure(setup)
+    pictures = {
+        name: start[start.shape[0] // 2].numpy() for name, start in _known(read_annotated(setup, setup.sequences[0]))
+    }
+    write_csv(setup.out / "initialisation.csv", plain(rows))
+    draw(setup.out / "initialisation.png", rows, pictures)
+    return start_table(rows), ["initialisation.csv", "initialisation.png"]
 
 
-def measure(task: Task) -> list[dict[str, Any]]:
+def measure(setup: Setup) -> list[dict[str, Any]]:
     """A row for each sequence, A, start and iteration; the mean over the sequences comes first.
 
     Columns `J`, and `cosine_truth` and `cosine_exact`, |cos| of x(t) to the ground truth and to A's principal eigenvector.
     """
     rows: list[dict[str, Any]] = []
-    for name in task.sequences:
-        subject = read(task, name)
+    for name in setup.sequences:
+        annotated = read_annotated(setup, name)
         for preset, flow in GRAPHS:
-            rows += [{"sequence": name, **row} for row in _follow(subject, preset, flow)]
-        task.say(f"{name}: done")
+            rows += [{"sequence": name, **row} for row in _follow(annotated, preset, flow)]
+        setup.say(f"{name}: done")
     return [*_means(rows), *rows]
 
 
-def _follow(subject: Subject, preset: str, provider: str) -> Iterator[dict[str, Any]]:
+def _follow(annotated: AnnotatedClip, preset: str, provider: str) -> Iterator[dict[str, Any]]:
     """The rows of one A."""
     options = PRESETS[preset]
-    flow = subject.flow(provider)
-    matrix = build(subject.clip, flow, options=options)
+    flow = annotated.flow(provider)
+    matrix = build(annotated.clip, flow, options=options)
     saliency = matrix.saliency
-    salient = _centred_saliency(subject, flow, matrix, saliency)
-    truth = torch.from_numpy(subject.truth)
-    names, known = zip(*_known(subject), strict=True)
+    salient = _centred_saliency(annotated, flow, matrix, saliency)
+    truth = torch.from_numpy(annotated.truth)
+    names, known = zip(*_known(annotated), strict=True)
     system = SpanSystem.of(matrix, known)
     if len(system.values) == 0 or system.values[0] <= 0:
-        raise InputError(f"in {subject.clip.name!r} nothing moves against the scene, and A = 0; leave it out.")
+        raise InputError(f"in {annotated.clip.name!r} nothing moves against the scene, and A = 0; leave it out.")
     principal = system.labels(system.vectors[:, :1])[0]
     if (principal * salient).sum() < 0:
         principal = -principal
     firsts = [*system.firsts.T, system.small @ system.vectors[:, 0]]
     for name, start, first in zip((*names, EXACT), (*known, principal), firsts, strict=True):
         path = iterate(system.small, first)  # (r, iterations)
-        settled = int((path.diff(dim=1).norm(dim=0) > SETTLED).sum()) + 1  # what does not change needs no new masks
-        volumes = torch.cat([start[None], system.labels(path[:, :settled])])
+        changing = int((path.diff(dim=1).norm(dim=0) > UNCHANGED).sum()) + 1  # what does not change needs no new masks
+        volumes = torch.cat([start[None], system.labels(path[:, :changing])])
         # The sign of x(0) is known.
         likeness = [1.0, *(float((x * salient).sum()) for x in volumes[1:])]
         scores = [
-            _j(x if like >= 0 else -x, options.masks, subject.truth) for x, like in zip(volumes, likeness, strict=True)
+            _j(x if like >= 0 else -x, options.masks, annotated.truth)
+            for x, like in zip(volumes, likeness, strict=True)
         ]
         truthful = _cosines(volumes, truth)
         exactly = [_cosines(start[None], principal)[0], *(system.vectors[:, 0] @ path).abs().tolist()]
@@ -107,8 +120,8 @@ def _follow(subject: Subject, preset: str, provider: str) -> Iterator[dict[str, 
                 "paper_J": FLOWS[provider][1],
                 "start": name,
                 "iteration": t,
-                "J": scores[min(t, settled)],
-                "cosine_truth": truthful[min(t, settled)],
+                "J": scores[min(t, changing)],
+                "cosine_truth": truthful[min(t, changing)],
                 "cosine_exact": exactly[t],
                 "second_to_first": system.ratio,
             }
@@ -123,22 +136,22 @@ def near(truth: np.ndarray) -> np.ndarray:
     )
 
 
-def _known(subject: Subject) -> list[tuple[str, Tensor]]:
+def _known(annotated: AnnotatedClip) -> list[tuple[str, Tensor]]:
     """All starts (m, h, w) but the eigenvector."""
-    m, size = len(subject.clip), subject.clip.size
+    m, size = len(annotated.clip), annotated.clip.size
     shape = (m, size[1], size[0])
     gaussians = [(f"Gaussian {width:g}", start_labels("gaussian", m, size, width=width)) for width in (0.1, 0.25, 0.5)]
     blind = [("uniform noise", start_labels("uniform", m, size)), ("constant", start_labels("constant", m, size))]
     return [
         *((name, labels.view(shape)) for name, labels in (*blind, *gaussians)),
-        (NEAR, torch.from_numpy(near(subject.truth))),
-        (TRUTH, torch.from_numpy(subject.truth).float()),
+        (NEAR, torch.from_numpy(near(annotated.truth))),
+        (TRUTH, torch.from_numpy(annotated.truth).float()),
     ]
 
 
-def _centred_saliency(subject: Subject, flow: Flow, matrix: FeatureMotion, saliency: Any) -> Tensor:
-    """The motion saliency less each frame's mean: it settles the sign of labels, as in `graph.choose`."""
-    maps = reference_maps(subject.clip, [flow], saliency, (), matrix.motion.chains.compute)
+def _centred_saliency(annotated: AnnotatedClip, flow: Flow, matrix: FeatureMotion, saliency: Any) -> Tensor:
+    """The motion saliency less each frame's mean: it decides the sign of labels, as in `ikebook.graph.choice.choose`."""
+    maps = reference_maps(annotated.clip, [flow], saliency, (), matrix.motion.chains.compute)
     values = tensor(maps[:])
     return values - values.mean(dim=(1, 2), keepdim=True)
 
@@ -172,7 +185,7 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def start_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Means over the sequences: J in percent after 0, 1, 5 and 20 iterations, and how near x is to the eigenvector."""
     lines = []
     for preset, flow in GRAPHS:
@@ -217,26 +230,31 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], pictures: Mapping[str, n
         axis.set_yticks([])
     axes = bottom.subplots(3, len(GRAPHS), sharex=True, sharey="row", squeeze=False)
     for column, (preset, flow) in enumerate(GRAPHS):
-        for row, (quantity, label) in enumerate(
-            (("J", "J mean"), ("cosine_truth", "|cos| to the truth"), ("cosine_exact", "|cos| to the eigenvector"))
-        ):
-            axis = axes[row, column]
-            for index, start in enumerate(STARTS):
-                found = curve(rows, preset, flow, start)
-                # Noise and the constant lie one upon the other.
-                style = {"color": f"C{index}", "linestyle": "--" if start == "constant" else "-"}
-                if start == EXACT:
-                    style = {"color": "black", "linestyle": ":"}
-                axis.plot(
-                    [point["iteration"] for point in found], [point[quantity] for point in found], label=start, **style
-                )
-            axis.set_ylim(0, 1.02)
-            axis.grid(visible=True, linewidth=0.3)
-            if column == 0:
-                axis.set_ylabel(label)
+        for axis, quantity in zip(axes[:, column], QUANTITIES, strict=True):
+            _draw_paths(axis, rows, preset, flow, quantity)
         axes[0, column].set_title(f"{FEATURES[preset]}\n{flow}", fontsize="medium")
         axes[-1, column].set_xlabel("iteration t")
         axes[-1, column].set_xticks(range(0, ITERATIONS + 1, 5))
+    for axis, label in zip(axes[:, 0], QUANTITIES.values(), strict=True):
+        axis.set_ylabel(label)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     bottom.legend(handles, labels, loc="outside lower center", ncols=len(STARTS), fontsize="small")
     write_figure(path, figure)
+
+
+QUANTITIES = {"J": "J mean", "cosine_truth": "|cos| to the truth", "cosine_exact": "|cos| to the eigenvector"}
+"""What is drawn, from above, and what it is called."""
+
+
+def _draw_paths(axis: Axes, rows: Sequence[Mapping[str, Any]], preset: str, flow: str, quantity: str) -> None:
+    """Draw one quantity of one A along the iterations, a line for each start."""
+    for index, start in enumerate(STARTS):
+        found = curve(rows, preset, flow, start)
+        # Noise and the constant lie one upon the other.
+        color, linestyle = f"C{index}", "--" if start == "constant" else "-"
+        if start == EXACT:
+            color, linestyle = "black", ":"
+        iterations, values = [point["iteration"] for point in found], [point[quantity] for point in found]
+        axis.plot(iterations, values, label=start, color=color, linestyle=linestyle)
+    axis.set_ylim(0, 1.02)
+    axis.grid(visible=True, linewidth=0.3)

@@ -24,7 +24,16 @@ from ikebook.video.clip import Clip
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What every method is given: a clip, its flow, the graph's options, and further cues."""
+    """What every method is given.
+
+    Parameters
+    ----------
+    clip : Clip
+    flow : Flow
+    options : GraphOptions
+    cues : sequence of Cue, optional
+        More node features.
+    """
 
     clip: Clip
     flow: Flow
@@ -46,7 +55,16 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A vector (n,), its eigenvalue (NaN if it is none of a linear map), and how many products with M it took."""
+    """What a method finds.
+
+    Parameters
+    ----------
+    vector : (n,) Tensor
+    value : float
+        Its eigenvalue; NaN if it is none of a linear map.
+    products : int
+        How many products with M it took.
+    """
 
     vector: Tensor
     value: float
@@ -55,7 +73,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to the vector, in two parts that are timed apart. What `setup` returns is what `solve` goes on with."""
+    """One way to the leading eigenvector, in two parts that are timed by themselves.
+
+    Parameters
+    ----------
+    title : str
+    setup : callable
+        Of a `Problem`; what it returns is what `solve` goes on with.
+    solve : callable
+        Of what `setup` has returned and the problem; gives an `Answer`.
+    note : str
+        What a reader of its numbers has to know.
+    """
 
     title: str
     setup: Callable[[Problem], Any]

@@ -22,7 +22,15 @@ from matplotlib.figure import SubFigure
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.base.files import plain, write_csv
-from ikebook.experiments.common import Subject, Task, new_figure, percent, read, text_table, write_figure
+from ikebook.experiments.common import (
+    AnnotatedClip,
+    Setup,
+    new_figure,
+    percent,
+    read_annotated,
+    text_table,
+    write_figure,
+)
 from ikebook.graph.graph_module import build
 from ikebook.graph.presets import PRESETS
 from ikebook.matrix.features import Cue
@@ -45,11 +53,17 @@ class Spectrum:
 
     Parameters
     ----------
-    preset, flow, cues : what it was made with
+    preset, flow : str
+        Names of the options and of the flow that it was made with.
+    cues : bool
+        Whether it was made with good cues.
     matrix : (n, n) float64
-    values : its largest eigenvalues, decreasing, as many as the paper shows
-    cosines : |cos| of their eigenvectors to the ground truth
-    objects : nodes of the object, the first so many
+    values : (6,) float64
+        Its largest eigenvalues, decreasing, as many as the paper shows.
+    cosines : (6,) float64
+        |cos| of their eigenvectors to the ground truth.
+    objects : int
+        Nodes of the object, the first so many.
     """
 
     preset: str
@@ -88,29 +102,29 @@ class Spectrum:
         )
 
 
-def run(task: Task) -> tuple[str, list[str]]:
+def run(setup: Setup) -> tuple[str, list[str]]:
     """Measure, write spectrum.csv and a figure for each sequence; the table as text, and the files' names."""
-    found = {name: measure(task, name) for name in task.sequences}
+    found = {name: measure(setup, name) for name in setup.sequences}
     rows = [spectrum.row(name) for name, spectra in found.items() for spectrum in spectra]
-    write_csv(task.out / "spectrum.csv", plain(rows))
+    write_csv(setup.out / "spectrum.csv", plain(rows))
     for name, spectra in found.items():
-        draw(task.out / f"spectrum-{name}.png", name, spectra)
-        task.say(f"{name}: done")
-    return table(rows), ["spectrum.csv", *(f"spectrum-{name}.png" for name in found)]
+        draw(setup.out / f"spectrum-{name}.png", name, spectra)
+        setup.say(f"{name}: done")
+    return eigenvalue_table(rows), ["spectrum.csv", *(f"spectrum-{name}.png" for name in found)]
 
 
-def measure(task: Task, name: str) -> list[Spectrum]:
+def measure(setup: Setup, name: str) -> list[Spectrum]:
     """The matrices of a sequence's first frames: two kinds of features, two flow methods, without and with cues."""
-    subject = read(task, name, FRAMES)
-    part = subject.truth.mean()
+    annotated = read_annotated(setup, name, FRAMES)
+    part = annotated.truth.mean()
     require(
         0 < part < 1,
-        f"at {task.size[0]}x{task.size[1]} the object takes {percent(part)}% of the first {FRAMES} frames of {name!r}; "
+        f"at {setup.size[0]}x{setup.size[1]} the object takes {percent(part)}% of the first {FRAMES} frames of {name!r}; "
         "expected some object and some background. Try another --size or sequence.",
     )
-    good = read_cue(task.cue / name, subject.clip) if task.cue else good_cue(subject.shares)
+    good = read_cue(setup.cue / name, annotated.clip) if setup.cue else good_cue(annotated.shares)
     return [
-        _spectrum(subject, preset, flow, [good] if cues else [])
+        _spectrum(annotated, preset, flow, [good] if cues else [])
         for preset in FEATURES
         for cues in (False, True)
         for flow in FLOWS
@@ -124,11 +138,11 @@ def good_cue(shares: np.ndarray, seed: int = 0) -> Cue:
     return Cue(name="good", maps=torch.from_numpy((blurred + noise).clip(0, 1)))
 
 
-def _spectrum(subject: Subject, preset: str, flow: str, cues: list[Cue]) -> Spectrum:
+def _spectrum(annotated: AnnotatedClip, preset: str, flow: str, cues: list[Cue]) -> Spectrum:
     matrix = build(
-        subject.clip, subject.flow(flow), options=PRESETS[preset], cues=cues, compute=Compute(dtype=torch.float64)
+        annotated.clip, annotated.flow(flow), options=PRESETS[preset], cues=cues, compute=Compute(dtype=torch.float64)
     )
-    labels = subject.truth.reshape(-1)
+    labels = annotated.truth.reshape(-1)
     order = np.argsort(~labels, kind="stable")  # the object first; both in the order of the frames
     dense = matrix.dense().numpy()[np.ix_(order, order)]
     n = len(dense)
@@ -139,7 +153,7 @@ def _spectrum(subject: Subject, preset: str, flow: str, cues: list[Cue]) -> Spec
     )
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def eigenvalue_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Eigenvalues, and how much of |A| lies in the object's block, a line for each matrix."""
     return text_table(
         [

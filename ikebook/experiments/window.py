@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ikebook.base.files import plain, write_csv
-from ikebook.experiments.common import Task, mean_j, new_figure, percent, read, text_table, write_figure
+from ikebook.experiments.common import Setup, mean_j, new_figure, percent, read_annotated, text_table, write_figure
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions, override, preset
 
@@ -25,7 +25,17 @@ PAPER = {3: "best on DAVIS", 13: "best on YouTube-Objects and SegTrack"}
 
 @dataclass(frozen=True)
 class Variant:
-    """Features, and the option that is their window q, with the sizes 2q + 1 to try."""
+    """Features that are compared.
+
+    Parameters
+    ----------
+    options : GraphOptions
+        What makes them.
+    window : str
+        The option that is their window q.
+    sizes : sequence of int
+        Chain sizes 2q + 1 to try.
+    """
 
     options: GraphOptions
     window: str
@@ -46,25 +56,25 @@ VARIANTS = {
 """What is compared."""
 
 
-def run(task: Task) -> tuple[str, list[str]]:
+def run(setup: Setup) -> tuple[str, list[str]]:
     """Measure, write window.csv and window.png; the table as text, and the files' names."""
-    rows = measure(task)
-    write_csv(task.out / "window.csv", plain(rows))
-    draw(task.out / "window.png", rows)
-    return table(rows), ["window.csv", "window.png"]
+    rows = measure(setup)
+    write_csv(setup.out / "window.csv", plain(rows))
+    draw(setup.out / "window.png", rows)
+    return chain_size_table(rows), ["window.csv", "window.png"]
 
 
-def measure(task: Task) -> list[dict[str, Any]]:
+def measure(setup: Setup) -> list[dict[str, Any]]:
     """J of each variant at each chain size: the mean, and that of each sequence. Flow by DIS."""
     scores: dict[tuple[str, int], list[float]] = {(name, size): [] for name, v in VARIANTS.items() for size in v.sizes}
-    for name in task.sequences:
-        subject = read(task, name)
-        flow = subject.flow("dis")
+    for name in setup.sequences:
+        annotated = read_annotated(setup, name)
+        flow = annotated.flow("dis")
         for (variant, size), found in scores.items():
             chosen = VARIANTS[variant]
-            result = segment(subject.clip, flow, options=override(chosen.options, f"{chosen.window}={size // 2}"))
-            found.append(mean_j(result.soft, result.threshold, subject.truth))
-        task.say(f"{name}: done")
+            result = segment(annotated.clip, flow, options=override(chosen.options, f"{chosen.window}={size // 2}"))
+            found.append(mean_j(result.soft, result.threshold, annotated.truth))
+        setup.say(f"{name}: done")
     return [
         {
             "features": variant,
@@ -73,12 +83,12 @@ def measure(task: Task) -> list[dict[str, Any]]:
             "paper": PAPER.get(size, "") if variant.startswith("displacements") else "",
             "J": float(np.mean(found)),
         }
-        | {f"J {name}": score for name, score in zip(task.sequences, found, strict=True)}
+        | {f"J {name}": score for name, score in zip(setup.sequences, found, strict=True)}
         for (variant, size), found in scores.items()
     ]
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def chain_size_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Mean J in percent, a line for each chain size."""
     cells = {(row["features"], row["chain_size"]): percent(row["J"]) for row in rows}
     return text_table(
@@ -96,8 +106,8 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     figure = new_figure(6.4, 4.2)
     axis = figure.subplots()
     for variant in VARIANTS:
-        own = [row for row in rows if row["features"] == variant]
-        axis.plot([row["chain_size"] for row in own], [100 * row["J"] for row in own], "o-", label=variant)
+        shown = [row for row in rows if row["features"] == variant]
+        axis.plot([row["chain_size"] for row in shown], [100 * row["J"] for row in shown], "o-", label=variant)
     axis.axvline(3, color="tab:grey", linestyle=":", label="the paper's best on DAVIS")
     axis.set_xticks(sorted({row["chain_size"] for row in rows}))
     axis.set_xlabel("feature chain size 2q + 1, frames")

@@ -1,8 +1,4 @@
-"""Where tasks run: one after the other in this process, or side by side on the workers of a Dask cluster.
-
-Whoever has tasks gives a function of one task, and gets results in the order in which they come. A task is anything that
-can be pickled; the function sees to it that a task that is run twice, or again, does no harm: workers die, and schedulers
-are started anew.
+"""Tasks side by side on the workers of a Dask cluster: on this machine, or on others.
 
 Dask's workers take their orders as pickles, which can run any code: use a scheduler that only you reach, or TLS
 (https://distributed.dask.org/en/stable/tls.html).
@@ -20,126 +16,104 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-import cv2
-import torch
+from typing import Any
 
 from ikebook.base import check
 from ikebook.base.check import InputError, require
-from ikebook.base.progress import Progress, silent
+from ikebook.base.progress import Progress
+from ikebook.runs.runners import LostTask, Result, Task, limit_threads
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-TELL_SECONDS = 0.5
+MESSAGE_SECONDS = 0.5
 """Seconds between two messages of a worker about how far it is."""
 
-FIRST_PATIENCE = 30.0
+CONNECT_SECONDS = 30.0
 """Seconds that the scheduler may take to answer at first, when it is more likely that the address is wrong."""
 
-PATIENCE = 600.0
+RECONNECT_SECONDS = 600.0
 """Seconds that a scheduler may be away in the middle of the work."""
 
-_IN_TURN = threading.Lock()
+_ONE_AT_A_TIME = threading.Lock()
 """Held by the task that a worker's process is at: what one video may take of memory and threads is meant for the process."""
 
 
-@dataclass(frozen=True)
-class Lost:
-    """In place of the result of a task that no worker lived through."""
-
-    reason: str
-
-
-class Runner(Protocol):
-    """Runs a function on tasks by name."""
-
-    def __call__(
-        self, work: Callable[[Task, Progress], Result], tasks: Mapping[str, Task]
-    ) -> Generator[tuple[str, Result | Lost], None, None]:
-        """Names and results in the order in which they come. What `work` raises ends all of it."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
-class InTurn:
-    """One task after the other, in this process.
+class ClusterRunner:
+    """Runs each task on some worker of a Dask cluster, one at a time in a worker.
 
     Parameters
     ----------
-    progress : shown within a task
-    threads : of the work on a task; None: PyTorch's. The graph does not depend on it; a network does, in the last bits.
-    """
+    address : str
+        Of the scheduler, such as "tcp://host:8786"; or a file that `dask scheduler --scheduler-file` has written.
+    resources : dict, optional
+        What a worker must have for a task, such as {"GPU": 1}; see `dask worker --resources`.
+    show : callable, optional
+        Called with how far each task is, by its name, whenever that has changed.
+    threads : int, optional
+        Of the work on a task; by default what the worker's process has, which Dask sets to 1.
+    patience : float, default 600
+        Seconds to wait for a scheduler that has gone in the middle; its unfinished tasks are then handed out again.
+    at_once : int, optional
+        Tasks that the scheduler has at a time, best as many as there are workers. By default all, so that a cluster that
+        grows with the work sees how much there is.
 
-    progress: Progress = silent
-    threads: int | None = None
+    Raises
+    ------
+    InputError
+        If Dask is not installed.
 
-    def __call__(
-        self, work: Callable[[Task, Progress], Result], tasks: Mapping[str, Task]
-    ) -> Generator[tuple[str, Result | Lost], None, None]:
-        for name, task in tasks.items():
-            with _threads(self.threads):
-                result = work(task, self.progress)
-            yield name, result
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnCluster:
-    """Each task on some worker of a Dask cluster, one at a time in a worker.
-
-    Parameters
-    ----------
-    address : of the scheduler, such as tcp://host:8786; or a file that `dask scheduler --scheduler-file` has written
-    resources : what a worker must have for a task, such as {"GPU": 1}; see `dask worker --resources`
-    show : called with how far each task is, by its name, whenever that has changed
-    threads : of the work on a task; None: what the worker's process has, which Dask sets to 1
-    patience : seconds to wait for a scheduler that has gone in the middle; its unfinished tasks are then handed out again
-    at_once : tasks that the scheduler has at a time, best as many as there are workers; None: all, so that a cluster that
-        grows with the work sees how much there is
+    Examples
+    --------
+    >>> from ikebook.datasets import open_dataset
+    >>> from ikebook.runs import evaluate
+    >>> davis = open_dataset("davis2016", "/data/DAVIS")  # doctest: +SKIP
+    >>> evaluate(davis, "/data/results", runner=ClusterRunner(address="tcp://host:8786"))  # doctest: +SKIP
     """
 
     address: str
     resources: Mapping[str, float] = field(default_factory=dict)
     show: Callable[[Mapping[str, str]], None] = lambda _: None
     threads: int | None = None
-    patience: float = PATIENCE
+    patience: float = RECONNECT_SECONDS
     at_once: int | None = None
+
+    def __post_init__(self) -> None:
+        _dask()
 
     def __call__(
         self, work: Callable[[Task, Progress], Result], tasks: Mapping[str, Task]
-    ) -> Generator[tuple[str, Result | Lost], None, None]:
+    ) -> Generator[tuple[str, Result | LostTask], None, None]:
         waiting = dict(tasks)
         suspects: dict[str, Task] = {}
-        patience = FIRST_PATIENCE
+        patience = CONNECT_SECONDS
         while waiting:
             with self._client(patience) as client:
                 for name, result in self._round(client, work, waiting):
-                    if isinstance(result, Lost):
+                    if isinstance(result, LostTask):
                         suspects[name] = waiting.pop(name)
                     else:
                         del waiting[name]
                         yield name, result
             patience = self.patience
-        # Dask blames a worker's death on all tasks that it had. Alone, each shows whether it was the one.
+        # Dask blames a worker's death on all tasks that it had. By itself, each shows whether it was the one.
         for name, task in suspects.items():
-            alone = {name: task}
-            while alone:
+            single = {name: task}
+            while single:
                 with self._client(patience) as client:
-                    for _, result in self._round(client, work, alone):
-                        alone = {}
+                    for _, result in self._round(client, work, single):
+                        single = {}
                         yield name, result
 
     def _round(
         self, client: Any, work: Callable[[Task, Progress], Result], tasks: Mapping[str, Task]
-    ) -> Generator[tuple[str, Result | Lost], None, None]:
-        """Hand out tasks and give back what comes; ends early where the scheduler goes."""
+    ) -> Generator[tuple[str, Result | LostTask], None, None]:
+        """Submit tasks and give back what comes; ends early where the scheduler goes."""
         from distributed import as_completed
 
         topic = f"ikebook-{uuid.uuid4().hex}"
         states: dict[str, str] = {}
+        done: set[str] = set()
 
-        def told(event: tuple[float, Mapping[str, Any]]) -> None:
+        def receive(event: tuple[float, Mapping[str, Any]]) -> None:
             if event[1]["name"] not in done:  # a message may come late
                 states[event[1]["name"]] = event[1]["state"]
             show()
@@ -147,48 +121,44 @@ class OnCluster:
         def show() -> None:  # from two threads
             self.show({name: state for name, state in list(states.items()) if name not in done})
 
-        done: set[str] = set()
-        client.subscribe_topic(topic, told)
+        client.subscribe_topic(topic, receive)
         rest = iter(list(tasks.items()))
-        handed: list[Any] = []
+        submitted: list[Any] = []
 
-        def hand_out(count: int | None) -> list[Any]:
-            futures = [
-                client.submit(
-                    _on_worker,
-                    work,
-                    task,
-                    name,
-                    topic,
-                    self.threads,
-                    key=(
-                        topic,
-                        name,
-                    ),  # one group of tasks: if they are many, none waits for a worker while another is idle
-                    pure=False,
-                    resources=dict(self.resources) or None,
-                )
-                for name, task in itertools.islice(rest, count)
-            ]
-            handed.extend(futures)
+        def submit(count: int | None) -> list[Any]:
+            futures = [self._submit(client, work, name, task, topic) for name, task in itertools.islice(rest, count)]
+            submitted.extend(futures)
             return futures
 
         try:
-            coming = as_completed(hand_out(self.at_once), loop=client.loop)
+            coming = as_completed(submit(self.at_once), loop=client.loop)
             for future in coming:
                 name = future.key[1]
                 if future.status == "cancelled":  # with the scheduler, all that it knew has gone
                     return
                 if self.at_once is not None:
-                    coming.update(hand_out(1))
+                    coming.update(submit(1))
                 done.add(name)
                 states.pop(name, None)
                 show()
                 yield name, _result(future)
         finally:
             if client.status == "running":
-                client.cancel(handed)
+                client.cancel(submitted)
                 client.unsubscribe_topic(topic)
+
+    def _submit(self, client: Any, work: Callable[[Task, Progress], Result], name: str, task: Task, topic: str) -> Any:
+        return client.submit(
+            _run_on_worker,
+            work,
+            task,
+            name,
+            topic,
+            self.threads,
+            key=(topic, name),  # one group of tasks: if they are many, none waits for a worker while another is idle
+            pure=False,
+            resources=dict(self.resources) or None,
+        )
 
     @contextmanager
     def _client(self, patience: float) -> Iterator[Any]:
@@ -216,28 +186,61 @@ class OnCluster:
                 client.close(timeout=2)
 
 
+DASK_SETTINGS = {
+    "distributed.logging": {"distributed": "critical"},
+    "distributed.scheduler.worker-saturation": 1.0,  # no video waits for one worker while another is idle
+    "distributed.admin.log-length": 0,
+    # Dask's own value has the C library ask the system for each array anew, which makes a video take two to three
+    # times as long.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
+"""Where Dask's own settings do not suit workers on this machine."""
+
+
 @contextmanager
-def workers(
+def local_workers(
     count: int,
     *,
     device: str = "cpu",
     threads: int | None = None,
     show: Callable[[Mapping[str, str]], None] = lambda _: None,
-) -> Iterator[OnCluster]:
-    """Processes of this machine that work side by side, as long as the block lasts.
+) -> Iterator[ClusterRunner]:
+    """Start processes on this machine that work side by side, as long as the block lasts.
 
     Parameters
     ----------
-    count : of processes; each has one GPU to itself if `device` is "cuda", in turn
-    device : that tasks are meant for
-    threads : of each; None: PyTorch's here, shared among them
-    show : see `OnCluster`
+    count : int
+        Of processes.
+    device : str, default "cpu"
+        That tasks are meant for. With "cuda" each process has one GPU to itself, in turn.
+    threads : int, optional
+        Of each process; by default PyTorch's here, shared among them.
+    show : callable, optional
+        Called with how far each task is; see `ClusterRunner`.
+
+    Yields
+    ------
+    ClusterRunner
+
+    Raises
+    ------
+    InputError
+        If Dask is not installed.
+
+    Examples
+    --------
+    >>> from ikebook.datasets import open_dataset
+    >>> from ikebook.runs import evaluate
+    >>> with local_workers(4) as runner:  # doctest: +SKIP
+    ...     results = evaluate(open_dataset("davis2016", "DAVIS"), "results", runner=runner)
     """
-    check.whole("--workers", count, at_least=1, at_most=1024)
+    check.whole("count", count, at_least=1, at_most=1024)
+    import torch
+
     dask, distributed = _dask()
     gpus = visible_gpus() if device == "cuda" else []
     resources = {"GPU": 1.0} if gpus else {}
-    specification = {
+    workers = {
         index: {
             "cls": distributed.Nanny,
             "options": {
@@ -255,37 +258,32 @@ def workers(
         "cls": distributed.Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0", "dashboard": False},
     }
-    settings = {
-        "distributed.logging": {"distributed": "critical"},
-        "distributed.scheduler.worker-saturation": 1.0,  # no video waits for one worker while another is idle
-        "distributed.admin.log-length": 0,
-        # Dask's own value has the C library ask the system for each array anew, which makes a video take two to three
-        # times as long.
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-    }
-    with dask.config.set(settings):
-        cluster = distributed.SpecCluster(workers=specification, scheduler=scheduler, silence_logs=logging.CRITICAL)
-        with cluster:
-            yield OnCluster(
-                address=cluster.scheduler_address,
-                resources=resources,
-                show=show,
-                at_once=count,
-                threads=threads or shares(torch.get_num_threads(), count),
-            )
+    with (
+        dask.config.set(DASK_SETTINGS),
+        distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL) as cluster,
+    ):
+        yield ClusterRunner(
+            address=cluster.scheduler_address,
+            resources=resources,
+            show=show,
+            at_once=count,
+            threads=threads or threads_each(torch.get_num_threads(), count),
+        )
 
 
 def visible_gpus() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: whoever set it has given others to others."""
+    import torch
+
     given = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     count = torch.cuda.device_count()
     return given[:count] or [str(index) for index in range(count)]
 
 
-def resources_of(text: str) -> dict[str, float]:
+def parse_resources(text: str) -> dict[str, float]:
     """Read what workers must have, as `dask worker --resources` takes it.
 
-    >>> resources_of("GPU=1,MEM=2e9")
+    >>> parse_resources("GPU=1,MEM=2e9")
     {'GPU': 1.0, 'MEM': 2000000000.0}
     """
     found: dict[str, float] = {}
@@ -299,12 +297,6 @@ def resources_of(text: str) -> dict[str, float]:
             bool(name.strip()) and 0 < found[name.strip()] < float("inf"), f"--resources is {text!r}; expected GPU=1."
         )
     return found
-
-
-def on_cluster(address: str, **more: Any) -> OnCluster:
-    """The cluster whose scheduler is at `address`; see `OnCluster`."""
-    _dask()
-    return OnCluster(address=address, **more)
 
 
 def _dask() -> tuple[Any, Any]:
@@ -324,7 +316,7 @@ def _result(future: Any) -> Any:
     try:
         return future.result()
     except KilledWorker as error:
-        return Lost(
+        return LostTask(
             f"{getattr(error, 'allowed_failures', 3) + 1} workers in a row died of it, the last one at "
             f"{getattr(error.last_worker, 'address', 'an unknown place')}: it may need more memory than they have. See "
             "their logs; a smaller --size or --memory may help."
@@ -338,7 +330,7 @@ def _result(future: Any) -> Any:
         ) from None
 
 
-def _on_worker(
+def _run_on_worker(
     work: Callable[[Task, Progress], Result], task: Task, name: str, topic: str, threads: int | None
 ) -> Result:
     """What a worker does with a task."""
@@ -346,41 +338,27 @@ def _on_worker(
 
     worker = get_worker()
 
-    def tell(state: str) -> None:
+    def send(state: str) -> None:
         worker.log_event(topic, {"name": name, "state": state})
 
-    with _IN_TURN, _threads(threads):
-        return work(task, told_by(tell))
+    with _ONE_AT_A_TIME, limit_threads(threads):
+        return work(task, progress_messages(send))
 
 
-def told_by(tell: Callable[[str], None]) -> Progress:
+def progress_messages(send: Callable[[str], None]) -> Progress:
     """Progress as texts such as "flow 12/49", not too many of them."""
 
     def progress(stage: str, steps: int) -> Iterator[None]:
         last = 0.0
         for step in range(steps):
-            if time.monotonic() - last > TELL_SECONDS:
-                tell(f"{stage} {step}/{steps}")
+            if time.monotonic() - last > MESSAGE_SECONDS:
+                send(f"{stage} {step}/{steps}")
                 last = time.monotonic()
             yield None
 
     return lambda stage, steps: iter(progress(stage, steps))
 
 
-def shares(threads: int, count: int) -> int:
+def threads_each(threads: int, count: int) -> int:
     """Threads of each of `count` processes that share so many."""
     return max(1, threads // count)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Work with so many threads, and afterwards with as many as before."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    try:
-        if count is not None:
-            torch.set_num_threads(count)
-            cv2.setNumThreads(count)
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.base.files import atomic, write_mask, write_soft
 from ikebook.base.progress import Progress, silent
-from ikebook.flow import Flow, FlowFiles
+from ikebook.flow import Flow, FlowFiles, FlowProvider
 from ikebook.flow.compute import fields_of
 from ikebook.graph.choice import about_means
 from ikebook.graph.masks import area_counts, soft_masks
@@ -32,24 +31,47 @@ from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.operator import full_precision
-from ikebook.runs.results import is_held
-from ikebook.runs.run import RunOptions
+from ikebook.runs.frame_source import FrameSource
+from ikebook.runs.options import RunOptions
+from ikebook.runs.result_folder import has_lock
 from ikebook.solvers.exact import reduce
 from ikebook.solvers.volumes import SpannedVolumes
-from ikebook.video.clip import ImageFolder, VideoFile, image_files, names_of, resize_area
+from ikebook.video.clip import resize_area
+
+Arrays = dict[str, np.ndarray]
+"""What a round gives back of a part, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Frames `start` to before `stop` of a video of `frames` frames, and where all of it lies."""
+    """A part of a long video, and where all of it lies.
 
-    path: Path
+    Parameters
+    ----------
+    source : FrameSource
+        Of the video.
+    out : Path
+        Folder of results.
+    token : str
+        Of the run; see `lock_folder`.
+    frames : int
+        m, those of the video.
+    start, stop : int
+        The part's frames are those from `start` to before `stop`.
+    length : int
+        Frames of each part but the last.
+    size : (int, int)
+        Width and height that the graph works at.
+    options : RunOptions
+    """
+
+    source: FrameSource
     out: Path
     token: str
     frames: int
     start: int
     stop: int
-    every: int  # frames of each part
+    length: int
     size: tuple[int, int]
     options: RunOptions
 
@@ -91,23 +113,16 @@ class Part:
         return self.out / "parts" / f"{self.start if start is None else start:09d}-{name}.npy"
 
 
-def find_evidence(part: Part, progress: Progress = silent) -> dict[str, np.ndarray]:
+def find_evidence(part: Part, progress: Progress = silent) -> Arrays:
     """First round: frames, flow and motion evidence to files; values (k,) for the quantile of the distance."""
 
-    def work() -> dict[str, np.ndarray]:
+    def work() -> Arrays:
         around, options, compute = part.around(1), part.graph.saliency, part.compute()
         assert options is not None
-        ticks = iter(progress("flow", len(around) - 1))
-        fields = []
-        for pair in fields_of(
-            _provider(part, around), frames_of(part.path, around), part.size, _names(part.path, around)
-        ):
-            fields.append(pair)
-            next(ticks, None)
-        flow = Flow(forward=np.stack([one for one, _ in fields]), backward=np.stack([one for _, one in fields]))
+        flow = _flow(part, around, progress)
         batches = part.batches(part.frame_range, around.start)
         evidence = np.concatenate([evidence_of(flow, frames, options, compute).cpu().numpy() for frames in batches])
-        frames = np.stack([resize_area(frame, part.size) for frame in frames_of(part.path, part.frame_range)])
+        frames = np.stack([resize_area(frame, part.size) for frame in part.source.read(part.frame_range)])
         _save(part.file("frames"), frames)
         pairs = slice(part.start - around.start, min(part.stop, part.frames - 1) - around.start)
         _save(part.file("flow"), np.stack([flow.forward[pairs], flow.backward[pairs]], axis=1))  # (n, 2, h, w, 2)
@@ -115,14 +130,14 @@ def find_evidence(part: Part, progress: Progress = silent) -> dict[str, np.ndarr
         pixels = part.size[0] * part.size[1]
         return {"picked": sample_part(evidence[:, 0], part.start * pixels, part.frames * pixels).astype(np.float64)}
 
-    return _once(part, "1", work)
+    return _once(part, 1, work)
 
 
-def sum_up(task: tuple[Part, float], progress: Progress = silent) -> dict[str, np.ndarray]:
+def reduce_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
     """Second round: F'F and F'MF, (d, d), and in each frame F_i' times ones and the centred saliency, (n, d, 2)."""
     part, scale = task
 
-    def work() -> dict[str, np.ndarray]:
+    def work() -> Arrays:
         around = part.around(part.graph.motion.radius + part.reach)
         saliency = _saliency(part, around, scale)
         _save(part.file("saliency"), saliency)
@@ -134,14 +149,14 @@ def sum_up(task: tuple[Part, float], progress: Progress = silent) -> dict[str, n
         found = {"gram": reduced.gram, "motion": reduced.motion, "sums": sums}
         return {name: values.cpu().numpy() for name, values in found.items()}
 
-    return _once(part, "2", work)
+    return _once(part, 2, work)
 
 
-def label(task: tuple[Part, np.ndarray], progress: Progress = silent) -> dict[str, np.ndarray]:
+def label_part(task: tuple[Part, np.ndarray], progress: Progress = silent) -> Arrays:
     """Third round: soft masks from weights (d,) of F's columns, to a file; how many pixels have which value, (200,)."""
     part, weights = task
 
-    def work() -> dict[str, np.ndarray]:
+    def work() -> Arrays:
         around, halo = part.around(part.graph.motion.radius + part.reach), part.around(part.reach)
         saliency = _load(part.file("saliency"))[halo.start - around.start : halo.stop - around.start]
         _, features = _matrices(part, halo, saliency)
@@ -152,29 +167,30 @@ def label(task: tuple[Part, np.ndarray], progress: Progress = silent) -> dict[st
         _save(part.file("soft"), soft)
         return {"counts": area_counts(soft).numpy()}
 
-    return _once(part, "3", work)
+    return _once(part, 3, work)
 
 
-def write(task: tuple[Part, float], progress: Progress = silent) -> dict[str, np.ndarray]:
+def write_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
     """Fourth round: masks and soft masks, at the video's own size; the pixels of the object."""
     part, threshold = task
 
-    def work() -> dict[str, np.ndarray]:
-        soft, names, pixels = _load(part.file("soft")), _names(part.path, part.frame_range), 0
-        for name, one, frame in zip(names, soft, frames_of(part.path, part.frame_range), strict=True):
+    def work() -> Arrays:
+        soft, pixels = _load(part.file("soft")), 0
+        names = part.source.names(part.frame_range)
+        for name, one, frame in zip(names, soft, part.source.read(part.frame_range), strict=True):
             large = enlarge(np.asarray(one), (frame.shape[1], frame.shape[0]))
             write_soft(part.out / "soft" / f"{name}.png", large)
             write_mask(part.out / "masks" / f"{name}.png", large > threshold)
             pixels += int((one > threshold).sum())
         return {"object": np.array(pixels)}
 
-    return _once(part, "4", work)
+    return _once(part, 4, work)
 
 
-def _once(part: Part, stage: str, work: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What a part's work finds, or what it has found before."""
-    require(is_held(part.out, part.token), f"this worker does not see {part.out} as it is now; it has to be shared.")
-    path = part.file(f"round{stage}").with_suffix(".npz")
+def _once(part: Part, number: int, work: Callable[[], Arrays]) -> Arrays:
+    """What a part's work in a round finds, or what it has found before."""
+    require(has_lock(part.out, part.token), f"this worker does not see {part.out} as it is now; it has to be shared.")
+    path = part.file(f"round{number}").with_suffix(".npz")
     if path.exists():
         with suppress(OSError, ValueError, zipfile.BadZipFile, zlib.error), np.load(path, allow_pickle=False) as known:
             return dict(known)  # unless the power failed before it was on the disk
@@ -184,10 +200,29 @@ def _once(part: Part, stage: str, work: Callable[[], dict[str, np.ndarray]]) -> 
     return found
 
 
+def _flow(part: Part, frames: range, progress: Progress) -> Flow:
+    """The flow between some frames, computed."""
+    ticks = iter(progress("flow", len(frames) - 1))
+    fields = []
+    source = part.source
+    for pair in fields_of(_provider(part, frames), source.read(frames), part.size, source.names(frames)):
+        fields.append(pair)
+        next(ticks, None)
+    return Flow(forward=np.stack([one for one, _ in fields]), backward=np.stack([one for _, one in fields]))
+
+
+def _provider(part: Part, frames: range) -> FlowProvider:
+    """Who computes the flow between some frames; of flow in files, those of these frames."""
+    provider = part.options.provider()
+    if isinstance(provider, FlowFiles):
+        pairs = slice(frames.start, frames.stop - 1)
+        provider.forward, provider.backward = provider.forward[pairs], provider.backward[pairs]
+    return provider
+
+
 def _matrices(part: Part, frames: range, saliency: np.ndarray) -> tuple[MotionMatrix, FeatureMatrix]:
     """M and F of some frames, as if there were no others."""
-    pairs = range(frames.start, frames.stop - 1)
-    fields = _gathered(part, "flow", pairs)
+    fields = _gather(part, "flow", range(frames.start, frames.stop - 1))
     flow = Flow(forward=fields[:, 0], backward=fields[:, 1])
     chains = MotionChains(flow, part.graph.chains, compute=part.compute())
     features = FeatureMatrix(chains, part.graph.features, [Cue(name="saliency", maps=saliency)], keep=0)
@@ -195,21 +230,22 @@ def _matrices(part: Part, frames: range, saliency: np.ndarray) -> tuple[MotionMa
 
 
 def _saliency(part: Part, frames: range, scale: float) -> np.ndarray:
+    """The motion saliency (b, h, w) of some frames, from the evidence in the files."""
     options, compute = part.graph.saliency, part.compute()
     assert options is not None
     maps = [
-        map_of(_gathered(part, "evidence", batch), _gathered(part, "frames", batch), scale, options, compute)
+        map_of(_gather(part, "evidence", batch), _gather(part, "frames", batch), scale, options, compute)
         for batch in part.batches(frames)
     ]
     return torch.cat(maps).cpu().numpy()
 
 
-def _gathered(part: Part, name: str, items: range) -> np.ndarray:
+def _gather(part: Part, name: str, items: range) -> np.ndarray:
     """Items of the whole video, from the files of the parts that have them; of each only what is asked for is read."""
     pieces = []
-    for start in range(items.start // part.every * part.every, items.stop, part.every):
-        own = _load(part.file(name, start))[max(0, items.start - start) : items.stop - start]
-        pieces.append(np.asarray(own))
+    for start in range(items.start // part.length * part.length, items.stop, part.length):
+        piece = _load(part.file(name, start))[max(0, items.start - start) : items.stop - start]
+        pieces.append(np.asarray(piece))
     return np.concatenate(pieces)
 
 
@@ -220,24 +256,3 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 def _load(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _provider(part: Part, frames: range) -> Any:
-    provider = part.options.provider()
-    if isinstance(provider, FlowFiles):
-        pairs = slice(frames.start, frames.stop - 1)
-        provider.forward, provider.backward = provider.forward[pairs], provider.backward[pairs]
-    return provider
-
-
-def frames_of(path: Path, frames: range) -> Iterator[np.ndarray]:
-    """Some frames of a video at their own size."""
-    if path.is_dir():
-        return iter(ImageFolder(image_files(path)[frames.start : frames.stop]))
-    return VideoFile(path).between(frames.start, frames.stop)
-
-
-def _names(path: Path, frames: range) -> list[str]:
-    if path.is_dir():
-        return names_of(image_files(path))[frames.start : frames.stop]
-    return [f"{index:05d}" for index in frames]

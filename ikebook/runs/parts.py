@@ -15,11 +15,10 @@ same options, it goes on there.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,107 +33,211 @@ from ikebook.base.files import TEMPORARY, plain, write_json
 from ikebook.base.machine import versions
 from ikebook.base.progress import Progress
 from ikebook.base.provenance import label_trained
-from ikebook.flow import FlowFiles, is_provider
+from ikebook.flow import FlowFiles
 from ikebook.graph.choice import choose_by, correlation
 from ikebook.graph.masks import threshold_of_counts
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.saliency import scale_of
 from ikebook.matrix.operator import full_precision
-from ikebook.runs.cluster import Lost, Runner
-from ikebook.runs.part import Part, find_evidence, frames_of, label, sum_up, write
-from ikebook.runs.results import held
-from ikebook.runs.run import RunOptions, clear
+from ikebook.runs.frame_source import FrameSource
+from ikebook.runs.json_types import read_json
+from ikebook.runs.options import RunOptions
+from ikebook.runs.outputs import remove_results
+from ikebook.runs.part import Arrays, Part, find_evidence, label_part, reduce_part, write_part
+from ikebook.runs.result_folder import lock_folder
+from ikebook.runs.results import PartsSummary
+from ikebook.runs.runners import LostTask, Runner, SerialRunner
 from ikebook.solvers.exact import Reduced, leading
 from ikebook.solvers.pairs import PAIRS
-from ikebook.video.clip import VideoFile, files_fingerprint, image_files, working_size
+from ikebook.video.clip import working_size
 
 
 def segment_parts(
-    path: Path,
-    out: Path,
-    options: RunOptions,
-    every: int,
-    runner: Runner,
+    path: str | Path,
+    out: str | Path,
+    options: RunOptions | None = None,
+    *,
+    part_length: int,
+    runner: Runner | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> dict[str, Any]:
-    """Segment a long video in parts of `every` frames; `out` gets masks/, soft/ and summary.json.
+) -> PartsSummary:
+    """Segment a long video in parts, side by side or one after the other, by the eigenvector of the whole (Sec. 4.3).
+
+    Ours, not the paper's. Stopped and run again with the same arguments, it goes on where it was.
 
     Parameters
     ----------
-    path : folder of images, or a video file, of which each part decodes all frames before its own
-    out : folder of results, which the workers see under the same path, as they see `path`
-    options : of one graph: its exact solver, one P for the video, the motion saliency, no cues, no cycles
-    every : frames of a part, of which a worker holds about 7 MB each at 416x224
-    runner : where the parts are computed
-    say : told what is going on
+    path : str or Path
+        Folder of images, or a video file, of which each part decodes all frames before its own.
+    out : str or Path
+        Folder of results: gets masks/<frame>.png, soft/<frame>.png and summary.json. Workers see it under the same path, as
+        they see `path`.
+    options : RunOptions, optional
+        Of one graph: its exact solver, one P for the video, the motion saliency, no cues, no cycles.
+    part_length : int
+        Frames of a part, of which a worker holds about 7 MB each at 416x224.
+    runner : Runner, optional
+        Where the parts are computed; by default one after the other, in this process.
+    say : callable, optional
+        Is told in one line what has been found, four times.
 
     Returns
     -------
-    dict
+    PartsSummary
         What summary.json holds.
+
+    Raises
+    ------
+    InputError
+        If the video can't be read, the options need it in one piece, or `out` is of another video or of other options.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import ikebook
+    >>> from ikebook.base.files import write_video
+    >>> from ikebook.runs import RunOptions
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_video(Path(folder) / "video.mp4", ikebook.toy("disc", (48, 32), frames=6).clip.frames, 24)
+    ...     options = RunOptions(size=(48, 32))
+    ...     summary = segment_parts(f"{folder}/video.mp4", f"{folder}/out", options, part_length=3)
+    >>> summary["frames"], summary["parts"]
+    (6, 2)
     """
+    options = (options or RunOptions()).with_absolute_paths()
     graph = _one_graph(options)
-    assert graph.saliency is not None
-    check.whole("--parts", every, at_least=1)
-    if not is_provider(options.flow):
-        options = replace(options, flow=str(Path(options.flow).absolute()))
-    path, out = path.absolute(), out.absolute()
-    frames = _count(path)
-    require(frames >= 2, f"{path} has {frames} frames; motion needs two or more.")
-    first = next(frames_of(path, range(1)))
+    check.whole("part_length", part_length, at_least=1)
+    source, out = FrameSource(Path(path).absolute()), Path(out).absolute()
+    runner = runner or SerialRunner()
+    frames = source.count()
+    require(frames >= 2, f"{source.path} has {frames} frames; motion needs two or more.")
+    first = next(source.read(range(1)))
     size = working_size(first, options.size)
-    plan = _plan(path, frames, every, size, options)
-    with held(out) as token:
-        _same_plan(out / "parts", plan)
-        whole = Part(
-            path=path,
-            out=out,
-            token=token,
-            frames=frames,
-            start=0,
-            stop=frames,
-            every=every,
-            size=size,
-            options=options,
-        )
+    plan = _plan(source, frames, part_length, size, options)
+    with lock_folder(out) as token:
+        _check_plan(out / "parts", plan)
         parts = {
-            f"part {start}": replace(whole, start=start, stop=min(start + every, frames))
-            for start in range(0, frames, every)
+            f"part {start}": Part(
+                source=source,
+                out=out,
+                token=token,
+                frames=frames,
+                start=start,
+                stop=min(start + part_length, frames),
+                length=part_length,
+                size=size,
+                options=options,
+            )
+            for start in range(0, frames, part_length)
         }
         say(f"{frames} frames in {len(parts)} parts")
-        picked = [one["picked"] for one in _round(runner, find_evidence, parts)]
-        scale = scale_of(np.concatenate(picked), graph.saliency)
-        say(f"motion that counts as large: {scale:.3g} pixels")
-        values, weights, residual, eigenvector = _solve(
-            _round(runner, sum_up, {name: (part, scale) for name, part in parts.items()}), options, size
+        found = _four_rounds(parts, graph, size, runner, say)
+        summary: PartsSummary = plain(
+            {
+                "clip": source.path.stem,
+                "frames": frames,
+                "parts": len(parts),
+                "original_size": f"{first.shape[1]}x{first.shape[0]}",
+                "working_size": f"{size[0]}x{size[1]}",
+                "eigenvalues": found.eigenvector.values,
+                "eigenvector": found.eigenvector.chosen + 1,
+                "solver_residual": found.eigenvector.residual,
+                "saliency_scale": found.scale,
+                "threshold": found.threshold,
+                "object_share": found.pixels / (frames * size[0] * size[1]),
+                "label_trained": label_trained(options.sources()),
+                "options": plan["options"],
+                "versions": versions(),
+            }
         )
-        say(f"eigenvalues: {'  '.join(f'{value:.4g}' for value in values)}")
-        counts = _round(runner, label, {name: (part, weights) for name, part in parts.items()})
-        threshold = graph.masks.threshold
-        if threshold == "stable":
-            threshold = threshold_of_counts(torch.from_numpy(sum(one["counts"] for one in counts)))
-        threshold = float(threshold)
-        say(f"threshold: {threshold:.3g}")
-        pixels = _round(runner, write, {name: (part, threshold) for name, part in parts.items()})
-        summary = {
-            "clip": path.stem,
-            "frames": frames,
-            "parts": len(parts),
-            "original_size": f"{first.shape[1]}x{first.shape[0]}",
-            "working_size": f"{size[0]}x{size[1]}",
-            "eigenvalues": values,
-            "eigenvector": eigenvector + 1,
-            "solver_residual": residual,
-            "saliency_scale": scale,
-            "threshold": threshold,
-            "object_share": sum(int(one["object"]) for one in pixels) / (frames * size[0] * size[1]),
-            "label_trained": label_trained(options.sources()),
-            "options": plan["options"],
-            "versions": versions(),
-        }
         write_json(out / "summary.json", summary)
         shutil.rmtree(out / "parts")
-    return dict(plain(summary))
+    return summary
+
+
+@dataclass(frozen=True, eq=False)
+class _Eigenvector:
+    """The object's eigenvector of the whole video: the leading eigenvalues, which of them is its, and x = F w.
+
+    Parameters
+    ----------
+    values : list of float
+        Leading eigenvalues, decreasing.
+    chosen : int
+        Index of the object's.
+    weights : (d,) float64
+        w, with its sign.
+    residual : float or None
+        Of this eigenvector; None where there is none.
+    """
+
+    values: list[float]
+    chosen: int
+    weights: np.ndarray
+    residual: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What the four rounds find of the whole video; `pixels` are those of the object."""
+
+    scale: float
+    eigenvector: _Eigenvector
+    threshold: float
+    pixels: int
+
+
+def _four_rounds(
+    parts: Mapping[str, Part], graph: GraphOptions, size: tuple[int, int], runner: Runner, say: Callable[[str], None]
+) -> _Found:
+    assert graph.saliency is not None
+    evidence = _round(runner, find_evidence, parts)
+    scale = scale_of(np.concatenate([one["picked"] for one in evidence]), graph.saliency)
+    say(f"motion that counts as large: {scale:.3g} pixels")
+    reduced = _round(runner, reduce_part, {name: (part, scale) for name, part in parts.items()})
+    eigenvector = _solve(reduced, graph, size)
+    say(f"eigenvalues: {'  '.join(f'{value:.4g}' for value in eigenvector.values)}")
+    labels = _round(runner, label_part, {name: (part, eigenvector.weights) for name, part in parts.items()})
+    if graph.masks.threshold == "stable":
+        threshold = float(threshold_of_counts(torch.from_numpy(sum(one["counts"] for one in labels))))
+    else:
+        threshold = float(graph.masks.threshold)
+    say(f"threshold: {threshold:.3g}")
+    written = _round(runner, write_part, {name: (part, threshold) for name, part in parts.items()})
+    return _Found(scale, eigenvector, threshold, sum(int(one["object"]) for one in written))
+
+
+def _round(runner: Runner, work: Callable[[Any, Progress], Arrays], tasks: Mapping[str, Any]) -> list[Arrays]:
+    """What all parts have found, in the video's order."""
+    found: dict[str, Arrays] = {}
+    with closing(runner(work, tasks)) as results:
+        for name, result in results:
+            if isinstance(result, LostTask):
+                raise InputError(f"{name}: {result.reason}")
+            found[name] = result
+    return [found[name] for name in tasks]
+
+
+def _solve(found: Sequence[Arrays], graph: GraphOptions, size: tuple[int, int]) -> _Eigenvector:
+    """The object's eigenvector, from all parts' sums."""
+    total = Reduced(*(sum_of(torch.from_numpy(one[name]) for one in found) for name in ("gram", "motion")))
+    with full_precision():
+        count = graph.solver.pairs or PAIRS
+        values, weights, residuals = leading(total, graph.projection.ridge, torch.float32, count)
+    if not bool(values.any()):  # nothing moves against the scene: empty masks
+        return _Eigenvector([], 0, np.zeros(len(total.gram)), None)
+    sums = torch.from_numpy(np.concatenate([one["sums"] for one in found]))  # (m, d, 2)
+    ones, salient = (weights.float().double().T @ sums).unbind(-1)  # each (m, r)
+    chosen, sign = choose_by(values, correlation(ones, salient, size[0] * size[1]), graph)
+    return _Eigenvector(values.tolist(), chosen, (sign * weights[:, chosen]).numpy(), float(residuals[chosen]))
+
+
+def sum_of(parts: Iterator[Tensor]) -> Tensor:
+    """The sum of some tensors, from the first to the last: always the same, to the last bit."""
+    total = next(parts).clone()
+    for part in parts:
+        total += part
+    return total
 
 
 def _one_graph(options: RunOptions) -> GraphOptions:
@@ -150,57 +253,32 @@ def _one_graph(options: RunOptions) -> GraphOptions:
     return graph
 
 
-def _plan(path: Path, frames: int, every: int, size: tuple[int, int], options: RunOptions) -> dict[str, Any]:
+def _plan(
+    source: FrameSource, frames: int, part_length: int, size: tuple[int, int], options: RunOptions
+) -> dict[str, Any]:
     """What the parts' files are made of: only a run with an equal plan goes on with them."""
     flow = options.provider()
     require(
         not isinstance(flow, FlowFiles) or len(flow.forward) == frames - 1,
-        f"{options.flow} has flow of {len(getattr(flow, 'forward', ()))} pairs of frames, but {path} has {frames} frames: "
+        f"{options.flow} has flow of {len(getattr(flow, 'forward', ()))} pairs of frames, but {source.path} has {frames} frames: "
         f"expected {frames - 1}.",
     )
-    plan = {"path": str(path), "frames": frames, "every": every, "size": list(size), "ikebook": ikebook.__version__}
-    return plan | {"fingerprint": _fingerprint(path), "flow": flow.describe(), "options": plain(options.as_dict())}
+    plan: dict[str, Any] = plain(
+        {
+            "path": str(source.path),
+            "frames": frames,
+            "part_length": part_length,
+            "size": size,
+            "ikebook": ikebook.__version__,
+            "fingerprint": source.fingerprint(),
+            "flow": flow.describe(),
+            "options": options.as_dict(),
+        }
+    )
+    return plan
 
 
-def _solve(
-    found: list[dict[str, np.ndarray]], options: RunOptions, size: tuple[int, int]
-) -> tuple[list[float], np.ndarray, float | None, int]:
-    """Eigenvalues, weights (d,) of the object's labels, its residual, and which eigenvector it is, from all parts' sums."""
-    graph = options.cycle.graph
-    total = Reduced(*(sum_of(torch.from_numpy(one[name]) for one in found) for name in ("gram", "motion")))
-    with full_precision():
-        count = graph.solver.pairs or PAIRS
-        values, weights, residuals = leading(total, graph.projection.ridge, torch.float32, count)
-    if not bool(values.any()):  # nothing moves against the scene: empty masks
-        return [], np.zeros(len(total.gram)), None, 0
-    sums = torch.from_numpy(np.concatenate([one["sums"] for one in found]))  # (m, d, 2)
-    ones, salient = (weights.float().double().T @ sums).unbind(-1)  # each (m, r)
-    chosen, sign = choose_by(values, correlation(ones, salient, size[0] * size[1]), graph)
-    return values.tolist(), (sign * weights[:, chosen]).numpy(), float(residuals[chosen]), chosen
-
-
-def sum_of(parts: Iterator[Tensor]) -> Tensor:
-    """Their sum, from the first to the last: always the same."""
-    total = next(parts).clone()
-    for part in parts:
-        total += part
-    return total
-
-
-def _round(
-    runner: Runner, work: Callable[[Any, Progress], dict[str, np.ndarray]], tasks: Mapping[str, Any]
-) -> list[dict[str, np.ndarray]]:
-    """What all parts have found, in the video's order."""
-    found: dict[str, dict[str, np.ndarray]] = {}
-    with closing(runner(work, tasks)) as results:
-        for name, result in results:
-            if isinstance(result, Lost):
-                raise InputError(f"{name}: {result.reason}")
-            found[name] = result
-    return [found[name] for name in tasks]
-
-
-def _same_plan(folder: Path, plan: dict[str, Any]) -> None:
+def _check_plan(folder: Path, plan: dict[str, Any]) -> None:
     """Make the folder of the parts, or check that what lies there is of the same run: all of it is removed in the end."""
     path = folder / "plan.json"
     if not path.exists():
@@ -208,23 +286,9 @@ def _same_plan(folder: Path, plan: dict[str, Any]) -> None:
             folder.is_dir() and all(TEMPORARY.fullmatch(one.name) for one in folder.iterdir())
         )
         require(not others, f"{folder} is there, and is none of ikebook's; move it, or choose another --out.")
-        clear(folder.parent)
+        remove_results(folder.parent)
         write_json(path, plan)
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = None
     require(
-        known == plain(plan),
+        read_json(path, dict[str, Any]) == plan,
         f"{folder} is of a video or of options that are not these; remove it, or choose another --out.",
     )
-
-
-def _fingerprint(path: Path) -> str:
-    """A text that changes when any frame does."""
-    return files_fingerprint(image_files(path) if path.is_dir() else [path])
-
-
-def _count(path: Path) -> int:
-    require(path.exists(), f"{path} does not exist; expected a folder of images or a video file.")
-    return len(image_files(path)) if path.is_dir() else VideoFile(path).count()

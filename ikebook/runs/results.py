@@ -1,327 +1,282 @@
-"""The folder that holds a data set's results: who may write to it, what counts as finished, what is made of it::
+"""What results are written as: `summary.json` of one clip, and `results.json` of a data set, as types::
 
-    OUT/masks/<sequence>/<frame>.png    masks, 0 and 255; with --refine also OUT/refined/<sequence>/<frame>.png
-    OUT/sequences/<sequence>.json       what is known of a finished sequence, written when its masks are on the disk
-    OUT/results.json                    all of them together, and what failed
-    OUT/results.csv, OUT/cycles.csv     the scores as tables
-    OUT/.lock, OUT/.owner.json          who writes here now; OUT/.locks: who is at a sequence
+    OUT/results.json                    `Results`: all sequences together, and what failed
+    OUT/sequences/<sequence>.json       `SequenceFile`: what is known of a finished sequence
+    OUT/summary.json                    `Summary`, of one clip; `PartsSummary`, of one that was segmented in parts
 
-`sequences/*.json` are the truth: a sequence that has none is not finished, whatever else there is of it, and the other
-files are made anew from them. Each file appears whole or not at all. The lock is the operating system's, so a run that
-was killed leaves none behind.
-
-results.json is one object::
-
-    mean          score -> mean over the sequences that have one; {} if none is finished
-    mean_refined  the same for refined masks, if all sequences have them
-    sequences     name -> entry, in the data set's order
-    failed        name -> {"reason": one line, "kind": "input" | "system" | "memory" | "lost" | "bug", "where": ...}, and
-                  "traceback" of a bug; the next run tries these again
-    options       what all of it was made with; other options need another folder
-    versions      of ikebook and what it stands on, on the machine that wrote the file
-
-An entry has `frames`; the scores of the data set's protocol (`ikebook.datasets.protocol.is_score` says which keys they are: `J_mean`,
-`J_recall`, `J_decay`, `F_mean`, `F_recall`, `F_decay`, and for DAVSOD `MAE`, `Fbeta_...`), in [0, 1] or null where no frame
-is scored; for DAVSOD `Fbeta_curve`, F-beta at 256 thresholds; and, unless the masks came from elsewhere, `eigenvalues`, `eigenvalue_ratio`, `residual`,
-`threshold`, `cycles` (one object for each half of a cycle, with scores and seconds), `seconds` (stage -> seconds),
-`peak_memory_bytes`, `warnings`, and `refined` (scores). `where` says on which host, processor and device it was made,
-and with how many threads. All but `seconds`, `peak_memory_bytes` and `where` is the same in every run with as much memory:
-where a clip does not fit into it, `residual` is null, and `warnings` say what was exceeded.
+All but `seconds`, `peak_memory_bytes` and `where` is the same in every run with as much memory: where a clip does not fit
+into it, `residual` is null, and `warnings` say what was exceeded.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: a TypedDict would not know then which of its keys are NotRequired.
 
-import hashlib
-import json
-import os
-import platform
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, final
 
-from filelock import FileLock, Timeout
-
-from ikebook.base.check import InputError, require
-from ikebook.base.files import plain, settle, write_csv, write_json
-from ikebook.base.machine import versions
-from ikebook.datasets.protocol import CURVE, LEVELS, is_score
-
-Results = dict[str, Any]
-"""What `results.json` holds, or an entry of it."""
-
-SEQUENCES, LOCK, OWNER, LOCKS = "sequences", ".lock", ".owner.json", ".locks"
-"""Names within the folder."""
-
-LARGEST = 1 << 28
-"""Bytes that a results file may have: 100,000 sequences take about as much."""
-
-MERGE_SECONDS = 5.0
-"""Seconds between two writings of results.json, at least: with thousands of sequences it is long."""
+from ikebook.base.check import InputError
+from ikebook.datasets.protocol import Scores, SequenceScores
+from ikebook.runs.json_types import read_json
 
 
-class DamagedError(InputError):
-    """An entry that can't be read."""
+class HalfCycle(SequenceScores):
+    """Half a cycle: a graph, or a network. Its scores stand beside the rest, where it was scored.
 
-
-class Failed(dict[str, Any]):
-    """What went wrong with a sequence, in place of its entry."""
-
-
-def key_of(options: Results) -> str:
-    """A text that differs wherever the options do."""
-    return hashlib.blake2b(json.dumps(plain(options), sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-@contextmanager
-def held(out: Path) -> Iterator[str]:
-    """Be the only one who writes results to `out`; gives a text that tells this run from all others.
-
-    Raises
-    ------
-    InputError
-        If another run does.
+    Parameters
+    ----------
+    cycle : int
+        From 1.
+    module : "graph" or "network"
+    change : float or None
+        |x - before| / |x| against the same module's a cycle before; None in the first.
+    object_share : float
+        Share of all pixels that are object.
+    seconds : dict
+        Time spent in each stage.
+    warnings : list of str
+    threshold : float
+        Of a graph: above it in its soft masks is object.
+    eigenvalues : list of float or None
+        Of a graph, decreasing; None where the solver finds none.
+    eigenvalue_ratio : float or None
+        Of a graph: the next eigenvalue's share of the object's.
+    losses : list of float or None
+        Of a network: the mean of each epoch.
+    stopped : str
+        Of a network: why its training ended.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        owner = _read(out / OWNER) or {}
-        who = (
-            f", {owner['host']}'s process {owner['pid']} since {owner['since']}"
-            if {"host", "pid"} <= set(owner)
-            else ""
-        )
-        raise InputError(f"another run is writing to {out}{who}; wait for it, or choose another --out.") from None
-    try:
-        token = uuid.uuid4().hex
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(out / OWNER, {"host": platform.node(), "pid": os.getpid(), "since": since, "token": token})
-        yield token
-    finally:
-        with suppress(OSError):
-            (out / OWNER).unlink()
-        for file in (out / LOCKS).glob("*.lock"):
-            with suppress(OSError, Timeout), FileLock(file, timeout=0):  # not those of workers that are still at it
-                file.unlink()
-        with suppress(OSError):
-            (out / LOCKS).rmdir()
-        lock.release()
+
+    cycle: int
+    module: Literal["graph", "network"]
+    change: float | None
+    object_share: float
+    seconds: dict[str, float]
+    threshold: NotRequired[float]
+    eigenvalues: NotRequired[list[float | None]]
+    eigenvalue_ratio: NotRequired[float | None]
+    losses: NotRequired[list[float | None]]
+    stopped: NotRequired[str]
+    warnings: NotRequired[list[str]]
 
 
-def is_held(out: Path, token: str, patience: float = 30.0) -> bool:
-    """Whether the run with this `token` holds `out`, as seen from here: a shared disk may show it some seconds later."""
-    until = time.monotonic() + patience
-    while (_read(out / OWNER) or {}).get("token") != token:
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
+class Place(TypedDict, total=False):
+    """Where a sequence was segmented: host, processor and device, and with how many threads."""
+
+    host: str
+    cpu: str
+    threads: int
+    device: str
 
 
-@contextmanager
-def alone(out: Path, sequence: str) -> Iterator[None]:
-    """Be the only one who works on a sequence: a cluster may run a task twice, when it takes a slow worker for a dead one."""
-    (out / LOCKS).mkdir(parents=True, exist_ok=True)
-    name = hashlib.blake2b(sequence.encode(), digest_size=8).hexdigest()
-    with FileLock(out / LOCKS / f"{name}.lock", poll_interval=0.5):
-        yield
+@final
+class Entry(SequenceScores):
+    """A finished sequence of a data set. Its scores, those of its last graph, stand beside the rest.
 
+    Of masks that were made elsewhere there are `frames`, scores and `where`.
 
-def entry_file(out: Path, sequence: str) -> Path:
-    """Where the entry of a sequence lies."""
-    return out / SEQUENCES / f"{sequence}.json"
-
-
-def finish(out: Path, sequence: str, key: str, entry: Results, folders: Sequence[Path] = ()) -> Results:
-    """Write a sequence's entry, once what lies in `folders` is on the disk and not just on its way; the entry as read back."""
-    for folder in folders:
-        settle(folder)
-    path = entry_file(out, sequence)
-    write_json(path, {"key": key, "sequence": sequence, "entry": entry})
-    settle(path.parent, path)
-    return dict(plain(entry))
-
-
-def finished(out: Path, sequence: str, key: str) -> Results | None:
-    """The entry of a sequence, or None if it has none.
-
-    Raises
-    ------
-    DamagedError
-        If it can't be read.
-    InputError
-        If it was made with other options.
+    Parameters
+    ----------
+    frames : int
+    eigenvalues : list of float or None
+        Of the last graph, decreasing.
+    eigenvalue_ratio : float or None
+        The next eigenvalue's share of the object's.
+    residual : float or None
+        |A x - lambda x| / |lambda|; None of a clip that did not fit into memory.
+    threshold : float
+        Above it in the soft masks is object.
+    cycles : list of HalfCycle
+    seconds : dict
+        Time spent in each stage.
+    peak_memory_bytes : int or None
+        Of the process.
+    warnings : list of str
+    refined : Scores
+        Of refined masks.
+    where : Place
     """
-    path = entry_file(out, sequence)
-    if not path.exists():
-        return None
-    content = _read(path) or {}
-    entry = content.get("entry")
-    if not isinstance(content.get("key"), str) or content.get("sequence") != sequence or not _sound(entry):
-        raise DamagedError(f"{path} is no file of ikebook, or damaged; remove it, and {sequence} is done again.")
-    require(content["key"] == key, f"{path} was made with other options; choose another --out, or remove it.")
-    return dict(content["entry"])
+
+    frames: int
+    eigenvalues: NotRequired[list[float | None]]
+    eigenvalue_ratio: NotRequired[float | None]
+    residual: NotRequired[float | None]
+    threshold: NotRequired[float]
+    cycles: NotRequired[list[HalfCycle]]
+    seconds: NotRequired[dict[str, float]]
+    peak_memory_bytes: NotRequired[float | None]
+    warnings: NotRequired[list[str]]
+    refined: NotRequired[Scores]
+    where: NotRequired[Place]
 
 
-def read_results(out: Path) -> Results:
-    """What `out/results.json` holds, in the shape that this module's head describes.
+@final
+class Failure(TypedDict):
+    """Why a sequence has no entry. The next run tries it again.
+
+    Parameters
+    ----------
+    kind : str
+        "input", "system" (a full disk, say), "memory", "lost" (no worker lived through it) or "bug".
+    reason : str
+        One sentence.
+    where : str
+        The host.
+    traceback : str
+        Of a bug.
+    """
+
+    kind: Literal["input", "system", "memory", "lost", "bug"]
+    reason: str
+    where: NotRequired[str]
+    traceback: NotRequired[str]
+
+
+class Results(TypedDict):
+    """What `results.json` holds.
+
+    Parameters
+    ----------
+    mean : Scores
+        Means over the sequences that have a score; empty if none is finished.
+    mean_refined : Scores
+        Of refined masks, if all sequences have them.
+    sequences : dict of Entry
+        By name, in the data set's order.
+    failed : dict of Failure
+        By name.
+    options : dict
+        What all of it was made with: those of `RunOptions.as_dict`, and `dataset`, `root` and `ikebook`, its version. Other
+        options need another folder.
+    versions : dict of str
+        Of ikebook and what it stands on, on the machine that wrote the file.
+    """
+
+    mean: Scores
+    mean_refined: NotRequired[Scores]
+    sequences: dict[str, Entry]
+    failed: dict[str, Failure]
+    options: dict[str, Any]
+    versions: dict[str, str]
+
+
+class SequenceFile(TypedDict):
+    """What `sequences/<sequence>.json` holds: an entry, whose it is, and a text that differs wherever options do."""
+
+    key: str
+    sequence: str
+    entry: Entry
+
+
+class AnySummary(TypedDict):
+    """What the two kinds of `summary.json` have in common."""
+
+    clip: str
+    frames: int
+    original_size: str
+    working_size: str
+    eigenvalues: list[float | None]
+    eigenvector: int
+    solver_residual: float | None
+    threshold: float
+    object_share: float
+    label_trained: bool | None
+    options: dict[str, Any]
+    versions: dict[str, str]
+
+
+class Summary(AnySummary):
+    """What `summary.json` holds of a clip.
+
+    Parameters
+    ----------
+    clip : str
+    frames : int
+    original_size, working_size : str
+        Such as "854x480".
+    solver : str
+    eigenvalues : list of float or None
+        Decreasing.
+    eigenvector : int
+        Which of them is the object, from 1.
+    eigengap, eigenvalue_ratio : float or None
+        The object's eigenvalue less the next one; the next one's share of it.
+    residual : float or None
+        |A x - lambda x| / |lambda|, by a product with A; None of a clip that did not fit into memory.
+    solver_residual : float or None
+        What the solver says of itself.
+    converged : bool
+    products : int
+        With M.
+    threshold : float
+        Above it in the soft masks is object.
+    object_share : float
+        Share of all pixels that are object.
+    flow : dict
+        By role ("flow", "feature flow"), how far it may be believed.
+    label_trained : bool or None
+        Whether human labels taught flow or cues; None where nobody has said.
+    warnings : list of str
+    cycles : list of HalfCycle
+    seconds : dict
+        Time spent in each stage.
+    peak_memory_bytes : int or None
+        Of the process.
+    on_disk : bool
+        Whether the clip did not fit into memory.
+    device : str
+    options : dict
+        See `RunOptions`.
+    versions : dict of str
+    """
+
+    solver: str
+    eigengap: float | None
+    eigenvalue_ratio: float | None
+    residual: float | None
+    converged: bool
+    products: int
+    flow: dict[str, dict[str, Any]]
+    warnings: list[str]
+    cycles: list[HalfCycle]
+    seconds: dict[str, float]
+    peak_memory_bytes: int | None
+    on_disk: bool
+    device: str
+
+
+class PartsSummary(AnySummary):
+    """What `summary.json` holds of a video that was segmented in parts.
+
+    As `Summary`, but with the number of `parts` and `saliency_scale`, the motion that counts as large, pixels.
+    """
+
+    parts: int
+    saliency_scale: float
+
+
+def read_results(out: str | Path) -> Results:
+    """What a data set's `results.json` holds.
+
+    Parameters
+    ----------
+    out : str or Path
+        The folder that `evaluate` has written.
+
+    Returns
+    -------
+    Results
 
     Raises
     ------
     InputError
         If there is none, or it is damaged.
+
+    Examples
+    --------
+    >>> read_results("results")["mean"]["J_mean"]  # doctest: +SKIP
+    0.771
     """
-    path = out / "results.json"
-    content = _read(path) or {}
-    sound = all(isinstance(content.get(key), dict) for key in ("mean", "sequences", "failed", "options", "versions"))
-    sound = sound and all(map(_sound, content["sequences"].values())) and all(map(_told, content["failed"].values()))
-    sound = sound and _scored(content["mean"]) and _scored(content.get("mean_refined", {}))
-    require(sound, f"{path} is no results file of ikebook; choose another --out, or remove it.")
+    path = Path(out) / "results.json"
+    content = read_json(path, Results)
+    if content is None:
+        raise InputError(f"{path} is no results file of ikebook; choose another --out, or remove it.")
     return content
-
-
-def earlier_failures(out: Path, options: Results) -> dict[str, Failed]:
-    """What failed in an earlier run with the same options.
-
-    Raises
-    ------
-    InputError
-        If `results.json` is damaged, or was made with other options.
-    """
-    path = out / "results.json"
-    if not path.exists():
-        return {}
-    content = read_results(out)
-    require(
-        content["options"] == plain(options), f"{path} was made with other options; choose another --out, or remove it."
-    )
-    return {name: Failed(one) for name, one in content["failed"].items()}
-
-
-class Merged:
-    """What is made of the entries: results.json and the tables, written now and then, and at the end.
-
-    Parameters
-    ----------
-    out : folder of results
-    options : of the run
-    order : names of all sequences, as the files list them
-    mean : of each score over entries, by the data set's protocol
-    """
-
-    def __init__(
-        self,
-        out: Path,
-        options: Results,
-        order: Sequence[str],
-        mean: Callable[[Mapping[str, Results]], dict[str, float | None]],
-    ) -> None:
-        self.out, self.options, self.order, self.mean = out, plain(options), list(order), mean
-        self.entries: dict[str, Results] = {}
-        self.failed: dict[str, Failed] = {}
-        self._due = 0.0
-
-    def add(self, sequence: str, entry: Results) -> None:
-        """One more entry, or failure."""
-        if isinstance(entry, Failed):
-            self.failed[sequence] = entry
-        else:
-            self.entries[sequence] = entry
-            self.failed.pop(sequence, None)
-
-    def results(self) -> Results:
-        """What `results.json` holds."""
-        entries = {name: self.entries[name] for name in self.order if name in self.entries}
-        results: Results = {"mean": self.mean(entries)}
-        if entries and all("refined" in one for one in entries.values()):
-            results["mean_refined"] = self.mean({name: one["refined"] for name, one in entries.items()})
-        failed = {name: dict(self.failed[name]) for name in self.order if name in self.failed}
-        return results | {"sequences": entries, "failed": failed, "options": self.options, "versions": versions()}
-
-    def write(self) -> Results:
-        """Write the files; what results.json holds."""
-        results = self.results()
-        write_json(self.out / "results.json", results)
-        entries = results["sequences"]
-        if entries:
-            write_csv(self.out / "results.csv", [{"sequence": name} | scores(one) for name, one in entries.items()])
-        halves = [{"sequence": name} | _half(half) for name, one in entries.items() for half in one.get("cycles", [])]
-        if halves:
-            write_csv(self.out / "cycles.csv", halves)
-        return results
-
-    def try_to_write(self) -> None:
-        """The same, where a disk that is full or away is no error: the entries are safe, and the next time may do."""
-        begin = time.monotonic()
-        with suppress(OSError, InputError):
-            if self.entries or self.failed:
-                self.write()
-        self._due = time.monotonic() + max(MERGE_SECONDS, 20 * (time.monotonic() - begin))
-
-    def write_now_and_then(self) -> None:
-        """The same, unless the last time was a moment ago."""
-        if time.monotonic() >= self._due:
-            self.try_to_write()
-
-
-def scores(entry: Results) -> dict[str, float | None]:
-    """The scores of an entry."""
-    return {key: value for key, value in entry.items() if is_score(key)}
-
-
-HALF = {"cycle", "module", "J_mean", "F_mean", "change", "object_share", "seconds"}
-"""What each half of a cycle has, at least."""
-
-
-def _half(half: Results) -> dict[str, Any]:
-    return {key: half[key] for key in half if key in HALF} | {"seconds": sum(half["seconds"].values())}
-
-
-def _sound(entry: Any) -> bool:
-    """Whether an entry, and all that is scored and timed within it, has numbers, or nothing, where numbers belong."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("frames"), int):
-        return False
-    halves = entry.get("cycles", [])
-    if not isinstance(halves, list) or not all(isinstance(half, dict) and set(half) >= HALF for half in halves):
-        return False
-    if not all(isinstance(half["cycle"], int) and half["module"] in ("graph", "network") for half in halves):
-        return False
-    if not _is_number(entry.get("peak_memory_bytes")) or not isinstance(entry.get("where", {}), dict):
-        return False
-    timed = [half["seconds"] for half in halves] + [entry.get("seconds", {})]
-    if not all(isinstance(one, dict) and all(_is_number(value, none=False) for value in one.values()) for one in timed):
-        return False
-    curve = entry.get(CURVE)
-    if curve is not None and not (isinstance(curve, list) and len(curve) == LEVELS):
-        return False
-    if curve is not None and not all(_is_number(value, none=False) for value in curve):
-        return False
-    return all(map(_scored, [entry, *halves, *([entry["refined"]] if "refined" in entry else [])]))
-
-
-def _scored(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(map(_is_number, scores(entry).values()))
-
-
-def _is_number(value: Any, none: bool = True) -> bool:
-    return (none and value is None) or (isinstance(value, (int, float)) and not isinstance(value, bool))
-
-
-def _told(failure: Any) -> bool:
-    return isinstance(failure, dict) and all(isinstance(failure.get(key), str) for key in ("reason", "kind"))
-
-
-def _read(path: Path) -> Results | None:
-    """A JSON object, or None where there is none that can be read."""
-    try:
-        if path.stat().st_size > LARGEST:
-            return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None

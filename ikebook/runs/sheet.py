@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,14 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
 
     Parameters
     ----------
-    path : PNG file
-    clip, result : what was segmented, and what came of it
-    rows : frames to show, evenly picked
+    path : Path
+        Of the PNG file.
+    clip : Clip
+        What was segmented.
+    result : GraphResult
+        What was found.
+    rows : int, default 4
+        Frames to show, evenly picked.
     """
     frames = np.unique(
         np.linspace(0, len(clip) - 1, rows + 2).round().astype(int)[1:-1] if len(clip) > rows else range(len(clip))
@@ -38,18 +44,7 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
     pictures, spectrum = figure.subfigures(2, 1, height_ratios=[height + 0.3, 2.1], squeeze=False)[:, 0]
     axes = pictures.subplots(len(frames), len(titles), squeeze=False)
     for row, frame in zip(axes, frames.tolist(), strict=True):
-        shown = {
-            "frame": clip.frames[frame],
-            "eigenvector": result.soft[frame],
-            "object": overlay(clip.frames[frame], result.mask(frame)),
-        }
-        if result.saliency is not None:
-            shown["motion saliency"] = tensor(result.saliency[frame]).cpu().numpy()
-        for axis, title in zip(row, titles, strict=True):
-            axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
-            axis.set_xticks([])
-            axis.set_yticks([])
-        row[0].set_ylabel(clip.frame_names[frame], parse_math=False)
+        _draw_row(row, titles, clip, result, frame)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
     pictures.suptitle(f"{clip.name}: {len(clip)} frames, {w}x{h}", parse_math=False)
@@ -58,6 +53,22 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
         # Names in scripts that the font lacks: boxes will do.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def _draw_row(axes: Sequence[Axes], titles: Sequence[str], clip: Clip, result: GraphResult, frame: int) -> None:
+    """Draw what `titles` name of one frame."""
+    shown = {
+        "frame": clip.frames[frame],
+        "eigenvector": result.soft[frame],
+        "object": overlay(clip.frames[frame], result.mask(frame)),
+    }
+    if result.saliency is not None:
+        shown["motion saliency"] = tensor(result.saliency[frame]).cpu().numpy()
+    for axis, title in zip(axes, titles, strict=True):
+        axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    axes[0].set_ylabel(clip.frame_names[frame], parse_math=False)
 
 
 def plot_spectrum(axis: Axes, result: GraphResult) -> None:

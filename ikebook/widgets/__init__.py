@@ -1,6 +1,7 @@
-"""Widgets for JupyterLab: every object of the paper to look at, click and step.
+"""Widgets for JupyterLab: every object of the paper to look at, click and step (Figs. 1 to 6 and 8).
 
-They show what the library computes, and compute nothing themselves.
+They show what the library computes, and compute nothing themselves; each becomes a static page with `save_html`. A widget that
+computes has its page's side in a file `..._view.py`; `browser/` holds what runs in the browser, and `scripts.py` joins it.
 """
 
 from __future__ import annotations

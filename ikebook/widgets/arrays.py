@@ -1,4 +1,4 @@
-"""Arrays as the browser takes them, and colours for them."""
+"""Arrays as the browser takes them, colours for them, and options checked by name."""
 
 from __future__ import annotations
 
@@ -25,11 +25,22 @@ JPEG_QUALITY = 92
 PICTURES, DEFLATED = b"IKEJ", b"IKEZ"
 """How compressed videos begin: pictures, as their number, their sizes (uint32, little-endian) and themselves; a zlib stream."""
 
+QUANTILE_VALUES = 200_000
+"""About as many values of a video's labels are looked at for the range of its colours; all would take longer than drawing."""
+
 
 def pack(array: np.ndarray) -> bytes:
-    """A video, (m, h, w, 3) or (m, h, w) uint8, as the browser takes it: as it is, or compressed if large.
+    """A video as the browser takes it: as it is, or compressed if large and if that makes it smaller.
 
-    Frames are then JPEG, one picture each; maps are deflated, without loss, if that makes them smaller.
+    Parameters
+    ----------
+    array : (m, h, w, 3) or (m, h, w) uint8
+        Frames are compressed as JPEG, one picture each; maps are deflated, without loss.
+
+    Returns
+    -------
+    bytes
+        The array's own, or such as begin with `PICTURES` or `DEFLATED`.
     """
     require(array.dtype == np.uint8, f"the video is {array.dtype}; expected uint8.")
     raw = np.ascontiguousarray(array).tobytes()
@@ -53,17 +64,34 @@ def quantise(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 @cache
-def colour_table(name: str) -> bytes:
-    """256 colours as bytes: "object" (transparent to red), "signed" (blue, white, red), or a table of matplotlib's.
+def colour_map(name: str) -> bytes:
+    """256 colours as bytes, RGB or RGBA.
 
-    >>> len(colour_table("viridis")), len(colour_table("object"))
+    Parameters
+    ----------
+    name : str
+        "object" (transparent to red, with alpha), "signed" (blue, white, red), "grey", or a colour map of matplotlib's.
+
+    Returns
+    -------
+    bytes
+        768, or 1024 with alpha.
+
+    Raises
+    ------
+    InputError
+        If there is no such colour map.
+
+    Examples
+    --------
+    >>> len(colour_map("viridis")), len(colour_map("object"))
     (768, 1024)
     """
     if name == "object":
-        table = np.empty((256, 4), np.uint8)
-        table[:, :3] = OVERLAY_COLOUR
-        table[:, 3] = np.arange(256)
-        return table.tobytes()
+        colours = np.empty((256, 4), np.uint8)
+        colours[:, :3] = OVERLAY_COLOUR
+        colours[:, 3] = np.arange(256)
+        return colours.tobytes()
     name = {"signed": "RdBu_r", "grey": "gray"}.get(name, name)
     if name not in colormaps:
         near = difflib.get_close_matches(name, list(colormaps), 1)
@@ -72,23 +100,24 @@ def colour_table(name: str) -> bytes:
     return np.ascontiguousarray((colormaps[name](np.arange(256) / 255)[:, :3] * 255).round().astype(np.uint8)).tobytes()
 
 
-def known(what: str, options: Mapping[str, Any], allowed: Iterable[str], needed: Iterable[str] = ()) -> None:
-    """Raise `InputError`, with the name that was probably meant, if there is an option that is not among those allowed."""
+def check_options(what: str, options: Mapping[str, Any], allowed: Iterable[str], needed: Iterable[str] = ()) -> None:
+    """Raise `InputError` for an option that is not among those allowed, with the name that was probably meant."""
     allowed = sorted(allowed)
     for name in options:
-        near = difflib.get_close_matches(name, allowed, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(allowed)}."
-        require(name in allowed, f"{what} has no option {name!r}. {hint}")
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(allowed)}."
+            raise InputError(f"{what} has no option {name!r}. {hint}")
     missing = sorted(set(needed) - set(options))
     require(not missing, f"{what} has no {', '.join(missing)}; expected at least {', '.join(sorted(needed))}.")
 
 
-def plain(values: Iterable[Any]) -> list[Any]:
+def python_numbers(values: Iterable[Any]) -> list[Any]:
     """Numbers of NumPy or torch as Python's, which JSON can hold; all else as it is."""
     return [value.item() if hasattr(value, "item") else value for value in values]
 
 
-def finite(values: Iterable[Any]) -> list[float | None]:
+def json_numbers(values: Iterable[Any]) -> list[float | None]:
     """Numbers as Python's, and None for those that JSON has no word for: NaN and infinities."""
     return [None if value is None or not math.isfinite(value) else float(value) for value in values]
 
@@ -113,3 +142,17 @@ def value_range(values: Sequence[np.ndarray], given: tuple[float, float] | None 
     if low < 0:
         return -max(-low, high), max(-low, high)
     return low, high if high > low else low + 1
+
+
+def symmetric_limit(values: np.ndarray, part: float = 0.998) -> float:
+    """A range of colours about 0 that a few outliers do not spoil: the quantile `part` of |values|, above 0.
+
+    Parameters
+    ----------
+    values : (n,) or of any other shape
+        Of a vector, every few are looked at if it is long.
+    part : float, default 0.998
+    """
+    size = np.abs(values)
+    found = float(np.quantile(size[:: max(1, size.size // QUANTILE_VALUES)] if size.ndim == 1 else size, part))
+    return found or float(size.max()) or 1.0

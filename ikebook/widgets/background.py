@@ -1,22 +1,15 @@
-"""Long work beside the kernel: it answers while something is computed, shows how far that is, and can stop it."""
+"""Long work in a thread: the kernel answers meanwhile, and the work can be paused and stopped."""
 
 from __future__ import annotations
 
-import html
 import threading
-import time
 import traceback
 from collections.abc import Callable, Generator
 from typing import Any
 
-import ipywidgets
-
 from ikebook.base.check import InputError, require
 
 RUNNING = ("running", "paused")
-
-OFTEN = 0.1
-"""Seconds between two messages about one piece of work."""
 
 
 class CancelledError(Exception):
@@ -32,10 +25,14 @@ class Job:
         Is given this job, and calls `job.step(fraction, text)` now and then: there it waits while the job is paused, and
         ends if it is cancelled. Or it is a generator function that yields instead: `fraction`, `(fraction, text)` or None.
         What it returns is the result.
-    on_progress : is told fraction (None if it is not known) and text at each step
-    on_result : is told the result, unless the job has been cancelled
-    on_error : is told the error as one readable line
-    on_end : is called at last, however it ended
+    on_progress : callable, optional
+        Called with fraction (None if it is not known) and text at each step.
+    on_result : callable, optional
+        Called with the result, unless the job has been cancelled.
+    on_error : callable, optional
+        Called with the error as one readable line.
+    on_end : callable, optional
+        Called at last, however it ended.
 
     All of them are called in the job's thread.
 
@@ -44,7 +41,9 @@ class Job:
     state : str
         "ready", "running", "paused", "done", "cancelled" or "failed".
     fraction : float or None
+        How far it is, from 0 to 1; None if that is not known.
     text : str
+        What it is doing.
     result : object
         What the work has returned.
     error : str
@@ -163,15 +162,15 @@ class Job:
         except CancelledError:
             end = "cancelled"
         except BaseException as error:  # noqa: BLE001  # whatever it is, it must be seen
-            end, self.exception, self.error = "failed", error, one_line(error)
+            end, self.exception, self.error = "failed", error, error_line(error)
         try:
             if end == "failed":
                 self.on_error(self.error)
-            self._settle(end)
+            self._end(end)
             self.on_end()
         except BaseException as error:  # noqa: BLE001
-            self.exception, self.error = error, one_line(error)
-            self._settle("failed")
+            self.exception, self.error = error, error_line(error)
+            self._end("failed")
         finally:
             self._ended.set()
 
@@ -179,17 +178,17 @@ class Job:
         if self._cancelled.is_set():
             raise CancelledError
 
-    def _settle(self, state: str) -> None:
+    def _end(self, state: str) -> None:
         with self._lock:
             self.state = state
 
     def _advance(self, steps: Generator[Any, None, Any]) -> Any:
         while True:
             try:
-                told = next(steps)
+                progress = next(steps)
             except StopIteration as ended:
                 return ended.value
-            fraction, text = told if isinstance(told, tuple) else (told, None)
+            fraction, text = progress if isinstance(progress, tuple) else (progress, None)
             try:
                 self.step(fraction, text)
             except CancelledError:
@@ -197,7 +196,7 @@ class Job:
                 raise
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error as one readable line: ours as they are, others with their kind and place."""
     text = " ".join(str(error).split())
     if isinstance(error, InputError):
@@ -205,77 +204,3 @@ def one_line(error: BaseException) -> str:
     places = traceback.extract_tb(error.__traceback__)
     where = f" ({places[-1].filename.rpartition('/')[2]}, line {places[-1].lineno})" if places else ""
     return f"{type(error).__name__}: {text[:300] or 'no message'}{where}"
-
-
-class JobBar(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """What a widget shows of its job: a progress bar with text and a Stop button while it runs, an error if it fails.
-
-    Attributes
-    ----------
-    error : str
-        The line that is shown; "" if there is none.
-    """
-
-    def __init__(self) -> None:
-        self.progress = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="180px", margin="0"))
-        self.text = ipywidgets.HTML()
-        self.button = ipywidgets.Button(
-            description="Stop", tooltip="Stop what is being computed", layout=ipywidgets.Layout(width="72px")
-        )
-        self.button.on_click(lambda _: self.stop())
-        self.row = ipywidgets.HBox(
-            [self.progress, self.text, self.button],
-            layout=ipywidgets.Layout(align_items="center", grid_gap="12px", visibility="hidden"),
-        )
-        self.alert = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
-        self.error = ""
-        self.job: Job | None = None
-        self._told = (0.0, "")
-        super().__init__([self.row, self.alert], layout=ipywidgets.Layout(width="100%"))
-
-    def __repr__(self) -> str:
-        return f"JobBar({self.job!r})"
-
-    def watch(self, job: Job) -> None:
-        """Show this job from now on."""
-        self.job = job
-        self.fail("")
-
-    def show(self, fraction: float | None, text: str) -> None:
-        """How far it is; None if that is not known."""
-        now = time.monotonic()
-        if text == self._told[1] and fraction not in (None, 0, 1) and now < self._told[0] + OFTEN:
-            return
-        self._told = (now, text)
-        self.row.layout.visibility = "visible"
-        self.progress.layout.display = "none" if fraction is None else ""
-        self.progress.value = fraction or 0.0
-        self.text.value = f'<span role="status" style="font-size: 15px">{html.escape(text)}</span>'
-
-    def fail(self, line: str) -> None:
-        """Show an error, or none if the line is empty."""
-        self.error = line
-        if line or self.alert.value:
-            self.alert.value = alert(line) if line else ""
-            self.alert.layout.display = "" if line else "none"
-
-    def rest(self) -> None:
-        """Nothing runs."""
-        self._told = (0.0, "")
-        self.row.layout.visibility = "hidden"
-        self.text.value = ""
-
-    def stop(self) -> None:
-        """Cancel the job, and say so: it ends at its next step."""
-        if self.job is not None and self.job.active:
-            self.show(self.job.fraction, "stopping after this step")
-            self.job.cancel()
-
-
-def alert(line: str) -> str:
-    """An error as HTML that is read out at once."""
-    style = (
-        "font-size: 15px; line-height: 1.4; padding: 8px 12px; border-left: 4px solid #d33; border-radius: 3px; "
-        "background: rgba(221, 51, 51, 0.1); color: var(--jp-ui-font-color0, inherit)"
-    )
-    return f'<div role="alert" style="{style}">{html.escape(line)}</div>'

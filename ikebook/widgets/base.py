@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
-from ikebook.widgets.arrays import known
+from ikebook.widgets.arrays import check_options
 from ikebook.widgets.save_html import State, write_page
+
+INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, inherit)"
+"""Colours of text in JupyterLab's theme; elsewhere, the page's."""
 
 
 class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -28,12 +31,17 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     def refuse(self, unknown: Mapping[str, Any]) -> None:
         """Raise `InputError`, with the option that was probably meant, if there is any in `unknown`."""
         parameters = inspect.signature(type(self)).parameters.values()
-        known(type(self).__name__, unknown, [each.name for each in parameters if each.kind is each.KEYWORD_ONLY])
+        check_options(
+            type(self).__name__, unknown, [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+        )
 
-    def states(self) -> Iterator[str | State]:
-        """Put the widget into one state after the other, for a static page; each that is yielded is pictured.
+    def page_states(self) -> Iterator[str | State]:
+        """Put the widget into one state after the other, for a static page.
 
-        Without any, the page shows the widget as it is.
+        Yields
+        ------
+        str or State
+            The label of each, which is pictured then. Without any, the page shows the widget as it is.
         """
         yield from ()
 
@@ -42,15 +50,17 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
         Parameters
         ----------
-        path : file to write
-        title : heading of the page; the widget's name if not given
+        path : str or Path
+            File to write.
+        title : str, optional
+            Heading of the page; by default the widget's name.
 
         Raises
         ------
         InputError
             If the file can't be written. One that was there before is then as it was.
         """
-        write_page(path, self, title=title or type(self).__name__, states=self.states(), note=self.page_note)
+        write_page(path, self, title=title or type(self).__name__, states=self.page_states(), note=self.page_note)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where no widget can be shown, a notebook falls back to this text, which ipywidgets would cut short.
@@ -66,5 +76,11 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
 def note(text: str) -> str:
     """A quiet line of text under a widget, as HTML; what is in `text` is shown as it is."""
-    colour = "var(--jp-ui-font-color1, inherit)"
-    return f'<div style="font-size: 15px; line-height: 1.45; color: {colour}">{html.escape(text)}</div>'
+    return f'<div style="font-size: 15px; line-height: 1.45; color: {QUIET_INK}">{html.escape(text)}</div>'
+
+
+def html_table(rows: Iterable[str], head: str = "") -> str:
+    """A small table in the theme's colours, of rows and a head that are HTML already."""
+    top = f"<thead>{head}</thead>" if head else ""
+    style = f"font-size: 15px; line-height: 1.5; border-collapse: collapse; color: {INK}"
+    return f'<table style="{style}">{top}<tbody>{"".join(rows)}</tbody></table>'

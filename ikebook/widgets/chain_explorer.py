@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,46 +12,54 @@ import traitlets
 
 from ikebook.base import check
 from ikebook.base.check import require
-from ikebook.flow.fields import Flow
+from ikebook.flow import Flow
 from ikebook.graph.graph_module import build
 from ikebook.graph.presets import GraphOptions
-from ikebook.matrix.features import Cue, FeatureMatrix
+from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.neighbours import Chain, Incoming, Neighbourhood
 from ikebook.video.clip import Clip
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.figures import BLUE, GREEN, INK, ORANGE, PURPLE, RED, figure_html, grid, plotting
+from ikebook.widgets.chain_view import PIXEL, chain_path, facts_html, link_paths, node_charts
+from ikebook.widgets.inputs import clip_and_flow, graph_options
 from ikebook.widgets.save_html import State
-
-DRAWN = 60
-"""Incoming links that are drawn at most, evenly picked; all of them are counted and plotted."""
 
 GRID = (7, 4)
 """Pixels across and down that a static page can be asked about."""
 
-CHAIN, LINK, PIXEL = "#ffa62b", "#c08bff", "#ff4d3d"
+CONTROLS = ("radius", "sigma", "half_window")
+"""Traits that sliders set."""
 
 
 class ChainExplorer(Composed):
-    """The motion chains through a pixel: click one, or set `pixel`.
+    """The motion chains through a pixel, its weights in M and its row of F: click a pixel, or set `pixel` (Sec. 4.1).
 
     Parameters
     ----------
-    clip : Clip
-    flow : Flow
-        Of the clip's size.
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it. By default OpenCV's DIS.
+    cues : sequence of Cue
+        More node features.
     options : GraphOptions, optional
-        Of the chains, of M and of F.
-    frame, pixel : the first pixel (x, y) to look at, and its frame; the middle of the frame if None
-    cues : more node features
+        Of the chains, of M and of F; a preset, or your own.
+    frame : int, default 0
+        The frame of the first node to look at.
+    pixel : (x, y), optional
+        Its pixel; by default the middle of the frame.
 
     Attributes
     ----------
     frame, pixel : int, (x, y)
         The node that is looked at.
-    radius, sigma : p and sigma, frames
-    half_window : q, frames; of displacements and cues alike
+    radius : int
+        p, frames.
+    sigma : float
+        Width of the kernel k, frames.
+    half_window : int
+        q, frames; of displacements and cues alike.
     chain : Chain
         Its forward and backward chain: `frames`, `x`, `y`.
     weights : (k,) float64
@@ -90,44 +96,28 @@ class ChainExplorer(Composed):
     def __init__(
         self,
         clip: Clip,
-        flow: Flow,
+        flow: Flow | str | None = None,
         *,
+        cues: Sequence[Cue] = (),
         options: GraphOptions | None = None,
         frame: int = 0,
         pixel: tuple[int, int] | None = None,
-        cues: Sequence[Cue] = (),
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        require(isinstance(clip, Clip), f"clip is a {type(clip).__name__}; expected a Clip, such as read_clip(path).")
-        require(
-            isinstance(flow, Flow), f"flow is a {type(flow).__name__}; expected Flow, such as compute_flow(clip, ...)."
-        )
-        self.clip = clip
-        self.options = options or GraphOptions()
-        matrix = build(clip, flow, options=self.options, cues=cues)
+        self.clip, flow = clip_and_flow("ChainExplorer", clip, flow)
+        self.options = graph_options(options)
+        cues = checked_cues(cues)
+        matrix = build(self.clip, flow, cues=cues, options=self.options)
         saliency = matrix.saliency
         self._chains = matrix.motion.chains
         self._cues = [*([Cue(name="saliency", maps=saliency)] if saliency is not None else []), *cues]
         self._near: Neighbourhood | None = None
-        w, h = clip.size
+        self._computed: tuple[Any, ...] = ()
         motion, features = self.options.motion, self.options.features
         window = features.half_window if features.displacements != "none" else features.cue_window
-        self.canvas = VideoCanvas(np.asarray(clip.frames), caption="Click a pixel", fps=clip.fps)
-        self.controls = {
-            "radius": _slider(ipywidgets.IntSlider, motion.radius, 1, max(30, motion.radius), "radius p"),
-            "sigma": _slider(ipywidgets.FloatSlider, motion.sigma, 0.5, max(12, motion.sigma), "width sigma"),
-            "half_window": _slider(ipywidgets.IntSlider, window, 1, max(10, window), "window q"),
-        }
-        self.facts = ipywidgets.HTML()
-        self.plot = ipywidgets.HTML()
-        side = ipywidgets.VBox(
-            [*self.controls.values(), self.facts],
-            layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", padding="0 0 0 12px"),
-        )
-        self.canvas.layout.flex = "2 1 420px"
-        row = ipywidgets.Box([self.canvas, side], layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
-        super().__init__([row, self.plot])
+        super().__init__(self._build(motion.radius, motion.sigma, window))
+        w, h = self.clip.size
         check.whole("frame", frame)
         with self.hold_trait_notifications():
             self.radius, self.sigma, self.half_window = motion.radius, motion.sigma, window
@@ -135,8 +125,28 @@ class ChainExplorer(Composed):
         for name, control in self.controls.items():
             traitlets.link((self, name), (control, "value"))
         self.canvas.observe(self._picked, "picked")
-        self.observe(self._update, ["frame", "pixel", "radius", "sigma", "half_window"])
+        self.observe(lambda _: self._update(), ["frame", "pixel", *CONTROLS])
         self._update()
+
+    def __repr__(self) -> str:
+        x, y = self.pixel
+        return (
+            f"ChainExplorer({self.clip.name!r}, pixel ({x}, {y}) of frame {self.frame}, p {self.radius}, "
+            f"sigma {self.sigma:g}, q {self.half_window})"
+        )
+
+    def page_states(self) -> Iterator[State]:
+        """The node as it is, and then pixels of its frame on a grid."""
+        start = self.pixel
+        w, h = self.clip.size
+        across, down = (min(count, size) for count, size in zip(GRID, (w, h), strict=True))
+        pixels = [(int((i + 0.5) * w / across), int((j + 0.5) * h / down)) for j in range(down) for i in range(across)]
+        try:
+            for pixel in [start, *pixels]:
+                self.pixel = pixel
+                yield State(f"pixel ({pixel[0]}, {pixel[1]})", (self.frame, *pixel))
+        finally:
+            self.pixel = start
 
     @traitlets.validate("frame")
     def _check_frame(self, proposal: Any) -> int:
@@ -163,6 +173,23 @@ class ChainExplorer(Composed):
         check.number("sigma", proposal.value, above=0)
         return float(proposal.value)
 
+    def _build(self, radius: int, sigma: float, window: int) -> list[ipywidgets.Widget]:
+        """What is shown, from top to bottom."""
+        self.canvas = VideoCanvas(np.asarray(self.clip.frames), caption="Click a pixel", fps=self.clip.fps)
+        self.canvas.layout.flex = "2 1 420px"
+        self.controls = {
+            "radius": slider(ipywidgets.IntSlider, radius, 1, max(30, radius), "radius p"),
+            "sigma": slider(ipywidgets.FloatSlider, sigma, 0.5, max(12, sigma), "width sigma"),
+            "half_window": slider(ipywidgets.IntSlider, window, 1, max(10, window), "window q"),
+        }
+        self.facts, self.plot = ipywidgets.HTML(), ipywidgets.HTML()
+        side = ipywidgets.VBox(
+            [*self.controls.values(), self.facts],
+            layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", padding="0 0 0 12px"),
+        )
+        row = ipywidgets.Box([self.canvas, side], layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
+        return [row, self.plot]
+
     def _picked(self, change: Any) -> None:
         if change.new is None:
             return
@@ -170,8 +197,35 @@ class ChainExplorer(Composed):
         with self.hold_trait_notifications():
             self.frame, self.pixel = frame, (x, y)
 
-    def _update(self, _: Any = None) -> None:
-        node = (self.frame, *self.pixel)
+    def _update(self) -> None:
+        """Compute and show the node, once: a click on another frame changes two traits, and is heard of twice."""
+        wanted = (self.frame, self.pixel, *(getattr(self, name) for name in CONTROLS))
+        if wanted == self._computed:
+            return
+        self._computed = wanted
+        self._follow_chains()
+        self.features = self._row_of_features()
+        with self.canvas.hold_sync():
+            x, y = self.pixel
+            self.canvas.frame, self.canvas.pixel = self.frame, [x, y]
+            self.canvas.picked = [self.frame, x, y]
+            self.canvas.paths = [*link_paths(self.incoming, self.frame, self.pixel), chain_path(self.chain)]
+            self.canvas.points = [{"frame": self.frame, "x": x, "y": y, "colour": PIXEL}]
+        self.facts.value = facts_html(
+            self.chain,
+            self.incoming,
+            (float(self.weights.sum()), float(self._incoming_weights.sum())),
+            (self.frame, *self.pixel),
+            (self.radius, len(self.clip)),
+        )
+        self.plot.value = node_charts(
+            sums_by_offset(self.chain.frames - self.frame, self.weights),
+            sums_by_offset(self.incoming.frames - self.frame, self._incoming_weights),
+            self.radius,
+            self.features,
+        )
+
+    def _follow_chains(self) -> None:
         if self._near is None or (self._near.frame, self._near.radius) != (self.frame, self.radius):
             self._near = Neighbourhood(self._chains, self.frame, self.radius)
         self.chain: Chain = self._near.chain(self.pixel)
@@ -179,134 +233,29 @@ class ChainExplorer(Composed):
         motion = MotionMatrix(self._chains, replace(self.options.motion, radius=self.radius, sigma=self.sigma))
         kernel = np.array([motion.options.self_loop, *motion.kernel().double().tolist()])
         self.weights = kernel[np.abs(self.chain.frames - self.frame)]
-        incoming = kernel[np.abs(self.incoming.frames - self.frame)]
+        self._incoming_weights = kernel[np.abs(self.incoming.frames - self.frame)]
+
+    def _row_of_features(self) -> dict[str, float]:
         q = self.half_window
-        features = FeatureMatrix(
-            self._chains, replace(self.options.features, half_window=q, cue_window=q), self._cues, keep=0
-        )
+        options = replace(self.options.features, half_window=q, cue_window=q)
+        features = FeatureMatrix(self._chains, options, self._cues, keep=0)
         x, y = self.pixel
         cell = (y + 1) * (self.clip.size[0] + 2) + x + 1
         row = features.block(self._chains.trace(self.frame, max(1, features.reach)))[0, cell]
-        self.features = dict(zip(features.columns, row.double().tolist(), strict=True))
-        with self.canvas.hold_sync():
-            self.canvas.frame = self.frame
-            self.canvas.pixel = [x, y]
-            self.canvas.picked = list(node)
-            self.canvas.paths = [*self._links(), self._path()]
-            self.canvas.points = [{"frame": self.frame, "x": x, "y": y, "colour": PIXEL}]
-        self.facts.value = self._words(incoming)
-        self.plot.value = self._figure(kernel, incoming)
-
-    def _path(self) -> dict[str, Any]:
-        points = np.stack([self.chain.frames, self.chain.x.round(2), self.chain.y.round(2)], axis=1).tolist()
-        return {"points": points, "colour": CHAIN, "width": 4, "arrow": True}
-
-    def _links(self) -> list[dict[str, Any]]:
-        """Lines from pixels that lead here; each is an entry of M, and not the way that the chain takes."""
-        n = len(self.incoming)
-        picked = np.unique(np.linspace(0, n - 1, min(n, DRAWN)).round().astype(int)).tolist() if n else list[int]()
-        x, y = self.pixel
-        return [
-            {
-                "points": sorted(
-                    [
-                        [int(self.incoming.frames[i]), int(self.incoming.x[i]), int(self.incoming.y[i])],
-                        [self.frame, x, y],
-                    ]
-                ),
-                "colour": LINK,
-                "width": 1,
-            }
-            for i in picked
-        ]
-
-    def _words(self, incoming: np.ndarray) -> str:
-        ahead, behind = self.chain.frames[-1] - self.frame, self.frame - self.chain.frames[0]
-        m = len(self.clip)
-        ended = []
-        if ahead < min(self.radius, m - 1 - self.frame):
-            ended.append(f"forward after {ahead}")
-        if behind < min(self.radius, self.frame):
-            ended.append(f"backward after {behind}")
-        out = self.weights.sum()
-        rows = [
-            ("node", f"frame {self.frame}, pixel ({self.pixel[0]}, {self.pixel[1]})"),
-            (_key(CHAIN, "its chain"), f"{ahead} ahead, {behind} behind"),
-            ("ended early", ", ".join(ended) + " frames" if ended else "no"),
-            (_key(LINK, "chains that lead here"), f"{len(self.incoming)}"),
-            ("weight k(Δt), out + in", f"{out:.2f} + {incoming.sum():.2f}"),
-        ]
-        cells = "".join(
-            f'<tr><td style="padding: 2px 14px 2px 0; white-space: nowrap; color: var(--jp-ui-font-color1, inherit)">{name}</td>'
-            f'<td style="padding: 2px 0; font-variant-numeric: tabular-nums">{html.escape(value)}</td></tr>'
-            for name, value in rows
-        )
-        style = "font-size: 15px; line-height: 1.5; border-collapse: collapse; color: var(--jp-ui-font-color0, inherit)"
-        return f'<table style="{style}">{cells}</table>'
-
-    def _figure(self, kernel: np.ndarray, incoming: np.ndarray) -> str:
-        with plotting(9.6, 2.7) as figure:
-            left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
-            reach = len(kernel) - 1
-            offsets = np.arange(-reach, reach + 1)
-            outgoing, arriving = np.zeros(len(offsets)), np.zeros(len(offsets))
-            np.add.at(outgoing, self.chain.frames - self.frame + reach, self.weights)
-            np.add.at(arriving, self.incoming.frames - self.frame + reach, incoming)
-            grid(left).bar(offsets, outgoing, width=0.8, color=CHAIN, label="out: k(Δt)")
-            left.bar(offsets, arriving, width=0.8, color=LINK, bottom=outgoing, label="in")
-            left.set_title("Weights in M")
-            left.set_xlabel("Δt, frames")
-            left.legend(fontsize=11, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderaxespad=0.2)
-            left.xaxis.get_major_locator().set_params(integer=True)
-            curves = by_offset(self.features)
-            for (name, points), colour in zip(curves.items(), (BLUE, RED, GREEN, PURPLE, ORANGE) * 4, strict=False):
-                grid(right).plot(
-                    *zip(*sorted(points.items()), strict=True), "o-", markersize=5, color=colour, label=name
-                )
-            right.axhline(0, color=INK, linewidth=0.8, alpha=0.5)
-            right.set_title("Its row of F")
-            right.set_xlabel("Δt, frames")
-            right.xaxis.get_major_locator().set_params(integer=True)
-            right.legend(fontsize=11, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, borderaxespad=0.2)
-            alt = f"Weights of {len(self.chain)} points of the chain and of {len(self.incoming)} incoming chains; {len(self.features)} features"
-            return figure_html(figure, alt)
-
-    def states(self) -> Iterator[State]:
-        """The node as it is, and then pixels of its frame on a grid."""
-        start = self.pixel
-        w, h = self.clip.size
-        across, down = (min(count, size) for count, size in zip(GRID, (w, h), strict=True))
-        pixels = [(int((i + 0.5) * w / across), int((j + 0.5) * h / down)) for j in range(down) for i in range(across)]
-        try:
-            for pixel in [start, *pixels]:
-                self.pixel = pixel
-                yield State(f"pixel ({pixel[0]}, {pixel[1]})", (self.frame, *pixel))
-        finally:
-            self.pixel = start
-
-    def __repr__(self) -> str:
-        x, y = self.pixel
-        return (
-            f"ChainExplorer({self.clip.name!r}, pixel ({x}, {y}) of frame {self.frame}, p {self.radius}, "
-            f"sigma {self.sigma:g}, q {self.half_window})"
-        )
+        return dict(zip(features.columns, row.double().tolist(), strict=True))
 
 
-def by_offset(features: dict[str, float]) -> dict[str, dict[int, float]]:
-    """A row of F as curves over the frames' offsets: {"saliency": {-3: ..., 3: ...}}.
+def sums_by_offset(offsets: np.ndarray, weights: np.ndarray) -> dict[int, float]:
+    """Sums of weights by their frames' offset.
 
-    >>> by_offset({"dx[+1]": 2.0, "dy[+1]": 0.0, "dx[-1]": -2.0, "bias": 1.0})
-    {'dx': {1: 2.0, -1: -2.0}, 'dy': {1: 0.0}, 'bias': {0: 1.0}}
+    >>> sums_by_offset(np.array([-1, 1, 1]), np.array([0.5, 0.25, 0.25]))
+    {-1: 0.5, 1: 0.5}
     """
-    curves: dict[str, dict[int, float]] = {}
-    for column, value in features.items():
-        parts = re.fullmatch(r"(.*)\[([+-]\d+)\]", column)
-        name, offset = (parts[1], int(parts[2])) if parts else (column, 0)
-        curves.setdefault(name, {})[offset] = value
-    return curves
+    return {int(offset): float(weights[offsets == offset].sum()) for offset in np.unique(offsets)}
 
 
-def _slider(kind: Any, value: float, low: float, high: float, name: str) -> Any:
+def slider(kind: Any, value: float, low: float, high: float, name: str) -> Any:
+    """A slider of whole or real numbers that is heard of once it is let go."""
     return kind(
         value=value,
         min=low,
@@ -317,8 +266,3 @@ def _slider(kind: Any, value: float, low: float, high: float, name: str) -> Any:
         style={"description_width": "80px"},
         layout=ipywidgets.Layout(width="auto"),
     )
-
-
-def _key(colour: str, text: str) -> str:
-    swatch = f"display: inline-block; width: 14px; height: 4px; margin-right: 6px; vertical-align: middle; background: {colour}"
-    return f'<span style="{swatch}"></span>{html.escape(text)}'

@@ -12,7 +12,7 @@ import traitlets
 from ikebook.base import check
 from ikebook.base.arrays import tensor
 from ikebook.base.check import require
-from ikebook.video.clip import Clip
+from ikebook.video.clip import Clip, as_clip
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas, link
 
@@ -25,21 +25,23 @@ class ClipPlayer(Composed):
 
     Parameters
     ----------
-    clip : Clip
-    masks : (m, h, w) bool, or several by their names, optional
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames.
+    masks : (m, h, w) bool, or a dict of several by their names, optional
         Drawn over the frames in red.
-    soft : (m, h, w) in [0, 1], or several by their names, optional
+    soft : (m, h, w) in [0, 1], or a dict of several by their names, optional
         Soft masks, drawn over the frames in colours.
-    labels : (m, h, w) of any real values, or several by their names, optional
+    labels : (m, h, w) real, or a dict of several by their names, optional
         Labels x, blue below and red above 0.
-    names : texts, optional
+    names : sequence of str, optional
         One for each picture, the clip's first.
-    height : css pixels, optional
-        Greatest height of each picture.
+    height : int, optional
+        Greatest height of each picture, CSS pixels.
 
     Attributes
     ----------
     frame : int
+        The frame shown; set it to go there.
     playing : bool
     canvases : list of VideoCanvas
         The pictures, the clip's first.
@@ -72,13 +74,13 @@ class ClipPlayer(Composed):
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        require(isinstance(clip, Clip), f"clip is a {type(clip).__name__}; expected a Clip, such as read_clip(path).")
+        clip = as_clip(clip)
         if height is not None:
             check.whole("height", height, at_least=40)
         shown = {
-            **named("masks", masks, clip),
-            **named("soft", soft, clip),
-            **named("labels", labels, clip),
+            **named_maps("masks", masks, clip),
+            **named_maps("soft", soft, clip),
+            **named_maps("labels", labels, clip),
         }
         titles = [clip.name, *(name for _, name in shown)] if names is None else list(names)
         require(
@@ -118,16 +120,16 @@ class ClipPlayer(Composed):
         return f"ClipPlayer({self.clip.name!r}, {len(self.clip)} frames of {w}x{h}: {titles})"
 
 
-def named(kind: str, maps: Maps, clip: Clip) -> dict[tuple[str, str], np.ndarray]:
+def named_maps(kind: str, maps: Maps, clip: Clip) -> dict[tuple[str, str], np.ndarray]:
     """The maps of one kind, "masks", "soft" or "labels", by kind and name, each (m, h, w)."""
     if maps is None:
         return {}
     if not isinstance(maps, Mapping):
-        return {(kind, kind): fitting(kind, kind, maps, clip)}
-    return {(kind, str(name)): fitting(f"{kind}[{name!r}]", kind, values, clip) for name, values in maps.items()}
+        return {(kind, kind): checked_map(kind, kind, maps, clip)}
+    return {(kind, str(name)): checked_map(f"{kind}[{name!r}]", kind, values, clip) for name, values in maps.items()}
 
 
-def fitting(name: str, kind: str, maps: Any, clip: Clip) -> np.ndarray:
+def checked_map(name: str, kind: str, maps: Any, clip: Clip) -> np.ndarray:
     """Maps of a clip as an array (m, h, w).
 
     Raises

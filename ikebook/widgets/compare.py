@@ -9,12 +9,12 @@ import numpy as np
 import traitlets
 
 from ikebook.base.check import require
-from ikebook.video.clip import Clip
+from ikebook.video.clip import Clip, as_clip
 from ikebook.video.metrics import region_similarity
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.clip_player import Maps, fitting
-from ikebook.widgets.figures import BLUE, ORANGE
+from ikebook.widgets.charts import BLUE, ORANGE
+from ikebook.widgets.clip_player import Maps, checked_map
 
 THRESHOLD = 0.5
 """Soft masks are scored above it."""
@@ -25,20 +25,23 @@ class Compare(Composed):
 
     Parameters
     ----------
-    clip : Clip
-    first, second : (m, h, w) bool, or in [0, 1]
-        Shown left and right of the line.
-    names : two texts
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames.
+    first, second : (m, h, w) bool, or real in [0, 1]
+        Shown left and right of the line. Soft masks are scored above 0.5.
+    names : (str, str), default ("first", "second")
+        What they are called.
     truth : (m, h, w) bool, optional
-        What J is measured against; the clip's masks, where it has them.
+        What J is measured against; by default the clip's masks, where it has them.
 
     Attributes
     ----------
     swipe : float
         Where the line is, from 0 (left) to 1.
     frame : int
+        The frame shown; set it to go there.
     scores : dict
-        J of each frame for either name, a list of m numbers; empty without `truth`. Soft masks are scored above 0.5.
+        J of each frame (region similarity, Sec. 6) for either name, a list of m numbers; empty without `truth`.
 
     Raises
     ------
@@ -68,16 +71,16 @@ class Compare(Composed):
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        require(isinstance(clip, Clip), f"clip is a {type(clip).__name__}; expected a Clip, such as read_clip(path).")
+        clip = as_clip(clip)
         self.names = tuple(names)
         require(
             len(self.names) == 2 and len(set(self.names)) == 2,
             f"names is {tuple(names)}; expected two different texts.",
         )
-        truth = clip.masks if truth is None else fitting("truth", "masks", truth, clip)
+        truth = clip.masks if truth is None else checked_map("truth", "masks", truth, clip)
         arrays = [
-            fitting(name, "masks" if _is_bool(given) else "soft", given, clip)
-            for name, given in zip(("first", "second"), (first, second), strict=True)
+            checked_map(name, "masks" if _is_bool(given) else "soft", given, clip)
+            for name, given in (("first", first), ("second", second))
         ]
         self.clip = clip
         masks = [array if array.dtype == bool else array > THRESHOLD for array in arrays]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
 import traitlets
@@ -15,25 +14,26 @@ from torch import Tensor
 from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.cycle import score
-from ikebook.flow.compute import same_clip
-from ikebook.flow.fields import Flow
+from ikebook.flow import Flow
 from ikebook.graph.masks import soft_masks, stable_threshold
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.principal import Solved, solve_graph
-from ikebook.matrix.features import Cue
+from ikebook.matrix.features import Cue, checked_cues
 from ikebook.solvers.power import start_labels
 from ikebook.solvers.starts import ITERATIONS, race
 from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
-from ikebook.widgets.base import note
-from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.computing import Computing, button, in_step, limit, row
-from ikebook.widgets.lines import line_chart
+from ikebook.widgets.computing import Computing
+from ikebook.widgets.inputs import clip_and_flow, graph_options
+from ikebook.widgets.race_view import RaceView
 
 STARTS = ("noise", "constant", "gaussian", "left half", "truth")
 
 BLIND = ("noise", "same noise", "constant", "gaussian", "wide gaussian", "left half")
 """Starts that know nothing of the object; "truth" is the one that does."""
+
+MOST_STARTS = 8
+"""More would not fit on a screen, and there are as many colours for their curves."""
 
 PACE = 0.35
 """Seconds between iterations after a click."""
@@ -41,7 +41,7 @@ PACE = 0.35
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """All starts after one iteration: what is shown, uint8 about 128, with its ranges; and their scores."""
+    """All starts after one iteration, by name: labels as they are shown, cosines to the exact eigenvector, and J."""
 
     maps: dict[str, np.ndarray]
     cosine: dict[str, float]
@@ -49,16 +49,23 @@ class Round:
 
 
 class InitialisationRace(Computing):
-    """Watch several starts converge to the same answer.
+    """Watch several starts converge to the same answer (Sec. 7.1).
 
     Parameters
     ----------
-    clip, flow : of one video
-    options : of the graph
-    cues : more node features
-    starts : names of starts ("noise", "same noise", "constant", "gaussian", "wide gaussian", "left half", and "truth" for
-        clips with masks), or maps (m, h, w) by name; "truth" is left out of the default where there are no masks
-    iterations : how many
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it. By default OpenCV's DIS.
+    cues : sequence of Cue
+        More node features.
+    options : GraphOptions, optional
+        Of the graph; a preset, or your own.
+    starts : sequence of str, or dict of (m, h, w), optional
+        One to eight names of starts ("noise", "same noise", "constant", "gaussian", "wide gaussian", "left half", and "truth"
+        for clips with masks), or maps by name. By default five of them; "truth" is left out where there are no masks.
+    iterations : int, default 20
+        How many, 1 to 500.
 
     Attributes
     ----------
@@ -67,6 +74,20 @@ class InitialisationRace(Computing):
     curves : dict
         `{"cosine": {start: [...]}, "J": {start: [...]}}`, for x(0), x(1), ...: |cos| to the exact eigenvector, and mean J at
         the working size; J is empty where the clip has no masks.
+
+    Raises
+    ------
+    InputError
+        If clip, flow and cues do not fit each other, or there is no such start.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> race = InitialisationRace(made.clip, made.flow, starts=("noise", "constant"), iterations=3)
+    >>> race.run()
+    >>> race
+    InitialisationRace('disc', 5 frames of 16x16, 2 starts, iteration 3)
     """
 
     iteration = traitlets.Int(0)
@@ -74,39 +95,26 @@ class InitialisationRace(Computing):
     def __init__(
         self,
         clip: Clip,
-        flow: Flow,
+        flow: Flow | str | None = None,
         *,
-        options: GraphOptions | None = None,
         cues: Sequence[Cue] = (),
-        starts: Sequence[str] | Mapping[str, np.ndarray] = STARTS,
+        options: GraphOptions | None = None,
+        starts: Sequence[str] | Mapping[str, np.ndarray] | None = None,
         iterations: int = ITERATIONS,
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        same_clip(clip, flow)
+        clip, self.flow = clip_and_flow("InitialisationRace", clip, flow)
+        self.cues, self.options = checked_cues(cues), graph_options(options)
         check.whole("iterations", iterations, at_least=1, at_most=500)
-        if starts is STARTS and clip.masks is None:
-            starts = STARTS[:-1]
-        self.starts = (
-            {name: start_map(name, clip) for name in starts} if not isinstance(starts, Mapping) else dict(starts)
-        )
-        require(1 <= len(self.starts) <= 8, f"starts has {len(self.starts)} of them; expected 1 to 8.")
-        for name, start in self.starts.items():
-            check.shape(f"start {name!r}", start, (len(clip), clip.size[1], clip.size[0]))
-            require(bool(np.isfinite(start).all()), f"start {name!r} has values that are NaN or infinite.")
-        self.starts = {name: np.asarray(start, np.float32) for name, start in self.starts.items()}
+        self.starts = checked_starts(starts, clip)
+        self.iterations = iterations
         super().__init__(clip)
-        self.options, self.iterations = options or GraphOptions(), iterations
         self._rounds: list[Round] = []
         self._solved: Solved | None = None
         self._build()
         self.observe(lambda _: self._show(), ["iteration"])
-        self.prepare(
-            lambda job: solve_graph(clip, flow, options=self.options, cues=cues, pairs=1),
-            lambda found: setattr(self, "_solved", found),
-            "building the graph",
-            lambda: None,
-        )
+        self.prepare(self._solve, lambda found: setattr(self, "_solved", found), "building the graph", lambda: None)
         self._show()
 
     def __repr__(self) -> str:
@@ -131,11 +139,11 @@ class InitialisationRace(Computing):
             If it can't be run, with the line that the widget shows.
         """
         self.ready()
-        job = self._go(0.0)
+        job = self._start(0.0)
         job.wait()
         require(job.state != "failed", job.error)
 
-    def states(self) -> Iterator[str]:
+    def page_states(self) -> Iterator[str]:
         """One iteration after the other."""
         before = self.iteration
         if len(self._rounds) <= self.iterations:
@@ -150,18 +158,22 @@ class InitialisationRace(Computing):
         check.whole("iteration", proposal.value, at_most=max(0, len(self._rounds) - 1))
         return int(proposal.value)
 
-    def _go(self, pace: float) -> Job:
-        self.run_button.description = "Stop"
-        return self.compute(lambda job: self._race(job, pace), text="running", on_end=self._ended)
+    # The race
+
+    def _solve(self, _: Job) -> Solved:
+        return solve_graph(self.clip, self.flow, cues=self.cues, pairs=1, options=self.options)
+
+    def _start(self, pace: float) -> Job:
+        self._view.show_running(True)
+        return self.compute(
+            lambda job: self._race(job, pace), text="running", on_end=lambda: self._view.show_running(False)
+        )
 
     def _toggle(self) -> None:
-        if self.busy and self.run_button.description == "Stop":
+        if self.busy and self._view.running:
             self.cancel()
         else:
-            self._go(PACE)
-
-    def _ended(self) -> None:
-        self.run_button.description = "Run"
+            self._start(PACE)
 
     def _race(self, job: Job, pace: float) -> Iterator[tuple[float, str]]:
         assert self._solved is not None
@@ -198,66 +210,46 @@ class InitialisationRace(Computing):
                 scores[name] = score(self.clip, soft.numpy(), threshold) or 0.0
         return Round(maps, cosine, scores)
 
-    def _build(self) -> None:
-        zero = np.zeros((len(self.clip), self.clip.size[1], self.clip.size[0]))
-        self.canvases = {
-            name: VideoCanvas(
-                maps=zero, map_range=(-1, 1), colours="signed", parts="stage", height=180, caption=name, readout=" "
-            )
-            for name in self.starts
-        }
-        for canvas in self.canvases.values():
-            canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 160px", "150px", "340px"
-        self.playback = in_step(*self.canvases.values())
-        self.slider = ipywidgets.IntSlider(
-            min=0,
-            max=1,
-            description="iteration",
-            layout=ipywidgets.Layout(width="340px"),
-            style={"description_width": "62px"},
-        )
-        traitlets.dlink((self, "iteration"), (self.slider, "value"))
-        self.slider.observe(self._slid, ["value"])
-        self.run_button = button("Run", "All starts, from x(0) on", lambda: self.guarded(self._toggle), style="success")
-        self.words, self.cosine_curve, self.j_curve = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        pictures = ipywidgets.Box(
-            list(self.canvases.values()), layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="12px", width="100%")
-        )
-        curves = row(self.cosine_curve, self.j_curve, gap="24px")
-        curves.layout.align_items = "flex-start"
-        for curve in (self.cosine_curve, self.j_curve):
-            curve.layout.flex, curve.layout.min_width = "1 1 300px", "260px"
-        self.children = [row(self.run_button, self.slider), pictures, self.playback, self.words, curves, self.bar]
+    # What is shown
 
-    def _slid(self, change: Any) -> None:
-        if change["new"] < len(self._rounds):
-            self.iteration = change["new"]
+    def _build(self) -> None:
+        self._view = view = RaceView(
+            self.clip, list(self.starts), toggle=lambda: self.guarded(self._toggle), slid=self._slid
+        )
+        self.canvases, self.playback, self.words = view.canvases, view.playback, view.words
+        self.slider, self.run_button = view.slider, view.run_button
+        traitlets.dlink((self, "iteration"), (self.slider, "value"))
+        self.children = [*view.children, self.bar]
+
+    def _slid(self, iteration: int) -> None:
+        if iteration < len(self._rounds):
+            self.iteration = iteration
 
     def _show(self) -> None:
         t = self.iteration
-        maps = self._rounds[t].maps if t < len(self._rounds) else self.starts
-        for name, canvas in self.canvases.items():
-            top = limit(np.asarray(maps[name], np.float32).reshape(-1))
-            canvas.show(maps=maps[name], map_range=(-top, top))
-            cosine = f": {self._rounds[t].cosine[name]:.3f}" if t < len(self._rounds) else ""
-            canvas.caption = f"{name}{cosine}"
-        curves = self.curves
-        ran = max(1, len(self._rounds) - 1)
-        last = self.iterations if self.busy else ran
-        options: dict[str, Any] = {"span": (0, 1), "last": max(last, 1), "mark": t, "dashed": ("constant", "truth")}
-        self.cosine_curve.value = line_chart(curves["cosine"], title="cosine to the exact eigenvector", **options)
-        if curves["J"]:
-            self.j_curve.value = line_chart(curves["J"], title="J of its masks", **options)
-        self.words.value = note(self._sentence())
+        there = self._rounds[t] if t < len(self._rounds) else Round(self.starts, {}, {})
+        self._view.show_maps(there.maps, there.cosine)
+        last = self.iterations if self.busy else max(1, len(self._rounds) - 1)
+        self._view.show_curves(self.curves, t, last)
+        self._view.show_words(there.cosine, t)
 
-    def _sentence(self) -> str:
-        if not self._rounds:
-            return "Starts that know nothing, and one that knows the object. Press Run: where does each of them go?"
-        near = [name for name, value in self._rounds[self.iteration].cosine.items() if value > 0.99]
-        return (
-            f"After {self.iteration} iteration{'s' if self.iteration != 1 else ''}, {len(near)} of {len(self.starts)} starts are "
-            "within a cosine of 0.99 of the eigenvector (their cosines are above them). Red is positive, blue negative; where a result is turned, \u2212x is shown."
-        )
+
+def checked_starts(starts: Any, clip: Clip) -> dict[str, np.ndarray]:
+    """Starts by name, (m, h, w) float32 each; those of `STARTS` that the clip allows where none are given.
+
+    Raises
+    ------
+    InputError
+        For names that there are not, maps that do not fit, and too few or many of them.
+    """
+    if starts is None:
+        starts = STARTS if clip.masks is not None else STARTS[:-1]
+    maps = dict(starts) if isinstance(starts, Mapping) else {name: start_map(name, clip) for name in starts}
+    require(1 <= len(maps) <= MOST_STARTS, f"starts has {len(maps)} of them; expected 1 to {MOST_STARTS}.")
+    for name, start in maps.items():
+        check.shape(f"start {name!r}", start, (len(clip), clip.size[1], clip.size[0]))
+        require(bool(np.isfinite(start).all()), f"start {name!r} has values that are NaN or infinite.")
+    return {name: np.asarray(start, np.float32) for name, start in maps.items()}
 
 
 def start_map(name: str, clip: Clip) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -12,63 +11,71 @@ import torch
 import traitlets
 
 from ikebook.base import check
-from ikebook.base.check import InputError
-from ikebook.base.compute import Compute
-from ikebook.flow.compute import same_clip
-from ikebook.flow.fields import Flow
+from ikebook.flow import Flow
 from ikebook.graph.masks import soft_masks
 from ikebook.graph.presets import PRESETS, GraphOptions
-from ikebook.graph.principal import Solved, solve_graph
-from ikebook.matrix.feature_motion import FeatureMotion, explicit
-from ikebook.matrix.features import Cue
-from ikebook.solvers.power import start_labels
-from ikebook.solvers.replay import Replay
+from ikebook.graph.principal import Solved
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.matrix.features import Cue, checked_cues
 from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.computing import Computing
+from ikebook.widgets.inputs import clip_and_flow, graph_options
+from ikebook.widgets.stepped_graph import MOST, STARTS, SteppedGraph
 from ikebook.widgets.stepper_view import StepperView
 
-STARTS = {"noise": "uniform", "constant": "constant", "gaussian": "gaussian"}
-"""Starts that `power.start_labels` knows; "painted" is the one beside them."""
-
 STAGES = {"start": "start", "propagation": "propagated", "projection": "projected", "normalisation": "normalised"}
-
-MOST = 300
-"""Iterations after which Play stops."""
 
 PAGE_ITERATIONS = 20
 """Iterations that a static page has, at most."""
 
 
 class PowerIterationStepper(Computing):
-    """Step through Algorithm 2 and watch x become the object; paint a start of your own.
+    """Step through Algorithm 2 and watch x become the object; paint a start of your own (Sec. 4.3).
 
     Parameters
     ----------
-    clip, flow : of one video
-    options : of the graph; those of a preset if None
-    start : "noise", "constant", "gaussian", or "painted"
-    cues : more node features
-    dense : build M and P as matrices, in float64: for toys. If not, products are implicit, and any clip will do.
-    pace : seconds that Play shows each step for
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it. By default OpenCV's DIS.
+    cues : sequence of Cue
+        More node features.
+    options : GraphOptions, optional
+        Of the graph; by default those of the preset that the menu says.
+    start : str, default "noise"
+        x(0): "noise", "constant", "gaussian", or "painted".
+    dense : bool, default False
+        Build M and P as matrices, in float64: for toys. If not, products are implicit, and any clip will do.
+    pace : float, default 0.18
+        Seconds that Play shows each step for.
 
     Attributes
     ----------
+    start, preset : str
+        What the menus say; set them to begin anew.
     stage : str
         "start", "propagated", "projected" or "normalised".
     iteration : int
         Iterations that have begun.
-    labels : (m, h, w)
+    labels : (m, h, w) float
         x now, as the algorithm has it.
     sign : int
         Of what is shown: an eigenvector has no sign, and the one that is positive on the object is shown.
-    soft : (m, h, w)
-        Soft masks of what is shown.
+    soft : (m, h, w) float
+        Soft masks of what is shown, in [0, 1].
     rayleigh, residuals : list of float
         Of each completed iteration, x'Ax and |Ax - value x| / |value| of the unit x that it began with; NaN for a start that
         does not lie in the span of the features.
     cosines : list of float
         |cos| of x(0), x(1), ... to the exact eigenvector.
+    converged : bool
+        Whether x is the eigenvector, as far as its precision goes.
+
+    Raises
+    ------
+    InputError
+        If clip, flow and cues do not fit each other, or there is no such start.
 
     Examples
     --------
@@ -88,31 +95,26 @@ class PowerIterationStepper(Computing):
     def __init__(
         self,
         clip: Clip,
-        flow: Flow,
+        flow: Flow | str | None = None,
         *,
+        cues: Sequence[Cue] = (),
         options: GraphOptions | None = None,
         start: str = "noise",
-        cues: Sequence[Cue] = (),
         dense: bool = False,
         pace: float = 0.18,
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        same_clip(clip, flow)
+        clip, flow = clip_and_flow("PowerIterationStepper", clip, flow)
         check.flag("dense", dense)
         check.number("pace", pace, at_least=0)
+        self._graph = SteppedGraph(clip, flow, checked_cues(cues), dense=dense)
+        self._presets = dict(PRESETS) if options is None else {**PRESETS, "own": graph_options(options)}
         super().__init__(clip)
-        self.flow, self.options, self.cues, self.dense, self.pace = flow, options, tuple(cues), dense, pace
-        self._presets = {**PRESETS, **({"own": options} if options is not None else {})}
-        self._shape = (len(clip), clip.size[1], clip.size[0])
-        self._dtype = torch.float64 if dense else torch.float32
-        self._lock = threading.RLock()
-        self._solved: Solved | None = None
-        self._matrix: FeatureMotion | None = None
+        self.pace = pace
         self._playing: Job | None = None
-        self._painting = np.zeros(self._shape, np.float32)
         self._build()
-        self.preset = "own" if options is not None else "default"
+        self.preset = "default" if options is None else "own"
         self.start = start
         self._restart()
         self._rebuild()
@@ -133,18 +135,18 @@ class PowerIterationStepper(Computing):
     def back(self) -> None:
         """Go back by one stage; at the start, nothing happens."""
         self.pause()
-        with self._lock:
-            self._walk.back()
+        with self._graph.lock:
+            self._graph.steps.back()
             self._show()
 
     def play(self) -> None:
         """Go on stage by stage, in the background, until it has converged; `wait` for it, or `pause` it."""
         if self.playing:
             return
-        self._check_start()
-        self.bar.fail("")
-        self._playing = self.compute(self._play, text="playing", on_end=self._buttons)
-        self._buttons()
+        self._graph.check_start(self.start)
+        self.bar.show_error("")
+        self._playing = self.compute(self._play, text="playing", on_end=self._update_buttons)
+        self._update_buttons()
 
     def pause(self) -> None:
         """Stop playing, after the stage that is being computed."""
@@ -160,13 +162,19 @@ class PowerIterationStepper(Computing):
         self._restart()
 
     def paint(self, map: np.ndarray) -> None:  # noqa: A002  # the name the course uses
-        """Start from a painting, values from 0 to 1.
+        """Start from a painting.
 
         Parameters
         ----------
-        map : (h, w), painted into the frame that is shown, or (m, h, w)
+        map : (h, w) or (m, h, w), from 0 to 1
+            Painted into the frame that is shown, or into all frames.
+
+        Raises
+        ------
+        InputError
+            For another shape, and values outside 0 to 1.
         """
-        self._painted(self._view.paint(map, self._painting))
+        self._painted(self._view.paint(map, self._graph.painting))
 
     @property
     def playing(self) -> bool:
@@ -176,54 +184,54 @@ class PowerIterationStepper(Computing):
     @property
     def labels(self) -> np.ndarray:
         """X now, (m, h, w)."""
-        return self._walk.now.labels.cpu().numpy().reshape(self._shape)
+        return self._graph.labels
 
     @property
     def sign(self) -> int:
         """Of what is shown: 1 for x, -1 for -x."""
-        return self._walk.sign
+        return self._graph.steps.sign
 
     @property
     def soft(self) -> np.ndarray:
         """Soft masks of x as it is shown, (m, h, w) in [0, 1]."""
-        return soft_masks(torch.from_numpy(self.sign * self.labels), self._presets[self.preset].masks).numpy()
+        return soft_masks(torch.from_numpy(self.sign * self.labels), self._options.masks).numpy()
 
     @property
     def rayleigh(self) -> list[float]:
         """Of each completed iteration, x'Ax of the unit x that it began with."""
-        return self._walk.rayleigh
+        return self._graph.steps.rayleigh
 
     @property
     def residuals(self) -> list[float]:
         """Of each completed iteration, |Ax - value x| / |value| of the unit x that it began with."""
-        return self._walk.residuals
+        return self._graph.steps.residuals
 
     @property
     def cosines(self) -> list[float]:
         """|cos| to the exact eigenvector, of x(0), x(1), ...; NaN where there is none."""
         self.ready()
-        return self._walk.cosines
+        return self._graph.steps.cosines
 
     @property
     def converged(self) -> bool:
         """Whether x is the eigenvector, as far as its precision goes, or nothing is left of it."""
-        return self._walk.converged
+        return self._graph.steps.converged
 
-    def states(self) -> Iterator[str]:
+    def page_states(self) -> Iterator[str]:
         """The first two iterations stage by stage, then one after the other; the start alone, while nothing is painted."""
         self.ready()
         self.pause()
-        before = self._walk.place
+        before = self._graph.steps.place
         self._restart()
         yield f"start: {self.start}"
-        if self._blank:
+        if self._graph.blank(self.start):
             return
         while not self.converged and self.iteration <= PAGE_ITERATIONS:
             self._forward()
             if self.iteration <= 2 or self.stage == "normalised":
                 yield f"iteration {self.iteration}: {self.stage}"
         self._restart()
-        while self._walk.place < before and not self.converged:
+        while self._graph.steps.place < before and not self.converged:
             self._forward()
 
     # Traits
@@ -241,54 +249,30 @@ class PowerIterationStepper(Computing):
     # The algorithm
 
     @property
-    def _blank(self) -> bool:
-        """Whether it begins with a painting, and nothing is painted."""
-        return self.start == "painted" and not self._painting.any()
+    def _options(self) -> GraphOptions:
+        return self._presets[self.preset]
 
     def _rebuild(self) -> None:
         self.pause()
-        options = self._presets[self.preset]
-
-        def work(_: Job) -> tuple[Solved, FeatureMotion]:
-            solved = solve_graph(
-                self.clip, self.flow, options=options, cues=self.cues, pairs=2, compute=Compute(dtype=self._dtype)
-            )
-            return solved, explicit(solved.matrix) if self.dense else solved.matrix
+        options = self._options
 
         def done(found: tuple[Solved, FeatureMotion]) -> None:
-            with self._lock:
-                self._solved, self._matrix = found
+            with self._graph.lock:
+                self._graph.use(found)
                 self._restart()
 
-        self._solved = None
-        self.prepare(work, done, "building the graph", self._buttons)
+        self._graph.use(None)
+        self.prepare(lambda job: self._graph.solve(options), done, "building the graph", self._update_buttons)
 
     def _restart(self) -> None:
-        with self._lock:
-            solver, solved = self._presets[self.preset].solver, self._solved
-            if self.start == "painted":
-                x = torch.from_numpy(self._painting).flatten()
-            else:
-                x = start_labels(
-                    STARTS[self.start], len(self.clip), self.clip.size, seed=solver.seed, width=solver.start_width
-                )
-            self._walk = Replay(
-                self._matrix if solved is not None else None,
-                x.to(self._dtype),
-                solved.labels().flatten() if solved is not None and solved.signs else None,
-                normalisation=solver.normalisation,
-                iterations=MOST if solver.normalisation == "l2" else solver.iterations,
-            )
+        with self._graph.lock:
+            self._graph.restart(self.start, self._options)
             self._show()
 
-    def _check_start(self) -> None:
-        if self._blank:
-            raise InputError("nothing is painted yet: draw on the frames, wherever you like, or choose another start.")
-
     def _forward(self) -> None:
-        with self._lock:
-            self._check_start()
-            self._walk.forward()
+        with self._graph.lock:
+            self._graph.check_start(self.start)
+            self._graph.steps.forward()
             self._show()
 
     def _play(self, job: Job) -> Iterator[tuple[None, str]]:
@@ -321,25 +305,27 @@ class PowerIterationStepper(Computing):
 
     def _next(self) -> None:
         self.pause()
-        self._check_start()
-        self._playing = self.compute(lambda job: self._forward(), text="computing the next stage", on_end=self._buttons)
+        self._graph.check_start(self.start)
+        self._playing = self.compute(
+            lambda job: self._forward(), text="computing the next stage", on_end=self._update_buttons
+        )
 
-    def _buttons(self) -> None:
-        self._view.show_playing(self.playing, self._walk.place)
+    def _update_buttons(self) -> None:
+        self._view.show_playing(self.playing, self._graph.steps.place)
 
     def _painted(self, painting: np.ndarray) -> None:
         self.pause()
-        self._painting = painting
-        self.bar.fail("")
+        self._graph.painting = painting
+        self.bar.show_error("")
         if self.start == "painted":
             self._restart()
         else:
             self.start = "painted"
 
     def _show(self) -> None:
-        state = self._walk.now
+        state = self._graph.steps.now
         with self.hold_trait_notifications():
             self.iteration, self.stage = state.iteration, STAGES[state.step]
-        still = self._solved is not None and not self._solved.signs
-        self._view.show(self._walk, self.labels, self.stage, still=still, blank=self._blank)
-        self._buttons()
+        blank = self._graph.blank(self.start)
+        self._view.show(self._graph.steps, self.labels, self.stage, still=self._graph.still, blank=blank)
+        self._update_buttons()

@@ -1,4 +1,4 @@
-"""Static pages: a widget and the states it can be stepped through, in one file that needs no kernel and no network."""
+"""Static snapshots: a widget and the states it can be stepped through, in one file that needs no kernel and no network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import Any
 
 import ipywidgets
 
-from ikebook.base.check import InputError, require
+from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
-
-HERE = Path(__file__).parent
+from ikebook.widgets.scripts import script, style
 
 LONG = 400
 """Texts with more characters are stored once, however many states show them."""
@@ -34,8 +33,10 @@ class State:
 
     Parameters
     ----------
-    label : what the step slider says beside it
-    pixel : (frame, x, y) whose click on a canvas leads here; the state with the nearest one is taken
+    label : str
+        What the step slider says beside it.
+    pixel : (frame, x, y), optional
+        Whose click on a canvas leads here; the state with the nearest one is taken.
     """
 
     label: str
@@ -58,14 +59,18 @@ def write_page(
 
     Parameters
     ----------
-    path : file to write
-    widget : any tree of ipywidgets
-    title : heading
-    states : labels, or `State`s
-        An iterable that puts `widget` into a state before it yields each of them, so that a picture of it can be taken: a
-        generator that calls `widget.step()` and yields "iteration 1" is all it needs. What states have in common is stored
-        once. Where there is none, the page shows the widget as it is.
-    note : a sentence under the heading
+    path : str or Path
+        File to write.
+    widget : ipywidgets.Widget
+        Any tree of them.
+    title : str
+        Heading.
+    states : iterable of str or State, optional
+        Labels. An iterable that puts `widget` into a state before it yields each of them, so that a picture of it can be
+        taken: a generator that calls `widget.step()` and yields "iteration 1" is all it needs. What states have in common is
+        stored once. Where there is none, the page shows the widget as it is.
+    note : str, default ""
+        A sentence under the heading.
 
     Raises
     ------
@@ -74,11 +79,18 @@ def write_page(
 
     Examples
     --------
-    >>> def states(stepper):  # doctest: +SKIP
-    ...     for iteration in range(20):
-    ...         stepper.step()
-    ...         yield f"iteration {iteration + 1}"
-    >>> write_page("stepper.html", stepper, title="Power iteration", states=states(stepper))  # doctest: +SKIP
+    >>> import tempfile
+    >>> import numpy as np
+    >>> canvas = VideoCanvas(np.zeros((3, 16, 16, 3), np.uint8))
+    >>> def states():
+    ...     for frame in range(3):
+    ...         canvas.points = [{"frame": frame, "x": 8, "y": 8}]
+    ...         yield f"frame {frame} marked"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "marked.html"
+    ...     write_page(path, canvas, title="Marked frames", states=states())
+    ...     "Marked frames" in path.read_text()
+    True
     """
     path = Path(path)
     require(
@@ -87,24 +99,24 @@ def write_page(
     )
     require(not path.is_dir(), f"{path} is a folder; expected the name of a file, such as {path / 'page.html'}.")
     store = Store()
-    pictured: list[dict[str, Any]] = []
+    snapshots: list[dict[str, Any]] = []
     for given in states:
         state = State(given) if isinstance(given, str) else given
-        tree = picture(widget, store)
+        tree = snapshot(widget, store)
         pixel = None if state.pixel is None else [int(value) for value in state.pixel]
         require(pixel is None or len(pixel) == 3, f"a state's pixel is {state.pixel}; expected (frame, x, y).")
-        pictured.append({"label": state.label, "pixel": pixel, "tree": tree})
-    if not pictured:
-        pictured.append({"label": "", "pixel": None, "tree": picture(widget, store)})
-    require(pictured[0]["tree"] is not None, "the widget shows nothing that a page can show; is it hidden?")
-    content = page(title, note, pictured, store)
+        snapshots.append({"label": state.label, "pixel": pixel, "tree": tree})
+    if not snapshots:
+        snapshots.append({"label": "", "pixel": None, "tree": snapshot(widget, store)})
+    require(snapshots[0]["tree"] is not None, "the widget shows nothing that a page can show; is it hidden?")
+    content = page(title, note, snapshots, store)
     with atomic(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
 
 
 @dataclass
 class Store:
-    """Bytes and long texts, each once; what refers to them has their names."""
+    """Bytes and long texts of a page, each once, by a hash of them; what refers to them has these names."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
@@ -124,7 +136,7 @@ class Store:
         return self.groups.setdefault(name, f"group{len(self.groups)}")
 
 
-def picture(widget: Any, store: Store) -> dict[str, Any] | None:
+def snapshot(widget: Any, store: Store) -> dict[str, Any] | None:
     """What a page shows of a widget, as JSON; None for nothing."""
     layout = getattr(widget, "layout", None)
     if layout is not None and (layout.display == "none" or layout.visibility == "hidden"):
@@ -138,9 +150,9 @@ def picture(widget: Any, store: Store) -> dict[str, Any] | None:
 
 def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     if isinstance(widget, VideoCanvas):
-        return {"kind": "canvas", "state": _canvas(widget, store)}
+        return {"kind": "canvas", "state": _canvas_state(widget, store)}
     if isinstance(widget, ipywidgets.Box):
-        children = [found for child in widget.children if (found := picture(child, store)) is not None]
+        children = [found for child in widget.children if (found := snapshot(child, store)) is not None]
         if not children:
             return None
         row = isinstance(widget, ipywidgets.HBox) or "row" in (widget.layout.flex_flow or "")
@@ -163,10 +175,10 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         )
         return {"kind": "control", "label": getattr(widget, "description", ""), "value": str(text)}
     inner = getattr(widget, "widget", None)
-    return picture(inner, store) if isinstance(inner, ipywidgets.Widget) else None
+    return snapshot(inner, store) if isinstance(inner, ipywidgets.Widget) else None
 
 
-def _canvas(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
+def _canvas_state(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
     state: dict[str, Any] = {}
     for name in canvas.trait_names(sync=True):
         if name[0] == "_" or name in LEFT_OUT:
@@ -184,14 +196,9 @@ def _canvas(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
 
 def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> str:
     """The HTML of a page. Its policy lets nothing in from outside, and runs no script but its own."""
-    canvas = (HERE / "canvas.js").read_text(encoding="utf-8")
-    ending = "export default { render };"
-    if canvas.count(ending) != 1:
-        raise InputError("canvas.js is damaged; install ikebook again.")
-    own = (HERE / "page.js").read_text(encoding="utf-8")
-    script = (canvas.replace(ending, "") + own).replace("</script", "<\\/script")
-    style = (HERE / "canvas.css").read_text(encoding="utf-8") + (HERE / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    code = script("page.js").replace("</script", "<\\/script")
+    styles = style("canvas.css") + style("page.css")
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
@@ -211,7 +218,7 @@ def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> s
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{html.escape(title)}</title>
 <style>
-{style}</style>
+{styles}</style>
 </head>
 <body class="ike-page">
 <header><h1>{html.escape(title)}</h1>{f"<p>{html.escape(note)}</p>" if note else ""}</header>
@@ -220,7 +227,7 @@ def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> s
 <noscript>This page plays a video in the browser, and needs JavaScript for that.</noscript>
 <script type="application/json" id="ike-states">{data}</script>
 {blobs}
-<script type="module">{script}</script>
+<script type="module">{code}</script>
 </body>
 </html>
 """

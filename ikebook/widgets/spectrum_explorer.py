@@ -6,65 +6,80 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
 import traitlets
-from matplotlib.ticker import NullFormatter
 
 from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
-from ikebook.flow.compute import same_clip
-from ikebook.flow.fields import Flow, noisy
+from ikebook.flow import Flow, noisy
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.principal import Solved, solve_graph
-from ikebook.matrix.features import Cue
+from ikebook.matrix.features import Cue, checked_cues
 from ikebook.solvers.theory import Perturbation, perturbation
 from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
-from ikebook.widgets.base import note
-from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.computing import SETTLE, Computing, beside, in_step, show_signed
-from ikebook.widgets.figures import BLUE, INK, ORANGE, RED, figure_html, grid, plotting
+from ikebook.widgets.computing import DEBOUNCE, Computing
+from ikebook.widgets.inputs import clip_and_flow, graph_options
+from ikebook.widgets.layouts import show_signed
+from ikebook.widgets.spectrum_view import SpectrumView, mixture_name
 
 DENSE_NODES = 2600
-"""Nodes up to which Frobenius norms are measured, for which matrices are built."""
-
-NOISE = 2.0
-"""Most noise that the slider offers, pixels."""
+"""Nodes up to which Frobenius norms are measured, for which matrices are built, in float64."""
 
 
 class SpectrumExplorer(Computing):
-    """See the eigenvectors of A as videos, mix them, and shake the first.
+    """See the eigenvectors of A as videos, mix them, and add noise to the flow (Secs. 4.3 and 7.4).
 
     Parameters
     ----------
-    clip, flow : of one video
-    options : of the graph
-    cues : more node features
-    pairs : eigenvalues to show
+    clip : Clip, or (m, h, w, 3) uint8 RGB
+        m frames, at least two.
+    flow : Flow or str, optional
+        Of the clip, at its working size; or the name of who computes it. By default OpenCV's DIS.
+    cues : sequence of Cue
+        More node features.
+    options : GraphOptions, optional
+        Of the graph; a preset, or your own.
+    pairs : int, default 6
+        Eigenvalues to show, 2 to 12.
 
     Attributes
     ----------
     values : list of float
-        Eigenvalues, decreasing.
+        Eigenvalues, decreasing; fewer than asked for where A's rank is lower.
     selected : int
         The eigenvector shown, from 0. Setting it sets `weights` to it alone.
     weights : list of float
         Of the mixture that is shown, one for each eigenvector, from -1 to 1.
-    labels : (m, h, w)
+    labels : (m, h, w) float32
         That mixture, with signs that are positive on the object.
     gap : float
-        lambda_1 - lambda_2.
+        lambda_1 - lambda_2; NaN where there is only one.
     noise : float
         Standard deviation of the noise on every flow vector's components, pixels. Setting it measures what it does: see
         `measured`, and `wait` for it.
     moved, bound, printed : float
         sin of the angle by which the first eigenvector has turned; what it can't exceed (Davis and Kahan's 2 |E| / gap); and
         the paper's figure for it, 8 |E|_F / |A|_F, for toys (NaN else). NaN before any noise.
-    measured : theory.Perturbation or None
-        All of this.
+    measured : Perturbation or None
+        All of this; see `ikebook.solvers.theory.perturbation`.
+
+    Raises
+    ------
+    InputError
+        If clip, flow and cues do not fit each other. Where nothing moves, the widget says so, and `values` raises it.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> explorer = SpectrumExplorer(made.clip, made.flow, pairs=2)
+    >>> len(explorer.values), explorer.gap > 0
+    (2, True)
+    >>> explorer
+    SpectrumExplorer('disc', 5 frames of 16x16, eigenvector 1 of 2)
     """
 
     selected = traitlets.Int(0)
@@ -74,36 +89,30 @@ class SpectrumExplorer(Computing):
     def __init__(
         self,
         clip: Clip,
-        flow: Flow,
+        flow: Flow | str | None = None,
         *,
-        options: GraphOptions | None = None,
         cues: Sequence[Cue] = (),
+        options: GraphOptions | None = None,
         pairs: int = 6,
         **unknown: Any,
     ) -> None:
         self.refuse(unknown)
-        same_clip(clip, flow)
+        clip, self.flow = clip_and_flow("SpectrumExplorer", clip, flow)
+        self.cues, self.options = checked_cues(cues), graph_options(options)
         check.whole("pairs", pairs, at_least=2, at_most=12)
         super().__init__(clip)
-        self.flow, self.options, self.cues, self.pairs = flow, options, tuple(cues), pairs
+        self.pairs = pairs
         self.measured: Perturbation | None = None
         self._solved: Solved | None = None
         self._dtype = torch.float64 if len(clip) * clip.size[0] * clip.size[1] <= DENSE_NODES else torch.float32
         self._vectors = np.zeros((0, len(clip), clip.size[1], clip.size[0]), np.float32)
         self._points: dict[float, Perturbation] = {}
-        self._mixing = False
+        self._setting_sliders = False
         self._build()
-        self.observe(self._select, ["selected"])
-        self.observe(self._mixed, ["weights"])
-        self.observe(self._shaken, ["noise"])
-        self.prepare(
-            lambda job: solve_graph(
-                clip, flow, options=options, cues=cues, pairs=pairs, compute=Compute(dtype=self._dtype)
-            ),
-            self._prepared,
-            "building the graph",
-            self._built,
-        )
+        self.observe(lambda _: self._select(), ["selected"])
+        self.observe(lambda _: self._show_mixture(), ["weights"])
+        self.observe(lambda _: self._start_measuring(), ["noise"])
+        self.prepare(lambda job: self._solve(self.flow, pairs), self._prepared, "building the graph", self._built)
 
     def __repr__(self) -> str:
         return f"SpectrumExplorer({self._describe()}, eigenvector {self.selected + 1} of {self.pairs})"
@@ -141,7 +150,7 @@ class SpectrumExplorer(Computing):
         """The paper's figure for it (Sec. 7.4); NaN for clips that are no toys."""
         return math.nan if self.measured is None else self.measured.printed
 
-    def states(self) -> Iterator[str]:
+    def page_states(self) -> Iterator[str]:
         """Each eigenvector, and what has been measured with noise."""
         self._ready()
         before, weights = self.selected, list(self.weights)
@@ -176,154 +185,80 @@ class SpectrumExplorer(Computing):
         require(proposal.value <= 100, f"noise is {proposal.value:g} pixels; expected 100 or less.")
         return float(proposal.value)
 
+    # The graph and its eigenvectors
+
     def _ready(self) -> Solved:
         self.ready()
         assert self._solved is not None
         return self._solved
 
-    def _build(self) -> None:
-        frames = np.asarray(self.clip.frames)
-        options: dict[str, Any] = {"colours": "signed", "parts": "stage", "height": 300, "map_range": (-1, 1)}
-        zero = np.zeros(frames.shape[:3])
-        self.mixture = VideoCanvas(frames, maps=zero, caption="building the graph ...", **options)
-        self.shaken = VideoCanvas(frames, maps=zero, caption="eigenvector 1, with noise", **options)
-        for canvas in (self.mixture, self.shaken):
-            canvas.opacity = 0.88
-        self.playback = in_step(self.mixture, self.shaken)
-        self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
-        self.choice.observe(lambda change: self.set_trait("selected", change["new"] or 0), ["value"])
-        self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
-        self.sliders: list[ipywidgets.FloatSlider] = []
-        self.desk = ipywidgets.HBox(layout=ipywidgets.Layout(grid_gap="4px", flex_flow="row wrap"))
-        self.noise_slider = ipywidgets.FloatSlider(
-            min=0,
-            max=NOISE,
-            step=0.05,
-            continuous_update=False,
-            description="flow noise, px",
-            layout=ipywidgets.Layout(width="100%", max_width="460px"),
-            style={"description_width": "100px"},
-        )
-        traitlets.link((self, "noise"), (self.noise_slider, "value"))
-        mixing = ipywidgets.VBox([self.spectrum, self.desk, self.words])
-        shaking = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])
-        self.children = [
-            self.choice,
-            beside(self.mixture, self.shaken),
-            self.playback,
-            beside(mixing, shaking),
-            self.bar,
-        ]
-        self._draw_noise()
-
-    def _built(self) -> None:
-        if not len(self._vectors):
-            self.mixture.caption, self.shaken.caption = "no eigenvector", "no eigenvector"
+    def _solve(self, flow: Flow, pairs: int) -> Solved:
+        compute = Compute(dtype=self._dtype)
+        return solve_graph(self.clip, flow, cues=self.cues, pairs=pairs, options=self.options, compute=compute)
 
     def _prepared(self, found: Solved) -> None:
         self._solved = found
-        count = len(found.pairs.values)
-        require(count > 0, "nothing moves against the scene: A is 0, and has no eigenvector. Give another clip.")
-        self._vectors = np.stack([found.labels(k).float().cpu().numpy() for k in range(count)])
         values = [float(value) for value in found.pairs.values]
-        self.choice.options = [(f"{k + 1}:  {value:.3g}".replace("-", "\u2212"), k) for k, value in enumerate(values)]
-        self.sliders = [
-            ipywidgets.FloatSlider(
-                min=-1,
-                max=1,
-                step=0.05,
-                orientation="vertical",
-                description=str(k + 1),
-                readout_format=".2f",
-                layout=ipywidgets.Layout(height="180px", width="56px"),
-            )
-            for k in range(count)
-        ]
-        for slider in self.sliders:
-            slider.observe(self._slid, ["value"])
-        self.desk.children = self.sliders
-        self.selected = min(self.selected, count - 1)
+        require(len(values) > 0, "nothing moves against the scene: A is 0, and has no eigenvector. Give another clip.")
+        self._vectors = np.stack([found.labels(k).float().cpu().numpy() for k in range(len(values))])
+        self._view.offer(values)
+        self.sliders = self._view.sliders
+        self.selected = min(self.selected, len(values) - 1)
         self._select()
-        show_signed(self.shaken, self._vectors[0])
-        self.shaken.caption = "eigenvector 1, no noise yet"
+        show_signed(self.noisy, self._vectors[0])
+        self.noisy.caption = "eigenvector 1, no noise yet"
 
-    def _select(self, _: Any = None) -> None:
+    def _built(self) -> None:
+        if not len(self._vectors):
+            self.mixture.caption, self.noisy.caption = "no eigenvector", "no eigenvector"
+
+    # What is shown
+
+    def _build(self) -> None:
+        self._view = view = SpectrumView(self.clip, mixed=self._mix, chosen=lambda k: self.set_trait("selected", k))
+        self.mixture, self.noisy, self.playback = view.mixture, view.noisy, view.playback
+        self.choice, self.sliders, self.noise_slider = view.choice, view.sliders, view.noise_slider
+        traitlets.link((self, "noise"), (self.noise_slider, "value"))
+        self.children = [*view.children, self.bar]
+        view.show_noise(None, {}, 0.0)
+
+    def _select(self) -> None:
         if self._solved is None:
             return
-        self.weights = [1.0 if k == self.selected else 0.0 for k in range(len(self._vectors))]
+        before, self.weights = self.weights, [float(k == self.selected) for k in range(len(self._vectors))]
         self.choice.value = self.selected
-        self._draw_spectrum()
-        self._draw_mixture()
+        self._view.show_spectrum(self.values, self.selected)
+        if before == self.weights:  # else it has been heard of, and is shown already
+            self._show_mixture()
 
-    def _slid(self, _: Any) -> None:
-        if not self._mixing:
+    def _mix(self) -> None:
+        if not self._setting_sliders:
             self.weights = [slider.value for slider in self.sliders]
 
-    def _mixed(self, _: Any) -> None:
+    def _show_mixture(self) -> None:
         if self._solved is None or not self.sliders:
             return
-        self._mixing = True
+        self._setting_sliders = True
         for slider, weight in zip(self.sliders, self.weights, strict=True):
             slider.value = weight
-        self._mixing = False
-        self._draw_mixture()
-
-    def _draw_mixture(self) -> None:
+        self._setting_sliders = False
         show_signed(self.mixture, self.labels)
-        used = [(k, weight) for k, weight in enumerate(self.weights) if weight]
-        if len(used) == 1 and used[0][1] == 1:
-            self.mixture.caption = f"eigenvector {used[0][0] + 1}"
-        else:
-            words = " + ".join(f"{weight:.2g} v{k + 1}" for k, weight in used)
-            self.mixture.caption = (
-                (words or "nothing: all weights are 0").replace("+ -", "\u2212 ").replace("-", "\u2212")
-            )
+        self.mixture.caption = mixture_name(self.weights)
 
-    def _draw_spectrum(self) -> None:
-        values = self.values
-        places = np.arange(1, len(values) + 1)
-        with plotting(5.4, 2.5) as figure:
-            axis = grid(figure.subplots())
-            colours = [RED if k == self.selected else BLUE for k in range(len(values))]
-            axis.bar(places, values, color=colours, width=0.6)
-            axis.axhline(0, color=INK, linewidth=0.8)
-            axis.set_xticks(places)
-            axis.set_title("eigenvalues of A = PMP")
-            if len(values) > 1:
-                axis.hlines(values[0], 1.3, 2.3, color=INK, linewidth=1, linestyle=":")
-                axis.annotate(
-                    "",
-                    xy=(2, values[0]),
-                    xytext=(2, values[1]),
-                    arrowprops={"arrowstyle": "<->", "color": ORANGE, "lw": 2},
-                )
-                axis.text(2.15, (values[0] + values[1]) / 2, f"gap {self.gap:.3g}", va="center")
-            self.spectrum.value = figure_html(
-                figure, f"eigenvalues {', '.join(f'{value:.3g}' for value in values)}; gap {self.gap:.3g}"
-            )
-        ratio = (
-            f" The second eigenvalue is {values[1] / values[0]:.2f} of the first."
-            if len(values) > 1 and values[0]
-            else ""
-        )
-        self.words.value = note(f"Choose an eigenvector above, or mix them with the sliders.{ratio}")
+    # Noise
 
-    def _shaken(self, _: Any) -> None:
+    def _start_measuring(self) -> None:
         noise = self.noise
         self.compute(
-            lambda job: self._measure(job, noise), self._moved, f"measuring with {noise:g} px of noise", settle=SETTLE
+            lambda job: self._measure(job, noise),
+            self._show_measured,
+            f"measuring with {noise:g} px of noise",
+            debounce=DEBOUNCE,
         )
 
     def _measure(self, job: Job, noise: float) -> tuple[float, Perturbation, np.ndarray]:
         solved = self._ready()
-        changed = solve_graph(
-            self.clip,
-            noisy(self.flow, noise),
-            options=self.options,
-            cues=self.cues,
-            pairs=2,
-            compute=Compute(dtype=self._dtype),
-        )
+        changed = self._solve(noisy(self.flow, noise), 2)
         products = 0
 
         def product() -> None:
@@ -336,45 +271,9 @@ class SpectrumExplorer(Computing):
         labels = changed.labels().float().cpu().numpy()
         return noise, found, labels if float((labels * self._vectors[0]).sum()) >= 0 else -labels
 
-    def _moved(self, found: tuple[float, Perturbation, np.ndarray]) -> None:
+    def _show_measured(self, found: tuple[float, Perturbation, np.ndarray]) -> None:
         noise, self.measured, labels = found
         self._points[noise] = self.measured
-        show_signed(self.shaken, labels)
-        self.shaken.caption = f"eigenvector 1, {noise:g} px of noise" if noise else "eigenvector 1, no noise"
-        self._draw_noise()
-
-    def _draw_noise(self) -> None:
-        if self.measured is None:
-            self.verdict.value = note(
-                "Add noise to every flow vector: how far does the first eigenvector turn, and how far may it by theory?"
-            )
-            self.plot.value = ""
-            return
-        found = self.measured
-        says = "which allows anything" if found.davis_kahan >= 1 else "and it holds"
-        paper = f" The paper's 8 |E| / |A| is {found.printed:.3g}." if math.isfinite(found.printed) else ""
-        self.verdict.value = note(
-            f"Turned by {math.degrees(math.asin(min(1.0, found.sine))):.1f} degrees: sine {found.sine:.3g}. Davis\u2013Kahan's "
-            f"bound 2 |E| / gap is {found.davis_kahan:.3g}, {says}.{paper}"
-        )
-        noises = sorted(self._points)
-        with plotting(5.4, 2.9) as figure:
-            axis = grid(figure.subplots())
-            for name, colour, marker in (("sine", RED, "o"), ("davis_kahan", BLUE, "s"), ("printed", ORANGE, "^")):
-                heights = [getattr(self._points[noise], name) for noise in noises]
-                shown = [height if math.isfinite(height) and height > 0 else math.nan for height in heights]
-                if not all(map(math.isnan, shown)):
-                    label = {"sine": "what happens", "davis_kahan": "Davis\u2013Kahan", "printed": "8 |E| / |A|"}[name]
-                    axis.plot(noises, shown, color=colour, marker=marker, label=label)
-            axis.axhline(1, color=INK, linewidth=1, linestyle=":")
-            axis.set_yscale("log")
-            axis.yaxis.set_minor_formatter(NullFormatter())
-            axis.set_ylim(min(0.01, 0.5 * found.sine or 0.01), None)
-            axis.set_xlim(0, max(NOISE, *noises))
-            axis.set_xlabel("flow noise, pixels")
-            axis.set_title("sine of the turn, and its bounds")
-            if axis.get_legend_handles_labels()[0]:
-                figure.legend(loc="outside lower center", ncols=3, fontsize="small")
-            self.plot.value = figure_html(
-                figure, f"at {self.noise:g} px the sine is {found.sine:.3g} and the bound {found.davis_kahan:.3g}"
-            )
+        show_signed(self.noisy, labels)
+        self.noisy.caption = f"eigenvector 1, {noise:g} px of noise" if noise else "eigenvector 1, no noise"
+        self._view.show_noise(self.measured, self._points, noise)

@@ -13,10 +13,10 @@ from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.solvers.replay import Replay
 from ikebook.video.clip import Clip
-from ikebook.widgets.base import note
+from ikebook.widgets.base import INK, QUIET_INK, note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.computing import beside, button, in_step, menu, row, show_signed
-from ikebook.widgets.lines import line_chart
+from ikebook.widgets.charts import line_chart
+from ikebook.widgets.layouts import button, menu, playback_bar, row, show_signed, side_by_side
 
 START_NAMES = {"noise": "noise", "constant": "constant", "gaussian": "a Gaussian", "painted": "my painting"}
 
@@ -31,14 +31,17 @@ ARROW = "<span aria-hidden=true>\u2192</span>"
 
 
 class StepperView:
-    """What the page has of a stepper: it shows a walk, and does not know how one is made.
+    """What the page has of a stepper: it shows the steps of Algorithm 2, and computes none.
 
     Parameters
     ----------
     clip : Clip
-    presets : names in the menu
-    back, forward, toggle, restart : what the buttons do; they show their own errors
-    painted : is given the painting, (m, h, w) in [0, 1], after each stroke; shows its own errors
+    presets : sequence of str
+        Names in the menu.
+    back, forward, toggle, restart : callable
+        What the buttons do; they show their own errors.
+    painted : callable
+        Is given the painting, (m, h, w) in [0, 1], after each stroke; shows its own errors.
 
     Attributes
     ----------
@@ -58,7 +61,7 @@ class StepperView:
         painted: Callable[[np.ndarray], None],
     ) -> None:
         self._painted = painted
-        self._quiet = False
+        self._painting_from_python = False
         self._plotted: tuple[int, int] | None = None
         self.back_button = button("Back", "One stage back", back)
         self.next_button = button("Next", "Propagate, project or normalise", forward, style="primary")
@@ -66,26 +69,25 @@ class StepperView:
         self.restart_button = button("Restart", "Back to x(0)", restart)
         self.start_menu = menu("x(0)", [(text, name) for name, text in START_NAMES.items()], "210px", "34px")
         self.preset_menu = menu("preset", presets, "190px", "50px")
-        frames = np.asarray(clip.frames)
-        zero = np.zeros(frames.shape[:3])
+        zero = np.zeros((len(clip), clip.size[1], clip.size[0]))
         brush = max(1, round(min(clip.size) / 24))
         stage: dict[str, Any] = {"parts": "stage", "height": 320, "fps": 6.0}
-        self.frames = VideoCanvas(frames, caption="Paint a start x(0) here", paint=True, brush=brush, **stage)
+        self.frames = VideoCanvas(clip, caption="Paint a start x(0) here", paint=True, brush=brush, **stage)
         self.frames.painted = bytes(zero.size)
         self.frames.observe(self._stroke, ["painted"])
-        self.x = VideoCanvas(frames, maps=zero, map_range=(-1, 1), colours="signed", **stage)
+        self.x = VideoCanvas(clip, maps=zero, map_range=(-1, 1), colours="signed", **stage)
         self.x.opacity, self.x.labels = 0.88, ["x"]
-        self.playback = in_step(self.frames, self.x)
+        self.playback = playback_bar(self.frames, self.x)
         self.chips, self.words = ipywidgets.HTML(), ipywidgets.HTML()
         self.cosine_curve, self.residual_curve = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = (self.back_button, self.next_button, self.play_button, self.restart_button)
         self.children = [
             row(*buttons, self.start_menu, self.preset_menu),
             self.chips,
-            beside(self.frames, self.x),
+            side_by_side(self.frames, self.x),
             self.playback,
             self.words,
-            beside(self.cosine_curve, self.residual_curve),
+            side_by_side(self.cosine_curve, self.residual_curve),
         ]
 
     def paint(self, map: np.ndarray, before: np.ndarray) -> np.ndarray:  # noqa: A002  # as `PowerIterationStepper.paint`
@@ -93,12 +95,15 @@ class StepperView:
 
         Parameters
         ----------
-        map : (h, w), painted into the frame that is shown, or (m, h, w); values from 0 to 1
-        before : (m, h, w), what was painted until now
+        map : (h, w) or (m, h, w), from 0 to 1
+            Painted into the frame that is shown, or into all frames.
+        before : (m, h, w)
+            What was painted until now.
 
         Returns
         -------
-        (m, h, w) float32, what is painted from now on
+        (m, h, w) float32
+            What is painted from now on.
 
         Raises
         ------
@@ -117,31 +122,36 @@ class StepperView:
             bool(np.isfinite(painting).all()) and painting.min() >= 0 and painting.max() <= 1,
             "map has values outside 0 to 1; expected what is painted as 1, all else as 0.",
         )
-        self._quiet = True
+        self._painting_from_python = True
         try:
             self.frames.painted = np.rint(painting * 255).astype(np.uint8).tobytes()
         finally:
-            self._quiet = False
+            self._painting_from_python = False
         return painting
 
-    def show(self, walk: Replay, labels: np.ndarray, stage: str, *, still: bool, blank: bool) -> None:
-        """Show where a walk is.
+    def show(self, steps: Replay, labels: np.ndarray, stage: str, *, still: bool, blank: bool) -> None:
+        """Show where Algorithm 2 is.
 
         Parameters
         ----------
-        walk : Replay
-        labels : (m, h, w), x as the algorithm has it
-        stage : its name
-        still : whether nothing moves, and A is 0
-        blank : whether it begins with a painting, and nothing is painted
+        steps : Replay
+            Algorithm 2 up to now.
+        labels : (m, h, w)
+            x as the algorithm has it.
+        stage : str
+            Its name.
+        still : bool
+            Whether nothing moves, and A is 0.
+        blank : bool
+            Whether it begins with a painting, and nothing is painted.
         """
-        iteration, sign = walk.now.iteration, walk.sign
+        iteration, sign = steps.now.iteration, steps.sign
         show_signed(self.x, sign * labels)
         name = {"start": "x(0)", "propagated": "M x", "projected": "P x", "normalised": f"x({iteration})"}[stage]
         self.x.caption = f"{name}, shown with its sign turned" if sign < 0 else name
         self.chips.value = chips(stage, iteration)
-        self.words.value = note(sentence(walk, stage, still=still, blank=blank))
-        self._plot(walk)
+        self.words.value = note(sentence(steps, stage, still=still, blank=blank))
+        self._plot(steps)
 
     def show_playing(self, playing: bool, place: int) -> None:
         """Let the buttons say whether it goes on by itself, and whether there is a way back from this place."""
@@ -149,7 +159,7 @@ class StepperView:
         self.back_button.disabled = place == 0
 
     def _stroke(self, _: Any) -> None:
-        if self._quiet:
+        if self._painting_from_python:
             return
         found, shape = self.frames.painting, self.frames.shape
         if found is None:
@@ -158,43 +168,43 @@ class StepperView:
             found = np.broadcast_to(found, shape).copy()
         self._painted(found)
 
-    def _plot(self, walk: Replay) -> None:
+    def _plot(self, steps: Replay) -> None:
         """Draw the curves, once an iteration."""
-        done = walk.completed
-        key = (done, id(walk))
+        done = steps.completed
+        key = (done, id(steps))
         if key == self._plotted:
             return
         self._plotted = key
-        values = [value for value in walk.rayleigh if not math.isnan(value)]
+        values = [value for value in steps.rayleigh if not math.isnan(value)]
         named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)
         self.cosine_curve.value = line_chart(
-            {"cosine": walk.cosines}, title="cosine to the exact eigenvector", span=(0, 1), last=last
+            {"cosine": steps.cosines}, title="cosine to the exact eigenvector", y=(0, 1), last=last
         )
         self.residual_curve.value = line_chart(
-            {"residual": walk.residuals},
+            {"residual": steps.residuals},
             title=f"residual{named}",
-            span=(1e-6, 10),
+            y=(1e-6, 10),
             last=last,
             log=True,
             first=1,
         )
 
 
-def sentence(walk: Replay, stage: str, *, still: bool, blank: bool) -> str:
-    """What a walk has come to, in words; see `StepperView.show`."""
+def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
+    """What the steps have come to, in words; see `StepperView.show`."""
     if still:
         return "Nothing moves against the scene in this clip: A is 0, and has no eigenvector to find."
     text = WORDS[stage]
     if stage == "start" and blank:
         text = "Draw on the left, anywhere, in any frame; then press Play."
-    known = [value for value in walk.cosines if not math.isnan(value)]
+    known = [value for value in steps.cosines if not math.isnan(value)]
     if known:
         text += f" Cosine to the exact vector: {known[-1]:.4f}."
-    if walk.sign < 0:
+    if steps.sign < 0:
         text += " Shown is \u2212x: an eigenvector has no sign."
-    if walk.converged:
-        text += f" Converged after {walk.now.iteration} iterations."
+    if steps.converged:
+        text += f" Converged after {steps.now.iteration} iterations."
     return text
 
 
@@ -212,11 +222,11 @@ def chips(stage: str, iteration: int) -> str:
         style = "padding: 3px 11px; border-radius: 12px; font-size: 15px; white-space: nowrap; " + (
             "background: #1f6fc4; color: #fff; font-weight: 600"
             if on
-            else "border: 1px solid var(--jp-border-color1, #bbb); color: var(--jp-ui-font-color1, inherit)"
+            else f"border: 1px solid var(--jp-border-color1, #bbb); color: {QUIET_INK}"
         )
         marks.append(f'<span style="{style}"{" aria-current=step" if on else ""}>{text}</span>')
     head = f'<strong style="font-size: 16px; min-width: 104px">Iteration {iteration}</strong>'
     return (
         '<div style="display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 4px 0; '
-        f'color: var(--jp-ui-font-color0, inherit)">{head}{ARROW.join(marks)}</div>'
+        f'color: {INK}">{head}{ARROW.join(marks)}</div>'
     )

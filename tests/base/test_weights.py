@@ -18,7 +18,7 @@ from ikebook.base.check import InputError
 from ikebook.base.provenance import LABELS, SELF_SUPERVISED, SYNTHETIC, UNKNOWN, Source, label_trained, marks, read_note
 from ikebook.base.torch_files import load_tensors
 from ikebook.base.weights import Published, fetch, find, fingerprint, load, origin
-from ikebook.runs.run import RunOptions
+from ikebook.runs.options import RunOptions
 
 
 def small(seed: int = 0) -> nn.Module:

@@ -1,5 +1,7 @@
 """A real JupyterLab and a real Chromium: one of each for the session, nothing of the user's, and no way to the network.
 
+JupyterLab's page is loaded once, and one kernel serves all notebooks: either takes seconds, of which a test needs few.
+
 Screenshots go to $IKEBOOK_SCREENSHOTS, `out/screenshots` in the repository unless set.
 """
 
@@ -16,8 +18,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import nbformat
 import pytest
@@ -29,11 +33,14 @@ SCREENSHOTS = Path(os.environ.get("IKEBOOK_SCREENSHOTS", ROOT / "out" / "screens
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 QUIET = re.compile(
-    # What JupyterLab itself says, with or without our widgets.
+    # What JupyterLab itself says, with or without our widgets; at last, of what it had asked for a notebook that is closed.
     r"favicon|translation|deprecat|Lumino|apputils|\[LSP|lsp/status|jupyterlab/api/(news|workspaces)|Permissions policy|"
-    r"preload|AudioContext|Unrecognized feature|react-i18n|ResizeObserver loop",
+    r"preload|AudioContext|Unrecognized feature|react-i18n|ResizeObserver loop|debugger state|Canceled future",
     re.IGNORECASE,
 )
+
+SIZE = (1280, 1100)
+"""Of the browser's window: most widgets are seen as a whole."""
 
 SECONDS = 60
 """How long a cell may take to show its widget, on two busy cores."""
@@ -73,7 +80,7 @@ def chromium():
 class Watched:
     """A page of the browser, and what it has said and asked for."""
 
-    def __init__(self, chromium, allowed: str, scheme: str = "light", size: tuple[int, int] = (1280, 900)) -> None:
+    def __init__(self, chromium, allowed: str, scheme: str = "light", size: tuple[int, int] = SIZE) -> None:
         self.allowed = allowed
         self.errors: list[str] = []
         self.strangers: list[str] = []
@@ -102,6 +109,18 @@ class Watched:
 
     def _sent(self, frame) -> None:
         self.sent.append(frame)
+
+    def until(self, look: Callable[[], Any], good: Callable[[Any], bool] = bool, seconds: float = SECONDS) -> Any:
+        """Look until what is seen is good, and give it."""
+        end = time.monotonic() + seconds
+        while not good(seen := look()):
+            assert time.monotonic() < end, f"after {seconds:g} seconds there is still {seen!r}"
+            self.page.wait_for_timeout(40)
+        return seen
+
+    def drawn(self) -> None:
+        """Wait until the page has been drawn with all that has been asked for up to now."""
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def updates(self) -> int:
         """Messages so far that changed a widget's state in Python."""
@@ -194,23 +213,74 @@ def server(tmp_path_factory):
 
 
 READY = """() => {
-    const context = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
-    return context?.isReady && context.session?.kernel?.status === 'idle';
+    const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
+    return session?.isReady && session.session?.kernel?.status === 'idle';
 }"""
+
+OPEN = """async ([path, kernel]) => {
+    // Opens a notebook in place of those that are open, with a kernel that runs already, or one of its own.
+    const { commands, shell } = window.jupyterapp;
+    for (const widget of [...shell.widgets('main')]) widget.dispose();
+    const options = kernel ? { path, kernel: { id: kernel, name: 'python3' } } : { path };
+    const widget = await commands.execute('docmanager:open', options);
+    await widget.context.ready;
+    shell.activateById(widget.id);
+}"""
+
+KERNEL = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id"
 
 SHUT_DOWN = """async () => {
     const session = window.jupyterapp?.shell.currentWidget?.context?.sessionContext;
     if (session?.session) await Promise.race([session.shutdown(), new Promise((done) => setTimeout(done, 5000))]);
 }"""
 
+RAN = """() => {
+    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map((node) => node.textContent);
+    return prompts.length > 0 && prompts.every((text) => /^\\[\\d+\\]/.test(text));
+}"""
+
+EXECUTE = """async (code) => {
+    const { session } = window.jupyterapp.shell.currentWidget.context.sessionContext;
+    const reply = session.kernel.requestExecute({ code, store_history: false });
+    let said = '';
+    reply.onIOPub = ({ content, header: { msg_type } }) => {
+        if (msg_type === 'stream') said += content.text;
+        if (msg_type === 'error') said += `${content.ename}: ${content.evalue}`;
+    };
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 30000));
+    await Promise.race([reply.done, late]);
+    return said;
+}"""
+
+FORGET = """
+import ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().run_line_magic("reset", "-f")
+"""
+"""What a test leaves in the kernel, gone: the next one begins as with a new kernel, without the seconds that one takes."""
+
 
 class Lab:
-    """JupyterLab in the browser: opens notebooks that it makes of cells, and runs them."""
+    """JupyterLab in the browser: one page and one kernel, and the notebooks that tests make and run in them."""
 
     def __init__(self, chromium, server) -> None:
         self.chromium = chromium
         self.server = server
-        self.watched: list[Watched] = []
+        self.watched: Watched | None = None
+        self.kernel: str | None = None
+        self.scheme = "light"
+
+    def load(self, name: str) -> Watched:
+        """Load JupyterLab with a notebook, whose kernel those that follow share."""
+        self.watched = Watched(self.chromium, self.server.url)
+        self.scheme = "light"
+        page = self.watched.page
+        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function(READY)
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.kernel = page.evaluate(KERNEL)
+        return self.watched
 
     def write(self, name: str, cells: list[str]) -> Path:
         """A notebook of these cells, in the server's folder."""
@@ -222,32 +292,47 @@ class Lab:
         nbformat.write(notebook, path)
         return path
 
-    def open(self, name: str, cells: list[str] | None = None, *, run: bool = True, scheme: str = "light") -> Watched:
-        """Open a notebook, written of these cells if there are any; run all of them, and wait until they have."""
+    def open(
+        self,
+        name: str,
+        cells: list[str] | None = None,
+        *,
+        run: bool = True,
+        own_kernel: bool = False,
+        scheme: str = "light",
+    ) -> Watched:
+        """Open a notebook in place of the one before, written of these cells if there are any; run all of them."""
         if cells is not None:
             self.write(name, cells)
-        watched = Watched(self.chromium, self.server.url, scheme)
-        self.watched.append(watched)
-        page = watched.page
-        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        if scheme == "dark":
-            self.command(watched, "apputils:change-theme", {"theme": "JupyterLab Dark"})
-            page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+        if self.watched is None:
+            self.load(name)
+        else:
+            self.watched.page.evaluate(OPEN, [f"{name}.ipynb", None if own_kernel else self.kernel])
+            self.watched.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.dress(scheme)
+        if not own_kernel:
+            self.watched.page.wait_for_function(READY)
         if run:
-            page.wait_for_function(READY)
-            self.run_all(watched)
-        return watched
+            self.run_all(self.watched)
+        return self.watched
+
+    def dress(self, scheme: str) -> None:
+        """Have JupyterLab, and what the browser says of its user's system, in light or dark."""
+        watched = self.watched
+        if scheme == self.scheme:
+            return
+        watched.page.emulate_media(color_scheme=scheme)
+        self.command(watched, "apputils:change-theme", {"theme": f"JupyterLab {scheme.capitalize()}"})
+        wanted = str(scheme == "light").lower()
+        watched.page.wait_for_selector(f"body[data-jp-theme-light={wanted}]", state="attached")
+        watched.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.scheme = scheme
 
     def run_all(self, watched: Watched) -> None:
         """Run all cells, and wait until each has run without an error."""
         self.command(watched, "notebook:run-all-cells")
-        done = """() => {
-            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map((node) => node.textContent);
-            return prompts.length > 0 && prompts.every((text) => /^\\[\\d+\\]/.test(text));
-        }"""
         try:
-            watched.page.wait_for_function(done)
+            watched.page.wait_for_function(RAN)
         except Exception:
             watched.shot("cells_that_do_not_end")
             raise
@@ -262,45 +347,71 @@ class Lab:
         watched.page.evaluate(script, [name, options or {}])
 
     def python(self, watched: Watched, code: str) -> str:
-        """What the kernel prints for this code: run in a new cell at the notebook's end."""
-        page = watched.page
-        count = page.locator(".jp-CodeCell").count()
-        script = """async (code) => {
-            const notebook = window.jupyterapp.shell.currentWidget;
-            const reply = notebook.context.sessionContext.session.kernel.requestExecute({ code, store_history: false });
-            let said = '';
-            reply.onIOPub = ({ content, header: { msg_type } }) => {
-                if (msg_type === 'stream') said += content.text;
-                if (msg_type === 'error') said += `${content.ename}: ${content.evalue}`;
-            };
-            const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 30000));
-            await Promise.race([reply.done, late]);
-            return said;
-        }"""
-        said = page.evaluate(script, code)
-        assert page.locator(".jp-CodeCell").count() == count
-        return said.strip()
+        """What the kernel prints for this code, beside the notebook's cells."""
+        return watched.page.evaluate(EXECUTE, code).strip()
+
+    def until(self, watched: Watched, code: str, wanted: str) -> None:
+        """Wait until the kernel prints `wanted` for this code: what the browser sends takes a moment."""
+        watched.until(lambda: self.python(watched, code), lambda said: said == wanted)
 
     def shut_down(self, watched: Watched) -> None:
-        """End the notebook's kernel."""
+        """End the kernel of the notebook that is open, once it has begun; it is its own."""
+        watched.page.wait_for_function(READY)
+        assert watched.page.evaluate(KERNEL) != self.kernel
         watched.page.evaluate(SHUT_DOWN)
 
     def save(self, watched: Watched) -> None:
-        """Save the notebook."""
+        """Save the notebook, and wait until its file has its widgets."""
         self.command(watched, "docmanager:save")
         watched.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
 
+    def forget(self) -> None:
+        """Be as before a test; a page that has complained, or asked anyone but the server, fails it."""
+        watched = self.watched
+        self.dress("light")
+        assert self.python(watched, FORGET) == ""
+        watched.page.mouse.move(2, 2)
+        watched.assert_quiet()
+        watched.sent.clear()
 
-@pytest.fixture
-def lab(chromium, server):
-    """A `Lab`; at the test's end no page may have complained, or asked anyone but the server."""
+    def close(self) -> None:
+        """Leave the page; the next test begins with another, and with another kernel."""
+        if self.watched is not None:
+            self.watched.context.close()
+        self.watched = None
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(chromium, server):
+    """A `Lab` that all tests share."""
     lab = Lab(chromium, server)
     yield lab
-    for watched in lab.watched:
-        lab.shut_down(watched)
-        watched.context.close()
-    for watched in lab.watched:
-        watched.assert_quiet()
+    lab.close()
+
+
+@pytest.fixture
+def lab(jupyterlab, request):
+    """A `Lab` as if it had just been started; at the test's end no page may have complained, or asked a stranger."""
+    yield jupyterlab
+    if request.node.stash.get(FAILED, False):
+        jupyterlab.close()
+        return
+    try:
+        jupyterlab.forget()
+    except BaseException:
+        jupyterlab.close()
+        raise
 
 
 @pytest.fixture
@@ -308,7 +419,7 @@ def disk(chromium):
     """Opens files from disk, offline: `disk(path, scheme="light")`; afterwards, as for `lab`."""
     opened: list[Watched] = []
 
-    def open_file(path: Path, scheme: str = "light", size: tuple[int, int] = (1280, 900)) -> Watched:
+    def open_file(path: Path, scheme: str = "light", size: tuple[int, int] = SIZE) -> Watched:
         watched = Watched(chromium, "file://", scheme, size)
         opened.append(watched)
         watched.context.set_offline(True)
@@ -337,7 +448,7 @@ def colour_at():
     """`colour_at(watched, (x, y), canvas=0)`: the colour on the screen at a pixel of a canvas's frame, RGB."""
 
     def colour_at(watched: Watched, pixel: tuple[int, int], canvas: int = 0) -> list[int]:
-        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *map(int, pixel)])
+        return watched.page.evaluate(PIXEL, [".ike-canvas", canvas, *map(float, pixel)])
 
     return colour_at
 

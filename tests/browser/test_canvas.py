@@ -41,8 +41,7 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     watched.wait_frame(5)
     page.keyboard.press("ArrowLeft")
     watched.wait_frame(4)
-    page.wait_for_timeout(500)
-    assert lab.python(watched, "print(canvas.frame)") == "4"
+    lab.until(watched, "print(canvas.frame)", "4")
     # A click reaches Python, and what Python answers comes back.
     lab.python(watched, "canvas.observe(lambda c: setattr(canvas, 'caption', f'clicked {c.new}'), 'picked')")
     click_pixel(watched, (9, 3))
@@ -61,30 +60,27 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     page.keyboard.press(" ")
     watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
     assert page.get_by_role("button", name="Pause").is_visible()
-    assert lab.python(watched, "print(canvas.playing)") == "True"
+    lab.until(watched, "print(canvas.playing)", "True")
     page.keyboard.press(" ")
     page.get_by_role("button", name="Play", exact=True).wait_for()
     shown = page.locator(".ike").get_attribute("data-frame")
-    page.wait_for_timeout(300)
-    assert lab.python(watched, "print(canvas.playing, canvas.frame)") == f"False {shown}"
+    lab.until(watched, "print(canvas.playing, canvas.frame)", f"False {shown}")
     # Zoom: the square's pixels grow.
     page.keyboard.press("Home")
     stage.focus()
     page.keyboard.press("+")
     page.keyboard.press("+")
-    page.wait_for_timeout(200)
+    watched.drawn()
     watched.shot("canvas_zoomed", page.locator(".ike"))
     page.keyboard.press("0")
-    live = page.locator(".ike-live")
-    page.wait_for_timeout(800)
-    assert "frame 0" in live.inner_text()
+    watched.until(page.locator(".ike-live").inner_text, lambda text: "frame 0" in text)
 
 
 def scrubbing_sends_nothing_until_it_ends(lab, watched) -> None:
     page = watched.page
     slider = page.get_by_label("Frame", exact=True)
     box = slider.bounding_box()
-    page.wait_for_timeout(500)
+    watched.drawn()
     before = watched.updates()
     page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
     page.mouse.down()
@@ -93,9 +89,11 @@ def scrubbing_sends_nothing_until_it_ends(lab, watched) -> None:
         page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (k % 15) / 14, box["y"] + box["height"] / 2)
         seen.add(page.locator(".ike").get_attribute("data-frame"))
     assert len(seen) >= 5
+    page.wait_for_timeout(350)  # longer than after a key, when the end of a scrub is only known by nothing that follows
     assert watched.updates() == before
     page.mouse.up()
-    page.wait_for_timeout(500)
+    watched.until(watched.updates, lambda count: count > before)
+    page.wait_for_timeout(350)
     assert watched.updates() == before + 1
     assert lab.python(watched, "print(canvas.frame)") == page.locator(".ike").get_attribute("data-frame")
 
@@ -108,21 +106,20 @@ def test_an_overlay_scrubbing_and_the_dark_theme(lab, colour_at) -> None:
     assert near(colour_at(watched, (0, 6)), (68, 1, 84))  # the first
     lab.python(watched, "canvas.opacity = 0.0")
     page.wait_for_function("document.querySelector('.ike-opacity').value === '0'")
-    page.wait_for_timeout(300)
-    assert near(colour_at(watched, (11, 6)), (0, 0, 0))
+    watched.until(lambda: colour_at(watched, (11, 6)), lambda colour: near(colour, (0, 0, 0)))
     lab.python(watched, "canvas.show(maps=1 - maps, colours='gray'); canvas.opacity = 1.0")
-    page.wait_for_timeout(500)
-    assert near(colour_at(watched, (0, 6)), (255, 255, 255))
+    watched.until(lambda: colour_at(watched, (0, 6)), lambda colour: near(colour, (255, 255, 255)))
     watched.shot("canvas_overlay", page.locator(".ike"))
+    # A mark is drawn around its pixel.
+    lab.python(watched, "canvas.points = [{'x': 5, 'y': 1, 'colour': '#00ff00'}]")
+    for edge in ((4.5, 1), (5.5, 1), (5, 0.5), (5, 1.5)):
+        watched.until(lambda edge=edge: colour_at(watched, edge), lambda colour: near(colour, (0, 255, 0)))
+    lab.python(watched, "canvas.points = []")
     scrubbing_sends_nothing_until_it_ends(lab, watched)
-    lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Dark"})
-    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    lab.dress("dark")
     dark = "getComputedStyle(document.querySelector('.ike')).color.match(/[0-9.]+/g).slice(0, 3).every((part) => part > 180)"
     page.wait_for_function(dark)
-    page.locator("#jupyterlab-splash").wait_for(state="detached")
     watched.shot("canvas_dark", page.locator(".ike"))
-    lab.command(watched, "apputils:change-theme", {"theme": "JupyterLab Light"})
-    page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")
 
 
 def test_painting_comes_back_after_a_stroke(lab, colour_at) -> None:
@@ -136,23 +133,20 @@ def test_painting_comes_back_after_a_stroke(lab, colour_at) -> None:
     page.mouse.move(box["x"] + 9.5 * pixel, box["y"] + 1.5 * pixel, steps=4)
     before = watched.updates()
     page.mouse.up()
-    page.wait_for_timeout(500)
+    watched.until(watched.updates, lambda count: count > before)
+    lab.until(watched, "print(np.argwhere(canvas.painting > 0).tolist())", "[[1, 6], [1, 7], [1, 8], [1, 9]]")
     assert watched.updates() == before + 1
-    painted = lab.python(watched, "print(np.argwhere(canvas.painting > 0).tolist())")
-    assert painted == "[[1, 6], [1, 7], [1, 8], [1, 9]]"
     colour = colour_at(watched, (7, 1))
     assert colour[0] > 100
     assert colour[2] < 60
     watched.shot("canvas_painted", page.locator(".ike"))
     page.get_by_label("Clear the painting").click()
-    page.wait_for_timeout(400)
-    assert lab.python(watched, "print(canvas.painting.sum())") == "0.0"
+    lab.until(watched, "print(canvas.painting.sum())", "0.0")
     # The keyboard can paint too.
     page.locator(".ike-canvas").focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(400)
-    assert lab.python(watched, "print(np.argwhere(canvas.painting > 0).tolist())") == "[[4, 7]]"
+    lab.until(watched, "print(np.argwhere(canvas.painting > 0).tolist())", "[[4, 7]]")
 
 
 def test_linked_canvases_go_in_step_in_the_browser(lab) -> None:
@@ -166,8 +160,7 @@ def test_linked_canvases_go_in_step_in_the_browser(lab) -> None:
     watched.wait_frame(1, 0)
     watched.wait_frame(1, 1)
     assert watched.updates() == before  # in step before Python hears of it
-    page.wait_for_timeout(600)
-    assert lab.python(watched, "print(a.frame, b.frame)") == "1 1"
+    lab.until(watched, "print(a.frame, b.frame)", "1 1")
 
 
 def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
@@ -177,9 +170,9 @@ def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
     lab.save(watched)
     text = (lab.server.root / "kept.ipynb").read_text()
     assert "application/vnd.jupyter.widget-state+json" in text
-    lab.shut_down(watched)
     # Another kernel, which has run nothing: all that is shown comes from the file.
-    again = lab.open("kept", run=False)
+    (lab.server.root / "opened_again.ipynb").write_text(text)
+    again = lab.open("opened_again", run=False, own_kernel=True)
     again.page.get_by_text("kept", exact=True).wait_for()
     again.wait_frame(3)
     assert near(colour_at(again, (4, 3)), (250, 120, 30))
@@ -187,3 +180,5 @@ def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
     again.page.keyboard.press("ArrowLeft")
     again.wait_frame(2)
     assert near(colour_at(again, (2, 3)), (250, 120, 20))
+    lab.shut_down(again)
+    lab.open("kept", run=False)

@@ -11,7 +11,7 @@ import torch
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.check_answers import _HOMES, WrongAnswer, check_answers, exercises
-from ikebook.check_answers.judge import array, called, close, is_empty, number, whole
+from ikebook.check_answers.reading import call, is_close, is_empty, read_array, read_number, read_whole
 from ikebook.datasets.toys import noisy_labels, toy
 from ikebook.graph.graph_module import build
 from ikebook.matrix.chains import MotionChains
@@ -82,8 +82,19 @@ BACK = np.argsort(DISC.clip.masks.ravel(), kind="stable")
 SHUFFLED = np.random.default_rng(0).permutation(1280)
 
 
+SPECTRA: dict[tuple[float, float], tuple[torch.Tensor, torch.Tensor]] = {}
+
+
+def spectra(a, b):
+    """The eigenvalues of two matrices, the second less the first; of a large pair computed once."""
+    key = (float(a.norm()), float(b.norm()))
+    if key not in SPECTRA:
+        SPECTRA[key] = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
+    return SPECTRA[key]
+
+
 def davis_kahan(a, b, *, factor=2.0, norm="spectral", over="gap"):
-    values, change = torch.linalg.eigvalsh(a), torch.linalg.eigvalsh(b - a)
+    values, change = spectra(a, b)
     size = {"spectral": change.abs().max(), "frobenius": change.norm(), "first": change[0].abs()}[norm]
     return factor * size / (values[-1] - values[-2] if over == "gap" else values[-1])
 
@@ -278,10 +289,10 @@ def test_wrong_answers_are_told_what_is_wrong(exercise) -> None:
 
 
 @pytest.mark.parametrize("exercise", CASES)
-@pytest.mark.parametrize("empty", [..., None, NotImplemented, [..., 1], {"a": None}, (1, None)], ids=str)
-def test_empty_answers_fail(exercise, empty) -> None:
-    with pytest.raises(WrongAnswer, match=f"^{exercise}: there is no answer yet"):
-        check_answers(exercise, empty)
+def test_empty_answers_fail(exercise) -> None:
+    for empty in (..., None, NotImplemented, [..., 1], {"a": None}, (1, None)):
+        with pytest.raises(WrongAnswer, match=f"^{exercise}: there is no answer yet"):
+            check_answers(exercise, empty)
     with pytest.raises(WrongAnswer, match=f"^{exercise}: there is no answer yet"):
         check_answers(exercise)
 
@@ -302,17 +313,17 @@ def test_the_message_is_one_line_in_a_notebook() -> None:
 
 
 def test_numbers_and_arrays_are_read_from_whatever_they_come_in() -> None:
-    assert number("x", torch.tensor([2.5])) == 2.5
-    assert whole("x", np.float32(3)) == 3
+    assert read_number("x", torch.tensor([2.5])) == 2.5
+    assert read_whole("x", np.float32(3)) == 3
     for bad, told in ((True, "one number"), (np.nan, "finite"), ([1, 2], "2 numbers"), ({}, "one number")):
         with pytest.raises(WrongAnswer, match=told):
-            number("x", bad)
-    assert array("x", [[1, 2]], (1, 2)).dtype == float
+            read_number("x", bad)
+    assert read_array("x", [[1, 2]], (1, 2)).dtype == float
     for bad, told in (([1, np.inf], "NaN or infinite"), ([[1, 2]], "shape"), ("ab", "array or tensor")):
         with pytest.raises(WrongAnswer, match=told):
-            array("x", bad, (2,))
-    assert close([1.0, 2.0], [1.0, 2.0 + 1e-9])
-    assert not close([1.0, 2.0], [1.0, 2.1])
-    assert called("f", lambda a: a + 1, 2) == 3
+            read_array("x", bad, (2,))
+    assert is_close([1.0, 2.0], [1.0, 2.0 + 1e-9])
+    assert not is_close([1.0, 2.0], [1.0, 2.1])
+    assert call("f", lambda a: a + 1, 2) == 3
     assert not is_empty(np.zeros(3))
     assert not is_empty(0)

@@ -33,6 +33,18 @@ SIZE = ["--size", "48x32"]
 RESULTS = {"overlay.mp4", "sheet.png", "summary.json"}
 
 
+@pytest.fixture(autouse=True)
+def _no_sheet(request, monkeypatch) -> None:
+    """Has an empty file in place of the contact sheet, which takes longer than all the rest, but where `sheet` is asked for."""
+    if "sheet" not in request.fixturenames:
+        monkeypatch.setattr("ikebook.runs.outputs.contact_sheet", lambda path, *_: path.touch())
+
+
+@pytest.fixture
+def sheet() -> None:
+    """Contact sheets are drawn."""
+
+
 @pytest.fixture(scope="module")
 def made():
     return toy("disc", (48, 32), 5)
@@ -98,8 +110,9 @@ def cue_folder(folder, maps, suffix=".png") -> Path:
     return folder
 
 
-def options_of(*arguments):
-    return run_options(parser().parse_args(["segment", "in", "--out", "out", *arguments]))
+def graph_of(*arguments):
+    """The graph's options that the command line asks for."""
+    return run_options(parser().parse_args(["segment", "in", "--out", "out", *arguments])).cycle.graph
 
 
 def mean_j(folder, masks) -> float:
@@ -108,7 +121,7 @@ def mean_j(folder, masks) -> float:
 
 
 class TestSegment:
-    def test_a_folder_of_images(self, cli, frames, out) -> None:
+    def test_a_folder_of_images(self, cli, frames, out, sheet) -> None:
         code, printed, error = cli("segment", frames, "--out", out, *SIZE)
         assert code == 0
         assert tree(out) == RESULTS | {f"{kind}/{i:05d}.png" for kind in ("masks", "soft") for i in range(5)}
@@ -170,7 +183,7 @@ class TestSegment:
         assert summary["options"]["cycle"]["graph"]["solver"]["method"] == solver
         assert np.isfinite(summary["eigenvalues"]).all()
 
-    def test_the_released_preset_has_no_eigenvalues_to_print(self, cli, made, out, tmp_path) -> None:
+    def test_the_released_preset_has_no_eigenvalues_to_print(self, cli, made, out, tmp_path, sheet) -> None:
         frames = write_frames(tmp_path / "few", made.clip.frames[:3])
         code, printed, _ = cli("segment", frames, "--out", out, "--size", "32x24", "--preset", "released")
         assert code == 0
@@ -194,9 +207,9 @@ class TestSegment:
     @pytest.mark.parametrize("memory", ["much", "0", "-1G", "5X", "nanG", "1e30"])
     def test_memory_that_is_no_size(self, cli, made, tmp_path, memory) -> None:
         frames = write_frames(tmp_path / "in", made.clip.frames[:3])
-        code, _, told = cli("segment", frames, "--out", tmp_path / "out", f"--memory={memory}")
+        code, _, error = cli("segment", frames, "--out", tmp_path / "out", f"--memory={memory}")
         assert code == 2
-        assert f"--memory is {memory!r}; expected a size such as 800M or 1.5G" in told
+        assert f"--memory is {memory!r}; expected a size such as 800M or 1.5G" in error
 
     def test_a_second_run_replaces_the_first(self, cli, frames, out) -> None:
         assert cli("segment", frames, "--out", out, *SIZE)[0] == 0
@@ -210,18 +223,18 @@ class TestSegment:
         cli("segment", frames, "--out", out, *SIZE)
         assert len(tree(tmp_path / "cache")) == 1
 
-    def test_a_clip_in_which_nothing_moves_is_noted(self, cli, out, tmp_path) -> None:
+    def test_a_clip_in_which_nothing_moves_is_noted(self, cli, out, tmp_path, sheet) -> None:
         still = write_frames(tmp_path / "still", toy("still", (32, 24), 3).clip.frames)
         code, _, error = cli("segment", still, "--out", out, "--size", "32x24")
         assert code == 0
         assert error.startswith("ikebook: note: Nothing moves against the scene")
 
     @pytest.mark.parametrize("size", ["4x4", "200x8", "8x200"])
-    def test_sizes_at_the_limits(self, size, cli, frames, out) -> None:
+    def test_sizes_at_the_limits(self, size, cli, frames, out, sheet) -> None:
         assert cli("segment", frames, "--out", out, "--size", size)[0] == 0
         assert read_grey(out / "masks" / "00000.png").shape == (32, 48)
 
-    def test_names_with_signs_of_formulas_or_of_other_scripts(self, cli, made, out, tmp_path) -> None:
+    def test_names_with_signs_of_formulas_or_of_other_scripts(self, cli, made, out, tmp_path, sheet) -> None:
         folder = write_frames(tmp_path / "cost $x^$ 片段", made.clip.frames[:3], ["$a_$", "b^{", "ß"])
         code, _, error = cli("segment", folder, "--out", out, "--size", "32x24")
         assert (code, "Warning" in error) == (0, False)
@@ -230,10 +243,10 @@ class TestSegment:
 
 class TestSet:
     def test_options_of_every_group(self) -> None:
-        graph = options_of(
+        graph = graph_of(
             "--set", "motion.radius=3", "--set", "motion.sigma=1.5", "--set", "features.bias=true",
             "--set", "masks.threshold=0.25", "--set", "projection.scope=frame", "--set", "chains.border=pass",
-        ).graph  # fmt: skip
+        )  # fmt: skip
         assert (graph.motion.radius, graph.motion.sigma, graph.features.bias) == (3, 1.5, True)
         assert (graph.masks.threshold, graph.projection.scope, graph.chains.border) == (0.25, "frame", "pass")
         assert graph.solver == preset("default").solver
@@ -247,12 +260,12 @@ class TestSet:
                 value = getattr(part, option.name)
                 if value is not None:
                     text = str(value).lower() if isinstance(value, bool) else str(value)
-                    assert options_of("--preset", name, "--set", f"{group.name}.{option.name}={text}").graph == graph
+                    assert graph_of("--preset", name, "--set", f"{group.name}.{option.name}={text}") == graph
 
     def test_saliency_can_be_switched_off(self) -> None:
-        assert options_of("--set", "saliency=none").graph.saliency is None
-        assert options_of("--set", "saliency.bins=31", "--set", "saliency=none").graph.saliency is None
-        assert options_of("--set", "saliency.bins=31").graph.saliency.bins == 31
+        assert graph_of("--set", "saliency=none").saliency is None
+        assert graph_of("--set", "saliency.bins=31", "--set", "saliency=none").saliency is None
+        assert graph_of("--set", "saliency.bins=31").saliency.bins == 31
 
     @pytest.mark.parametrize(
         "arguments",
@@ -263,12 +276,12 @@ class TestSet:
         ],
     )
     def test_options_that_need_each_other_come_in_any_order(self, arguments) -> None:
-        solver = options_of(*arguments).graph.solver
+        solver = graph_of(*arguments).solver
         assert (solver.method, solver.normalisation) == ("power", "minmax")
 
     def test_the_last_of_several_values_counts(self) -> None:
-        assert options_of("--set", "motion.radius=3", "--set", "motion.radius=4").graph.motion.radius == 4
-        assert options_of("--solver", "power", "--set", "solver.method=lanczos").graph.solver.method == "lanczos"
+        assert graph_of("--set", "motion.radius=3", "--set", "motion.radius=4").motion.radius == 4
+        assert graph_of("--solver", "power", "--set", "solver.method=lanczos").solver.method == "lanczos"
 
     @pytest.mark.parametrize(
         ("assignment", "message"),
@@ -582,7 +595,7 @@ class TestDemo:
         monkeypatch.setattr(ikebook.datasets.toys, "demo", lambda: made)
         return made
 
-    def test_it_prints_j_the_eigenvalues_and_the_seconds(self, cli, small, out) -> None:
+    def test_it_prints_j_the_eigenvalues_and_the_seconds(self, cli, small, out, sheet) -> None:
         code, printed, error = cli("demo", "--out", out)
         assert code == 0
         scores = re.search(r"J against the exact mask: (\d\.\d{3}) \(mean of 4 frames, (\d\.\d{3}) at least\)", printed)
@@ -607,13 +620,13 @@ class TestDemo:
 
     def test_the_masks_are_not_seen_by_what_segments(self, cli, small, out, monkeypatch) -> None:
         seen = []
-        actual = ikebook.runs.run.run
+        actual = ikebook.runs.single.run
 
-        def watched(clip, *arguments):
+        def watched(clip, **options):
             seen.append(clip.masks)
-            return actual(clip, *arguments)
+            return actual(clip, **options)
 
-        monkeypatch.setattr("ikebook.runs.run.run", watched)
+        monkeypatch.setattr("ikebook.runs.single.run", watched)
         cli("demo", "--out", out)
         assert seen == [None]
 
@@ -829,6 +842,8 @@ class TestData:
         assert any(line.strip().startswith("md5:") for line in lines)
         assert any("https://" in line for line in lines)
         assert lines[-2] == "demo"
+        assert callable(ikebook.demo)
+        assert "ikebook.demo()" in lines[-1]
 
     def test_an_unknown_data_set(self, refused, tmp_path) -> None:
         assert "expected one of 'davis2016'" in refused("data", "get", "davis2020", "--root", tmp_path / "root")
@@ -849,6 +864,28 @@ class TestData:
         line = refused("data", "get", "davis2016", "--root", tmp_path / "root", "--url", missing)
         assert "could not be fetched" in line
         assert "--url" in line
+
+
+def test_help_is_there_at_once() -> None:
+    """Neither PyTorch nor OpenCV, which take seconds to import, is loaded by `ikebook --help` or `ikebook data list`."""
+    program = (
+        "import sys; from ikebook.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print('loaded:', *sys.modules)"
+    )
+    for arguments in (["--help"], ["segment", "--help"], ["data", "list"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            cwd=Path(ikebook.__file__).parents[1],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        loaded = set(done.stdout.rpartition("loaded:")[2].split())
+        assert "ikebook.cli.command_line" in loaded
+        assert not loaded & {"torch", "cv2", "numpy", "scipy", "matplotlib"}
 
 
 class TestParser:
@@ -917,7 +954,7 @@ class TestErrors:
         def fail(*_, **__) -> None:
             raise error
 
-        monkeypatch.setattr("ikebook.runs.run.run", fail)
+        monkeypatch.setattr("ikebook.runs.single.run", fail)
 
     def test_ctrl_c_is_told_in_one_line(self, cli, frames, out, monkeypatch) -> None:
         self.fail_with(KeyboardInterrupt(), monkeypatch)

@@ -14,7 +14,7 @@ from ikebook.cli import main
 from ikebook.datasets.download import BY_HAND, SOURCES
 from ikebook.datasets.toys import toy
 from ikebook.flow import write_flo
-from ikebook.runs.run import RunOptions
+from ikebook.runs.options import RunOptions
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def maps(folder, note: dict[str, str] | None = None, m: int = 4):
 
 def test_two_flows(cli, clip, tmp_path) -> None:
     code, printed, _ = cli("segment", clip, "--out", tmp_path / "out", *SIZE, "--feature-flow", "farneback")
-    told = summary(tmp_path / "out")
+    found = summary(tmp_path / "out")
     assert code == 0
-    assert (told["options"]["flow"], told["options"]["feature_flow"]) == ("dis", "farneback")
-    assert [one["role"] for one in told["options"]["sources"]] == ["flow", "feature flow"]
-    assert set(told["flow"]) == {"flow", "feature flow"}
-    assert told["label_trained"] is False
+    assert (found["options"]["flow"], found["options"]["feature_flow"]) == ("dis", "farneback")
+    assert [one["role"] for one in found["options"]["sources"]] == ["flow", "feature flow"]
+    assert set(found["flow"]) == {"flow", "feature flow"}
+    assert found["label_trained"] is False
     assert "label-trained" not in printed
 
 
@@ -83,8 +83,8 @@ def test_raft_from_a_file_through_the_command_line(cli, tmp_path, torchvision_op
     clip = write_frames(tmp_path / "clip", toy("disc", (48, 32), 2).clip.frames)
     code, printed, error = cli("segment", clip, "--out", tmp_path / "out", *SIZE, "--flow", flow)
     assert code == 0, error
-    told = summary(tmp_path / "out")
-    assert told["label_trained"] is None
+    found = summary(tmp_path / "out")
+    assert found["label_trained"] is None
     assert "training unknown: flow raft-small w.pth" in printed
     assert "of the pixels come back where they started" in error  # random weights, and the user is told
 

@@ -17,9 +17,9 @@ from ikebook.datasets import DATASETS, Davis2016, Davis2017, Davsod, Fbms59, Seg
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
 from ikebook.datasets.folders import number, read_any_object, read_mask
 from ikebook.datasets.toys import toy
-from ikebook.runs.evaluate import evaluate, evaluate_masks
-from ikebook.runs.run import RunOptions
-from ikebook.runs.tables import table
+from ikebook.runs.evaluation import evaluate, evaluate_masks
+from ikebook.runs.options import RunOptions
+from ikebook.runs.tables import scores_table
 
 W, H = 40, 24
 
@@ -272,7 +272,7 @@ class TestDavsod:
         assert found["mean"]["J_mean"] == 1
         stored = json.loads((tmp_path / "out" / "results.json").read_text())
         assert [len(one["Fbeta_curve"]) for one in stored["sequences"].values()] == [256, 256]
-        assert "Fbeta_max" in table(found).splitlines()[0]
+        assert "Fbeta_max" in scores_table(found).splitlines()[0]
 
     def test_errors(self, tmp_path) -> None:
         with pytest.raises(InputError, match=r"is no DAVSOD: .*'ikebook data get davsod' says how to come by it"):

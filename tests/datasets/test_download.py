@@ -353,14 +353,12 @@ class TestUnpack:
         content = bytearray(BODY)
         content[6] |= 1
         content[BODY.index(b"PK\x01\x02") + 8] |= 1
-        with pytest.raises(InputError, match=r"a\.zip can't be unpacked \(.*encrypted.*\); make memory, or remove it"):
+        with pytest.raises(InputError, match=r"a\.zip can't be unpacked \(.*encrypted.*\); make room, or remove it"):
             unpack(self.put(target, bytes(content)), target)
         assert list(target.iterdir()) == []
 
     def test_entries_that_get_in_each_others_way(self, target) -> None:
-        with pytest.raises(
-            InputError, match=r"a\.zip can't be unpacked \(.*\); make memory, or remove it and try again"
-        ):
+        with pytest.raises(InputError, match=r"a\.zip can't be unpacked \(.*\); make room, or remove it and try again"):
             unpack(self.put(target, {"a": b"1", "a/b": b"2"}), target)
         assert list(target.iterdir()) == []
 

@@ -18,19 +18,19 @@ def masks_of(seed: int, m: int = 7) -> list[np.ndarray]:
 @pytest.mark.parametrize("seed", range(3))
 def test_davis_is_scored_as_before(seed) -> None:
     masks, truth = masks_of(seed), masks_of(seed + 10)
-    assert DAVIS.of_masks(iter(masks), iter(truth)) == summary(davis_scores(masks, truth))
-    assert DAVIS.of_soft(iter(masks), iter(truth)) == {}
+    assert DAVIS.score_masks(iter(masks), iter(truth)) == summary(davis_scores(masks, truth))
+    assert DAVIS.score_soft_masks(iter(masks), iter(truth)) == {}
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_frames_without_annotation_do_not_count(seed) -> None:
     masks, truth = masks_of(seed), masks_of(seed + 10)
     some = [one if index in (0, 3, 6) else None for index, one in enumerate(truth)]
-    alone = Protocol().of_masks([masks[i] for i in (0, 3, 6)], [truth[i] for i in (0, 3, 6)])
-    assert Protocol().of_masks(masks, some) == alone
-    assert Protocol(ends=False).of_masks(masks, some)["J_mean"] == davis_scores(masks[2:5], truth[2:5])["J"][0]
+    alone = Protocol().score_masks([masks[i] for i in (0, 3, 6)], [truth[i] for i in (0, 3, 6)])
+    assert Protocol().score_masks(masks, some) == alone
+    assert Protocol(ends=False).score_masks(masks, some)["J_mean"] == davis_scores(masks[2:5], truth[2:5])["J"][0]
     soft = [np.random.default_rng(i).random((12, 16)) for i in range(7)]
-    found = Protocol(saliency=True).of_soft(iter(soft), iter(some))
+    found = Protocol(saliency=True).score_soft_masks(iter(soft), iter(some))
     expected = saliency_scores([soft[i] for i in (0, 3, 6)], [truth[i] for i in (0, 3, 6)])
     assert len(found.pop(CURVE)) == 256
     assert found == {column: expected[name] for column, name in SALIENCY.items()}
@@ -41,15 +41,15 @@ def test_the_ends_are_the_first_and_the_last_annotated_frame(annotated) -> None:
     """As in the program of DAVSOD's authors, which goes from the second to the last but one of the annotations."""
     masks, truth = masks_of(0), [one if index in annotated else None for index, one in enumerate(masks_of(10))]
     protocol, inner = Protocol(ends=False, saliency=True), list(annotated[1:-1])
-    assert [id(mask) for mask, _ in protocol.scored(iter(masks), iter(truth))] == [id(masks[i]) for i in inner]
+    assert [id(mask) for mask, _ in protocol.scored_frames(iter(masks), iter(truth))] == [id(masks[i]) for i in inner]
     soft = [np.random.default_rng(i).random((12, 16)) for i in range(7)]
     if inner:
-        expected = Protocol().of_masks([masks[i] for i in inner], [truth[i] for i in inner])
-        assert protocol.of_masks(iter(masks), iter(truth)) == expected
+        expected = Protocol().score_masks([masks[i] for i in inner], [truth[i] for i in inner])
+        assert protocol.score_masks(iter(masks), iter(truth)) == expected
         found = saliency_scores([soft[i] for i in inner], [truth[i] for i in inner])
-        assert protocol.of_soft(iter(soft), iter(truth))["MAE"] == found["mae"]
+        assert protocol.score_soft_masks(iter(soft), iter(truth))["MAE"] == found["mae"]
     else:
-        assert all(math.isnan(value) for value in protocol.of_soft(soft, truth).values())
+        assert all(math.isnan(value) for value in protocol.score_soft_masks(soft, truth).values())
 
 
 def test_one_threshold_for_all_sequences_makes_the_greatest_f() -> None:
@@ -59,7 +59,7 @@ def test_one_threshold_for_all_sequences_makes_the_greatest_f() -> None:
     low, high = np.where(truth, 0.3, 0.0), np.where(truth, 1.0, 0.6)
     low[0, 0], high[9, 9] = 1.0, 0.0
     protocol = Protocol(saliency=True)
-    entries = {str(i): protocol.of_soft([soft], [truth]) for i, soft in enumerate((low, high))}
+    entries = {str(i): protocol.score_soft_masks([soft], [truth]) for i, soft in enumerate((low, high))}
     assert [one["Fbeta_max"] for one in entries.values()] == pytest.approx([1, 1])
     mean = protocol.mean(entries)
     curves = np.array([one[CURVE] for one in entries.values()])
@@ -71,7 +71,7 @@ def test_one_threshold_for_all_sequences_makes_the_greatest_f() -> None:
 def test_where_no_frame_is_annotated_there_is_no_score() -> None:
     masks = masks_of(0)
     protocol = Protocol(saliency=True)
-    found = protocol.of_masks(masks, [None] * 7) | protocol.of_soft(masks, [None] * 7)
+    found = protocol.score_masks(masks, [None] * 7) | protocol.score_soft_masks(masks, [None] * 7)
     assert len(found) == 10
     assert all(math.isnan(value) for value in found.values())
 

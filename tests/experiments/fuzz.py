@@ -67,8 +67,9 @@ def campaign(name: str, flags: list[str]) -> int:
         from ikebook.datasets.download import unpack
         from ikebook.flow import read_flo
         from ikebook.networks.cues import read_cue
-        from ikebook.runs.report import compose, read_runs
-        from ikebook.runs.results import finished
+        from ikebook.runs.report.composition import compose
+        from ikebook.runs.report.run_folders import read_runs
+        from ikebook.runs.result_folder import read_entry
     import numpy as np
 
     from ikebook.video.clip import Clip, read_image
@@ -106,7 +107,7 @@ def campaign(name: str, flags: list[str]) -> int:
         "npy": cue(".npy") if name == "npy" else None,
         "pt": cue(".pt") if name == "pt" else None,
         "results": results,
-        "entry": lambda data: (put("sequences/a.json", data), finished(folder, "a", "k")),
+        "entry": lambda data: (put("sequences/a.json", data), read_entry(folder, "a", "k")),
         "zip": archive,
     }[name]
 

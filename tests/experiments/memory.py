@@ -39,9 +39,9 @@ def main() -> None:
     print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, --memory {arguments.memory}")
     print("frames   peak GB   s/frame   arrays")
     for frames in arguments.frames.split(","):
-        told = [part for name in arguments.set for part in ("--set", name)]
+        assignments = [part for name in arguments.set for part in ("--set", name)]
         place = ["--out", str(arguments.out)] if arguments.out else []
-        command = [sys.executable, __file__, "--one", frames, "--memory", arguments.memory, *told, *place]
+        command = [sys.executable, __file__, "--one", frames, "--memory", arguments.memory, *assignments, *place]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="", flush=True)
 
 
@@ -82,7 +82,9 @@ def one(arguments: argparse.Namespace) -> None:
     from ikebook.base import check
     from ikebook.cycle import CycleOptions
     from ikebook.graph.presets import GraphOptions, override
-    from ikebook.runs.run import RunOptions, run, write_results
+    from ikebook.runs.options import RunOptions
+    from ikebook.runs.outputs import write_results
+    from ikebook.runs.single import run
     from ikebook.video.clip import Clip
 
     begin = time.perf_counter()

@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="a number of RefineOptions, such as smoothness=16")
     arguments = parser.parse_args()
     kinds = {field.name: type(field.default) for field in fields(RefineOptions)}
-    told = {name: kinds[name](value) for name, value in (text.split("=") for text in arguments.set)}
-    both = replace(RefineOptions(), **told)
+    changes = {name: kinds[name](value) for name, value in (text.split("=") for text in arguments.set)}
+    both = replace(RefineOptions(), **changes)
     steps = {
         "median": replace(both, smoothness=0.0),
         "solver": replace(both, median=0),

@@ -117,10 +117,10 @@ def nothing(task: Any, progress: Any) -> None:
 
 def engine(count: int) -> tuple[float, float, float]:
     """Seconds to start workers and have each do something; ms of each task that follows, and of client and scheduler in it."""
-    from ikebook.runs.cluster import workers
+    from ikebook.runs.cluster import local_workers
 
     begin = time.perf_counter()
-    with workers(count) as runner:
+    with local_workers(count) as runner:
         list(runner(nothing, {str(index): index for index in range(4 * count)}))
         started = time.perf_counter() - begin
         begin, work = time.perf_counter(), time.process_time()
@@ -130,20 +130,20 @@ def engine(count: int) -> tuple[float, float, float]:
 
 def results(out: Path) -> tuple[float, float]:
     """Milliseconds of what the folder of results does for each sequence, and how many of them are computing."""
-    from ikebook.runs.results import Merged, alone, finish, finished, held
+    from ikebook.runs.result_folder import ResultsWriter, lock_folder, lock_sequence, read_entry, write_entry
 
     half = {"cycle": 1, "module": "graph", "J_mean": 0.5, "F_mean": 0.5, "change": None, "object_share": 0.1}
     entry = {"frames": 80, "J_mean": 0.5, "F_mean": 0.5, "cycles": [half | {"seconds": {"features": 1.0}}]}
     names = [f"sequence{index}" for index in range(TASKS)]
     begin, work = time.perf_counter(), time.process_time()
-    with held(out):
-        merged = Merged(out, {}, names, lambda _: {"J_mean": 0.5})
+    with lock_folder(out):
+        writer = ResultsWriter(out, {}, names, lambda _: {"J_mean": 0.5})
         for name in names:
-            with alone(out, name):
-                finished(out, name, "key")
-                merged.add(name, finish(out, name, "key", entry))
-            merged.write_now_and_then()
-        merged.write()
+            with lock_sequence(out, name):
+                read_entry(out, name, "key")
+                writer.add(name, write_entry(out, name, "key", entry))
+            writer.write_now_and_then()
+        writer.write()
     return 1e3 * (time.perf_counter() - begin) / TASKS, 1e3 * (time.process_time() - work) / TASKS
 
 

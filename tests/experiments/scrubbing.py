@@ -92,12 +92,11 @@ def main() -> None:
             watched.page.wait_for_timeout(1500)
             sent = watched.updates()
             found = watched.page.evaluate(SCRUB, [".ike", options.rounds])
-            told = watched.updates() - sent
+            messages = watched.updates() - sent
             median, most = np.percentile(found["times"], [50, 95])
-            print(f"{name:24}{median:8.1f}{most:8.1f}{found['drawing']:9.1f}{told:10}")
-            lab.shut_down(watched)
-            watched.context.close()
+            print(f"{name:24}{median:8.1f}{most:8.1f}{found['drawing']:9.1f}{messages:10}")
     finally:
+        lab.close()
         for each in (browsers, servers):
             next(each, None)
 

@@ -17,8 +17,8 @@ from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.datasets.toys import toy
 from ikebook.experiments import EXPERIMENTS, common, cycles, initialisation, spectrum, window
-from ikebook.experiments.common import Task, mean_j, read, text_table
-from ikebook.experiments.initialisation import EXACT, GRAPHS, ITERATIONS, STARTS, TRUTH, System, iterate, near
+from ikebook.experiments.common import Setup, mean_j, read_annotated, text_table
+from ikebook.experiments.initialisation import EXACT, GRAPHS, ITERATIONS, STARTS, TRUTH, SpanSystem, iterate, near
 from ikebook.graph.graph_module import build, segment
 from ikebook.graph.presets import override, preset
 from ikebook.networks.training import TrainOptions
@@ -32,7 +32,7 @@ FILES = {
     "window": {"window.csv", "window.png"},
     "spectrum": {"spectrum.csv", "spectrum-disc.png", "spectrum-two_objects.png"},
 }
-SIZES = {"initialisation": "32x24", "window": "32x24", "spectrum": "16x16"}
+SIZES = {"initialisation": "32x24", "window": "32x24", "spectrum": "12x12"}
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def cli(capsys):
     return run
 
 
-def task_of(root, out, name, sequences=SEQUENCES, **more) -> Task:
+def setup_of(root, out, name, sequences=SEQUENCES, **more) -> Setup:
     w, h = map(int, SIZES[name].split("x"))
-    return Task(dataset=Davis2016(root), out=out, sequences=sequences, size=(w, h), **more)
+    return Setup(dataset=Davis2016(root), out=out, sequences=sequences, size=(w, h), **more)
 
 
 def rows_of(path) -> list[dict[str, str]]:
@@ -67,9 +67,8 @@ def rows_of(path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_writes_its_figure_and_its_numbers(name, cli, root, out) -> None:
-    code, printed, _ = cli(
-        name, "--root", root, "--out", out, "--size", SIZES[name], "--sequences", ",".join(SEQUENCES)
-    )
+    sequences = ",".join(SEQUENCES) if name == "spectrum" else "disc"
+    code, printed, _ = cli(name, "--root", root, "--out", out, "--size", SIZES[name], "--sequences", sequences)
     assert code == 0
     assert tree(out) == FILES[name]
     assert printed.splitlines()[-1].startswith(f"Written to {out}: {name}.csv, ")
@@ -96,7 +95,7 @@ class TestInitialisation:
         folder = tmp_path_factory.mktemp("initialisation")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("IKEBOOK_CACHE", str(folder))
-            return initialisation.measure(task_of(root, folder, "initialisation"))
+            return initialisation.measure(setup_of(root, folder, "initialisation"))
 
     @pytest.mark.parametrize("name", ["paper", "default"])
     @pytest.mark.parametrize("kind", ["disc", "deforming", "two_objects"])
@@ -105,7 +104,7 @@ class TestInitialisation:
         made = toy(kind, (24, 16), 5, seed=seed)
         matrix = build(made.clip, made.flow, options=preset(name), compute=Compute(dtype=torch.float64))
         start = start_labels("uniform", 5, (24, 16), seed=seed, dtype=torch.float64)
-        system = System.of(matrix, [start.view(5, 16, 24)])
+        system = SpanSystem.of(matrix, [start.view(5, 16, 24)])
         found = system.labels(iterate(system.small, system.firsts[:, 0], 12)).flatten(1)
         begin = matrix.motion.matvec(start)  # `power_steps` projects before its first step, and Algorithm 2 after it
         steps = [s.labels for s in power_steps(matrix, begin, iterations=11, tolerance=0) if s.step[0] in "sn"]
@@ -119,7 +118,7 @@ class TestInitialisation:
         assert made.clip.masks is not None
         starts = [start_labels(kind, 6, (24, 16), seed=seed) for kind in ("uniform", "constant", "gaussian")]
         starts = [start.reshape(6, 16, 24) for start in (*starts, torch.from_numpy(made.clip.masks))]
-        system = System.of(matrix, starts)
+        system = SpanSystem.of(matrix, starts)
         assert system.ratio < 0.95
         for first in system.firsts.T:
             cosines = (system.vectors[:, 0] @ iterate(system.small, first, 500)).abs()
@@ -127,18 +126,18 @@ class TestInitialisation:
             assert (cosines.diff() > -1e-9).all()  # it never turns away
         vector = exact(matrix).vectors[0]
         assert (system.labels(system.vectors[:, :1]).flatten() @ vector).abs() > 1 - 1e-9
-        again = System.of(matrix, [vector.view(6, 16, 24)]).firsts[:, 0]
+        again = SpanSystem.of(matrix, [vector.view(6, 16, 24)]).firsts[:, 0]
         assert abs(again @ system.vectors[:, 0]) > (1 - 1e-9) * again.norm()
 
     def test_what_starts_at_the_eigenvector_stays_there(self, rows) -> None:
-        own = [row for row in rows if row["start"] == EXACT]
-        assert len(own) == (ITERATIONS + 1) * len(GRAPHS) * (1 + len(SEQUENCES))
-        assert min(row["cosine_exact"] for row in own) > 1 - 1e-4
+        chosen = [row for row in rows if row["start"] == EXACT]
+        assert len(chosen) == (ITERATIONS + 1) * len(GRAPHS) * (1 + len(SEQUENCES))
+        assert min(row["cosine_exact"] for row in chosen) > 1 - 1e-4
 
     def test_what_starts_at_the_truth_begins_there(self, rows) -> None:
-        own = [row for row in rows if row["start"] == TRUTH and row["iteration"] == 0]
-        assert min(row["cosine_truth"] for row in own) == pytest.approx(1)
-        assert all(row["J"] == 1 for row in own if row["features"] == "paper")
+        chosen = [row for row in rows if row["start"] == TRUTH and row["iteration"] == 0]
+        assert min(row["cosine_truth"] for row in chosen) == pytest.approx(1)
+        assert all(row["J"] == 1 for row in chosen if row["features"] == "paper")
 
     def test_it_draws_near_in_every_step(self, rows) -> None:
         for name in SEQUENCES:
@@ -172,7 +171,7 @@ class TestInitialisation:
     def test_a_start_that_has_nothing_in_common_stays_nothing(self) -> None:
         made = toy("disc", (24, 16), 5)
         matrix = build(made.clip, made.flow, options=preset("default"))
-        system = System.of(matrix, [torch.zeros(5, 16, 24), torch.ones(5, 16, 24)])
+        system = SpanSystem.of(matrix, [torch.zeros(5, 16, 24), torch.ones(5, 16, 24)])
         assert iterate(system.small, system.firsts[:, 0]).norm() == 0
         assert iterate(system.small, system.firsts[:, 1]).norm(dim=0).min() == pytest.approx(1)  # M 1 is no constant
 
@@ -195,24 +194,31 @@ class TestInitialisation:
 
 
 class TestWindow:
-    def test_its_numbers_are_those_of_segment(self, root, out) -> None:
-        rows = window.measure(task_of(root, out, "window"))
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rows(cls, root, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("window")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("IKEBOOK_CACHE", str(folder))
+            return window.measure(setup_of(root, folder, "window"))
+
+    def test_its_numbers_are_those_of_segment(self, rows, root, out) -> None:
         assert [row["chain_size"] for row in rows if row["features"] == "saliency (default)"] == [1, 3, 5, 7, 9, 11, 13]
         assert all(row["chain_size"] == 2 * row["q"] + 1 for row in rows)
         assert all(0 <= row["J"] <= 1 for row in rows)
         for row in rows:
             assert row["J"] == pytest.approx(np.mean([row[f"J {name}"] for name in SEQUENCES]))
-        subject = read(task_of(root, out, "window"), "disc")
+        annotated = read_annotated(setup_of(root, out, "window"), "disc")
         for features, size, options in (
             ("saliency (default)", 7, preset("default")),
             ("displacements, as printed", 11, override(preset("paper"), "solver.method=exact")),
         ):
-            result = segment(subject.clip, subject.flow("dis"), options=options)
+            result = segment(annotated.clip, annotated.flow("dis"), options=options)
             row = next(row for row in rows if (row["features"], row["chain_size"]) == (features, size))
-            assert row["J disc"] == mean_j(result.soft, result.threshold, subject.truth)
+            assert row["J disc"] == mean_j(result.soft, result.threshold, annotated.truth)
 
-    def test_what_the_paper_found_stands_beside(self, root, out) -> None:
-        text = window.table(window.measure(task_of(root, out, "window", ["disc"])))
+    def test_what_the_paper_found_stands_beside(self, rows) -> None:
+        text = window.chain_size_table(rows)
         lines = {line.split()[0]: line for line in text.splitlines()[1:]}
         assert lines["3"].endswith("best on DAVIS")
         assert lines["13"].endswith("best on YouTube-Objects and SegTrack")
@@ -226,7 +232,7 @@ class TestSpectrum:
         folder = tmp_path_factory.mktemp("spectrum")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("IKEBOOK_CACHE", str(folder))
-            return spectrum.measure(task_of(root, folder, "spectrum"), "disc")
+            return spectrum.measure(setup_of(root, folder, "spectrum"), "disc")
 
     def test_all_configurations_are_there(self, spectra) -> None:
         made_with = {(s.preset, s.flow, s.cues) for s in spectra}
@@ -253,17 +259,17 @@ class TestSpectrum:
             assert all(0 <= row[f"cosine_{i}"] <= 1 + 1e-9 for i in range(1, 7))
 
     def test_nodes_of_the_object_come_first(self, spectra, root, out) -> None:
-        task = task_of(root, out, "spectrum")
-        subject = read(task, "disc", 5)
+        setup = setup_of(root, out, "spectrum")
+        annotated = read_annotated(setup, "disc", 5)
         matrix = build(
-            subject.clip, subject.flow("dis"), options=preset("default"), compute=Compute(dtype=torch.float64)
+            annotated.clip, annotated.flow("dis"), options=preset("default"), compute=Compute(dtype=torch.float64)
         )
         plain = matrix.dense().numpy()
-        own = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("default", "dis", False))
-        inside = subject.truth.reshape(-1)
-        assert own.objects == inside.sum()
-        assert own.matrix[: own.objects, : own.objects] == pytest.approx(plain[np.ix_(inside, inside)])
-        assert own.matrix[own.objects :, : own.objects] == pytest.approx(plain[np.ix_(~inside, inside)])
+        chosen = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("default", "dis", False))
+        inside = annotated.truth.reshape(-1)
+        assert chosen.objects == inside.sum()
+        assert chosen.matrix[: chosen.objects, : chosen.objects] == pytest.approx(plain[np.ix_(inside, inside)])
+        assert chosen.matrix[chosen.objects :, : chosen.objects] == pytest.approx(plain[np.ix_(~inside, inside)])
 
     @pytest.mark.parametrize("seed", range(4))
     def test_good_cues_are_good(self, seed) -> None:
@@ -276,16 +282,17 @@ class TestSpectrum:
         assert np.array_equal(maps, np.asarray(spectrum.good_cue(masks.astype(np.float32), seed).maps))
         assert not np.array_equal(maps, np.asarray(spectrum.good_cue(masks.astype(np.float32), seed + 1).maps))
 
-    def test_cues_of_ones_own(self, cli, root, out, tmp_path) -> None:
+    def test_cues_of_ones_own(self, cli, root, out, tmp_path, monkeypatch) -> None:
+        monkeypatch.setattr(spectrum, "draw", lambda *_: None)
         maps = np.random.default_rng(0).random((6, 16, 16))
         (tmp_path / "cues" / "disc").mkdir(parents=True)
         for index, values in enumerate(maps):  # of all frames, though five are used
             np.save(tmp_path / "cues" / "disc" / f"{index:05d}.npy", values)
-        common_options = ["--root", root, "--sequences", "disc"]
+        common_options = ["--root", root, "--sequences", "disc", "--size", SIZES["spectrum"]]
         assert cli("spectrum", *common_options, "--out", out / "own", "--cue", tmp_path / "cues")[0] == 0
         assert cli("spectrum", *common_options, "--out", out / "good")[0] == 0
-        own, good = (rows_of(out / folder / "spectrum.csv") for folder in ("own", "good"))
-        for mine, theirs in zip(own, good, strict=True):
+        chosen, good = (rows_of(out / folder / "spectrum.csv") for folder in ("own", "good"))
+        for mine, theirs in zip(chosen, good, strict=True):
             assert (mine["lambda_1"] == theirs["lambda_1"]) == (mine["cues"] == "False")
 
 
@@ -335,7 +342,7 @@ class TestWrongInputs:
             raise OSError(28, "No space left on device", str(target))
 
         monkeypatch.setattr(common.Figure, "savefig", fail)
-        code, _, error = cli(name, "--root", root, "--out", out, "--sequences", "disc", "--size", "16x16")
+        code, _, error = cli(name, "--root", root, "--out", out, "--sequences", "disc", "--size", "8x8")
         assert code == 2
         assert "No space left on device" in error
         assert tree(out) == {f"{name}.csv"}

@@ -8,7 +8,9 @@ import pytest
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow, provider
 from ikebook.flow.quality import LEAST_CONSISTENT, examine
-from ikebook.runs.run import RunOptions, run, summarise
+from ikebook.runs.options import RunOptions
+from ikebook.runs.single import run
+from ikebook.runs.summary import summarise
 
 
 def uniform(dx: float, dy: float = 0.0, back: float = -1.0, m: int = 5, w: int = 80, h: int = 60) -> Flow:
@@ -61,6 +63,12 @@ def test_repeated_frames_are_found_and_a_still_camera_is_not_one() -> None:
     found = examine(flow)
     assert found.static_pairs == (2,)
     assert "nothing moves in 1 of 5 pairs of frames (the first is 2)" in found.warnings()[-1]
+
+
+@pytest.mark.parametrize(("motion", "static"), [(0.09, (0, 1, 2, 3)), (0.11, ()), (0.25, ())])
+def test_a_tenth_of_a_pixel_is_motion(motion, static) -> None:
+    assert examine(uniform(motion)).static_pairs == static
+    assert examine(uniform(0.0, -motion)).static_pairs == static
 
 
 def test_where_nothing_ever_moves_the_graph_says_so_itself() -> None:

@@ -58,6 +58,16 @@ def test_contrast_is_positive_inside_and_negative_along_the_border() -> None:
     assert torch.allclose(mirrored.flip(1), contrast, atol=1e-4)
 
 
+@pytest.mark.parametrize(("there", "back"), [(4.0, 9.0), (6.0, 6.0), (8.0, 0.0)])
+def test_the_distance_is_the_geometric_mean_of_both_directions(there, back) -> None:
+    """What moves in one direction of time alone, as at an occlusion, is no object."""
+    forward, backward = torch.zeros(2, 1, 60, 90, 2, dtype=torch.float64)
+    forward[0, 20:40, 30:60, 0], backward[0, 20:40, 30:60, 1] = there, -back
+    distance, _ = motion_evidence(forward, backward)
+    assert float(distance[0, 30, 45]) == pytest.approx((there * back) ** 0.5, abs=0.1)
+    assert float(distance[0, :10].max()) < 0.1
+
+
 def test_the_same_noise_everywhere_has_little_contrast() -> None:
     residual = torch.randn(1, 128, 128, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert float(motion_contrast(residual, SaliencyOptions(bins=21)).abs().mean()) < 0.2

@@ -16,7 +16,8 @@ from ikebook.graph.graph_module import build, segment
 from ikebook.graph.presets import GraphOptions, override, preset
 from ikebook.matrix.chains import ChainOptions, MotionChains
 from ikebook.matrix.features import FeatureMatrix, FeatureOptions
-from ikebook.runs.run import RunOptions, run
+from ikebook.runs.options import RunOptions
+from ikebook.runs.single import run
 
 W, H, M = 16, 16, 4
 
@@ -135,4 +136,4 @@ def test_cycles_and_runs_take_it_along() -> None:
     )
     outcome = run(made.clip, provider("dis"), options=run_options)
     assert outcome.result.matrix.projection.features.columns[20] == "dx2[+1]"
-    assert set(outcome.trust) == {"flow", "feature flow"}
+    assert set(outcome.flow_quality) == {"flow", "feature flow"}

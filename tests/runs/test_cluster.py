@@ -10,42 +10,44 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from errands import die, die_once, double, environment, resources, wait_for
-from layouts import tree, write_davis
+from layouts import tree, write_davis, write_frames
 
 from ikebook.base.check import InputError
 from ikebook.base.machine import versions
 from ikebook.cli import main
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
+from ikebook.datasets.toys import toy
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import NetworkOptions
 from ikebook.runs.cluster import (
-    InTurn,
-    Lost,
-    OnCluster,
+    ClusterRunner,
     _result,
-    on_cluster,
-    resources_of,
-    shares,
-    told_by,
+    local_workers,
+    parse_resources,
+    progress_messages,
+    threads_each,
     visible_gpus,
-    workers,
 )
-from ikebook.runs.evaluate import Task, evaluate, perform
-from ikebook.runs.results import held, is_held
-from ikebook.runs.run import RunOptions
+from ikebook.runs.evaluation import evaluate
+from ikebook.runs.options import RunOptions
+from ikebook.runs.parts import segment_parts
+from ikebook.runs.result_folder import has_lock, lock_folder
+from ikebook.runs.runners import LostTask, SerialRunner
+from ikebook.runs.sequence import SequenceTask, evaluate_sequence
 
 pytest.importorskip("distributed")
 
 # Once, on a busy machine, one of these stood still for minutes, nobody knows which or why; the limit prints where.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.flaky(reruns=1)]
 
-SEQUENCES = ["disc", "occluder", "tracked", "two_objects"]
+SEQUENCES = ["disc", "occluder", "tracked"]
 OPTIONS = RunOptions(
     size=(16, 16),
     device="cpu",
@@ -57,9 +59,15 @@ OPTIONS = RunOptions(
         tolerance=0.0,
     ),
 )
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
-PATIENCE = 180
-TESTS = Path(__file__).parents[1]
+HERE = Path(__file__).parent
+ENVIRONMENT = os.environ | {
+    "OMP_NUM_THREADS": "1",
+    "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH")])),
+}
+"""Of processes that find the modules of the tests, and ikebook where this process finds it."""
+PATIENCE = 60
+"""Seconds that a busy machine may take for what takes one or two."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +84,7 @@ def dataset(root):
 def expected(dataset, tmp_path_factory):
     """What one process finds, one sequence after the other."""
     out = tmp_path_factory.mktemp("one") / "out"
-    return out, evaluate(dataset, out, OPTIONS, runner=InTurn(threads=1))
+    return out, evaluate(dataset, out, OPTIONS, runner=SerialRunner(threads=1))
 
 
 def lasting(results):
@@ -108,11 +116,10 @@ def port() -> int:
 
 
 def dask(*arguments) -> subprocess.Popen:
-    """A scheduler or a worker, as `dask` starts it; tasks find the modules of the tests."""
-    environment = ENVIRONMENT | {"PYTHONPATH": str(TESTS)}
+    """A scheduler or a worker, as `dask` starts it."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *map(str, arguments[1:])],
-                            env=environment, start_new_session=True, **quiet)  # fmt: skip
+                            env=ENVIRONMENT, start_new_session=True, **quiet)  # fmt: skip
 
 
 def kill(process) -> None:
@@ -134,12 +141,14 @@ def processes():
 
 def scheduler(number: int) -> subprocess.Popen:
     process = dask("scheduler", "--host", "127.0.0.1", "--port", number, "--dashboard-address", "127.0.0.1:0")
-    until = time.monotonic() + PATIENCE
-    while True:
+
+    def answers() -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", number), timeout=1):
-            return process
-        assert time.monotonic() < until
-        time.sleep(0.1)
+            return True
+        return False
+
+    wait(answers, process)
+    return process
 
 
 def worker(number: int, *more) -> subprocess.Popen:
@@ -147,22 +156,28 @@ def worker(number: int, *more) -> subprocess.Popen:
                 "--memory-limit", "0", *more)  # fmt: skip
 
 
-def wait(condition) -> None:
+def wait(condition, *needed) -> None:
+    """Wait for a condition, as long as the processes live that it needs."""
     until = time.monotonic() + PATIENCE
     while not condition():
+        assert all(process.poll() is None for process in needed), "a process has ended"
         assert time.monotonic() < until
         time.sleep(0.05)
 
 
 class TestWithoutProcesses:
     def test_in_turn(self) -> None:
-        assert list(InTurn()(double, {"a": 1, "b": 2})) == [("a", 2), ("b", 4)]
+        assert list(SerialRunner()(double, {"a": 1, "b": 2})) == [("a", 2), ("b", 4)]
+
+    def test_a_scheduler_needs_no_pytorch(self) -> None:
+        program = "import sys, ikebook.runs.cluster; sys.exit(bool({'torch', 'cv2'} & set(sys.modules)))"
+        assert subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, check=False).returncode == 0
 
     def test_resources(self) -> None:
-        assert resources_of("GPU=1, MEM=2e9") == {"GPU": 1.0, "MEM": 2e9}
+        assert parse_resources("GPU=1, MEM=2e9") == {"GPU": 1.0, "MEM": 2e9}
         for text in ("GPU", "GPU=", "=1", "GPU=0", "GPU=-1", "GPU=nan", "GPU=inf", "GPU=1,", ""):
             with pytest.raises(InputError, match="expected"):
-                resources_of(text)
+                parse_resources(text)
 
     @pytest.mark.parametrize(
         ("more", "message"),
@@ -186,7 +201,7 @@ class TestWithoutProcesses:
             assert "it comes with: pip install 'ikebook[cluster]'" in capsys.readouterr().err
 
     def test_threads_are_shared(self) -> None:
-        assert [shares(8, count) for count in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
+        assert [threads_each(8, count) for count in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
 
     @pytest.mark.parametrize(
         ("given", "count", "expected"),
@@ -207,16 +222,16 @@ class TestWithoutProcesses:
 
     def test_progress_tells_the_first_step_and_not_all(self) -> None:
         said: list[str] = []
-        for _ in told_by(said.append)("flow", 500):
+        for _ in progress_messages(said.append)("flow", 500):
             pass
         assert said[0] == "flow 0/500"
         assert len(said) < 50
 
     @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "/nowhere/scheduler.json"])
     def test_nobody_answers(self, address, monkeypatch) -> None:
-        monkeypatch.setattr("ikebook.runs.cluster.FIRST_PATIENCE", 0.5)
+        monkeypatch.setattr("ikebook.runs.cluster.CONNECT_SECONDS", 0.5)
         with pytest.raises(InputError, match=r"no Dask scheduler answers at .*run again to go on"):
-            list(on_cluster(address)(double, {"a": 1}))
+            list(ClusterRunner(address=address)(double, {"a": 1}))
 
     @pytest.mark.parametrize(
         "error",
@@ -239,35 +254,55 @@ class TestWithoutProcesses:
 
     def test_a_worker_that_sees_another_folder_or_has_other_versions(self, dataset, tmp_path, monkeypatch) -> None:
         task = {"dataset": dataset, "name": "disc", "out": tmp_path / "out", "key": "", "options": OPTIONS}
-        monkeypatch.setattr("ikebook.runs.evaluate.is_held", partial(is_held, patience=0))
-        failed = perform(Task(**task, token="another", versions=versions()))
+        monkeypatch.setattr("ikebook.runs.sequence.has_lock", partial(has_lock, patience=0))
+        failed = evaluate_sequence(SequenceTask(**task, token="another", versions=versions()))
         assert (failed["kind"], "does not see" in failed["reason"]) == ("input", True)
-        failed = perform(Task(**task, token="", versions=versions() | {"torch": "1.0.0"}))
+        failed = evaluate_sequence(SequenceTask(**task, token="", versions=versions() | {"torch": "1.0.0"}))
         assert "the results are made with 1.0.0; install the same" in failed["reason"]
-        with held(tmp_path / "out") as token:
+        with lock_folder(tmp_path / "out") as token:
             same_build = versions() | {"torch": versions()["torch"].partition("+")[0] + "+cu130"}
-            assert perform(Task(**task, token=token, versions=same_build))["frames"] == 5
+            assert evaluate_sequence(SequenceTask(**task, token=token, versions=same_build))["frames"] == 5
+
+
+SHOWN: list[dict[str, str]] = []
+"""What `local` has shown."""
+
+
+@pytest.fixture(scope="class")
+def local():
+    """Two workers of this machine."""
+    with local_workers(2, threads=1, show=lambda states: SHOWN.append(dict(states))) as runner:
+        yield runner
 
 
 class TestWorkersOfThisMachine:
-    def test_the_same_as_one_process_to_the_last_bit_with_live_progress(self, dataset, expected, tmp_path) -> None:
-        shown: list[dict[str, str]] = []
-        with workers(2, threads=1, show=lambda states: shown.append(dict(states))) as runner:
-            results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=runner)
+    def test_the_same_as_one_process_to_the_last_bit_with_live_progress(
+        self, local, dataset, expected, tmp_path
+    ) -> None:
+        SHOWN.clear()
+        results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=local)
         assert_same(tmp_path / "out", results, expected)
-        assert {name for states in shown for name in states} == set(SEQUENCES)
-        assert any(state.startswith("network 1 ") for states in shown for state in states.values())
-        assert shown[-1] == {}
+        assert {name for states in SHOWN for name in states} == set(SEQUENCES)
+        assert any(state.startswith("network 1 ") for states in SHOWN for state in states.values())
+        assert SHOWN[-1] == {}
 
-    def test_they_keep_memory_instead_of_asking_for_it_anew(self) -> None:
+    def test_they_keep_memory_instead_of_asking_for_it_anew(self, local) -> None:
         """Dask's own setting makes a video take two to three times as long."""
         names = ["MALLOC_TRIM_THRESHOLD_", "OPENBLAS_NUM_THREADS"]
-        with workers(1) as runner:
-            found = dict(runner(environment, {name: name for name in names}))
+        found = dict(local(environment, {name: name for name in names}))
         assert found == {"MALLOC_TRIM_THRESHOLD_": None, "OPENBLAS_NUM_THREADS": "1"}
 
+    def test_a_long_video_in_parts(self, local, tmp_path) -> None:
+        folder = write_frames(tmp_path / "frames", toy("two_objects", (48, 36), 13).clip.frames)
+        options = RunOptions(size=(32, 24), device="cpu")
+        summary = segment_parts(folder, tmp_path / "out", options, part_length=5, runner=local)
+        assert summary == segment_parts(folder, tmp_path / "serial", options, part_length=5)
+        assert tree(tmp_path / "out") == tree(tmp_path / "serial")
+        for file in (tmp_path / "serial").glob("*/*.png"):
+            assert (tmp_path / "out" / file.relative_to(tmp_path / "serial")).read_bytes() == file.read_bytes()
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="class")
 def cluster():
     """A scheduler and two workers, one of them with a GPU, so it says."""
     number = port()
@@ -279,7 +314,7 @@ def cluster():
 
 class TestClusters:
     def test_a_data_set(self, cluster, dataset, expected, tmp_path) -> None:
-        results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster, threads=1))
+        results = evaluate(dataset, tmp_path / "out", OPTIONS, runner=ClusterRunner(address=cluster, threads=1))
         assert_same(tmp_path / "out", results, expected)
 
     def test_the_command_and_masks_made_elsewhere(self, cluster, root, expected, tmp_path, capsys) -> None:
@@ -291,20 +326,22 @@ class TestClusters:
         assert json.loads((tmp_path / "out" / "results.json").read_text())["mean"] == expected[1]["mean"]
 
     def test_tasks_go_where_the_resources_are(self, cluster) -> None:
-        found = list(OnCluster(address=cluster, resources={"GPU": 1})(resources, dict.fromkeys("abcd", 0)))
+        found = list(ClusterRunner(address=cluster, resources={"GPU": 1})(resources, dict.fromkeys("abcd", 0)))
         assert [one for _, one in found] == [{"GPU": 1.0}] * 4
 
     def test_so_many_at_a_time(self, cluster) -> None:
         tasks = {str(number): number for number in range(7)}
-        one = list(OnCluster(address=cluster, at_once=1)(double, tasks))
+        one = list(ClusterRunner(address=cluster, at_once=1)(double, tasks))
         assert one == [(name, 2 * number) for name, number in tasks.items()]  # each waits for the one before it
-        assert sorted(OnCluster(address=cluster, at_once=3)(double, tasks)) == one
+        assert sorted(ClusterRunner(address=cluster, at_once=3)(double, tasks)) == one
 
     def test_what_always_fails_is_named_and_the_rest_is_finished(self, cluster, root, expected, tmp_path) -> None:
         (root / "JPEGImages" / "480p" / "broken").mkdir()
         (root / "JPEGImages" / "480p" / "broken" / "00000.jpg").write_bytes(b"no picture")
         try:
-            results = evaluate(Davis2016(root), tmp_path / "out", OPTIONS, runner=OnCluster(address=cluster, threads=1))
+            results = evaluate(
+                Davis2016(root), tmp_path / "out", OPTIONS, runner=ClusterRunner(address=cluster, threads=1)
+            )
         finally:
             (root / "JPEGImages" / "480p" / "broken" / "00000.jpg").unlink()
             (root / "JPEGImages" / "480p" / "broken").rmdir()
@@ -312,30 +349,55 @@ class TestClusters:
         assert "00000.jpg is no image that OpenCV can read" in results["failed"]["broken"]["reason"]
         assert lasting(results["sequences"]) == lasting(expected[1]["sequences"])
 
+    def test_the_client_killed_and_started_again(self, cluster, root, dataset, expected, tmp_path) -> None:
+        out = tmp_path / "out"
+        command = [sys.executable, "-c", CLIENT, str(root), str(out), cluster]
+        with processes() as started:
+            started.append(client := subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True))
+            wait(lambda: list(out.glob("sequences/*.json")) and len(list(out.glob("masks/*"))) > 1, client)
+            kill(client)
+        assert 1 <= len(list(out.glob("sequences/*.json"))) < len(SEQUENCES)
+        results = evaluate(dataset, out, OPTIONS, runner=ClusterRunner(address=cluster, threads=1))
+        assert_same(out, results, expected)
+
+
+CLIENT = """
+import sys
+from pathlib import Path
+from test_cluster import OPTIONS, ClusterRunner, Davis2016, evaluate
+root, out, address = sys.argv[1:]
+one_worker = ClusterRunner(address=address, threads=1, resources={"GPU": 1})
+evaluate(Davis2016(root), Path(out), OPTIONS, runner=one_worker)
+"""
+"""Segments one sequence after the other, on a worker."""
+
 
 class TestDeaths:
     def test_a_worker_killed_in_the_middle(self, tmp_path) -> None:
         number = port()
         with processes() as started:
             started += [scheduler(number), worker(number), worker(number)]
-            runner = OnCluster(address=f"tcp://127.0.0.1:{number}")
+            runner = ClusterRunner(address=f"tcp://127.0.0.1:{number}")
             tasks = {str(index): str(tmp_path / str(index)) for index in range(3)}
             found = dict(runner(die_once, {"0": tasks["0"]}))
             assert found["0"] in {process.pid for process in started[1:]}
             assert sum(process.poll() is None for process in started) == 2
 
-    def test_a_task_that_kills_every_worker_is_lost_and_the_others_are_not(self, tmp_path) -> None:
-        with workers(2) as runner:
-            found = dict(runner(die, {"a": False, "killer": True, "b": False, "c": False}))
-        assert isinstance(found["killer"], Lost)
-        assert "workers in a row died of it" in found["killer"].reason
+    def test_a_task_that_kills_every_worker_is_lost_and_the_others_are_not(self) -> None:
+        import dask
+
+        with dask.config.set({"distributed.scheduler.allowed-failures": 1}), local_workers(2) as runner:
+            light = replace(runner, threads=None)  # a worker that is not told how many need not import PyTorch
+            found = dict(light(die, {"a": False, "killer": True, "b": False, "c": False}))
+        assert isinstance(found["killer"], LostTask)
+        assert found["killer"].reason.startswith("2 workers in a row died of it")
         assert all(isinstance(found[name], int) for name in "abc")
 
     def test_a_scheduler_started_anew(self, tmp_path) -> None:
         number = port()
         with processes() as started:
             started += [scheduler(number), worker(number)]
-            runner = OnCluster(address=f"tcp://127.0.0.1:{number}", patience=PATIENCE)
+            runner = ClusterRunner(address=f"tcp://127.0.0.1:{number}", patience=PATIENCE)
             first, second = tmp_path / "first", tmp_path / "second"
             first.touch()
             found = runner(wait_for, {"first": str(first), "second": str(second)})
@@ -351,7 +413,7 @@ class TestDeaths:
         number = port()
         with processes() as started:
             started += [scheduler(number), worker(number)]
-            runner = OnCluster(address=f"tcp://127.0.0.1:{number}", patience=1)
+            runner = ClusterRunner(address=f"tcp://127.0.0.1:{number}", patience=1)
             (tmp_path / "first").touch()
             found = runner(wait_for, {"first": str(tmp_path / "first"), "second": str(tmp_path / "second")})
             next(found)
@@ -359,36 +421,15 @@ class TestDeaths:
             with pytest.raises(InputError, match="What was finished is kept: run again to go on"):
                 next(found)
 
-    def test_the_client_killed_and_started_again(self, root, expected, tmp_path) -> None:
-        number, out = port(), tmp_path / "out"
-        command = [sys.executable, "-c", CLIENT, str(root), str(out), f"tcp://127.0.0.1:{number}"]
-        with processes() as started:
-            started += [scheduler(number), worker(number)]
-            client = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True, cwd=str(TESTS))
-            started.append(client)
-            wait(lambda: list(out.glob("sequences/*.json")) and len(list(out.glob("masks/*"))) > 1)
-            kill(client)
-            assert 1 <= len(list(out.glob("sequences/*.json"))) < len(SEQUENCES)
-            again = subprocess.run(command, env=ENVIRONMENT, cwd=str(TESTS), check=False)
-            assert again.returncode == 0
-        assert_same(out, json.loads((out / "results.json").read_text()), expected)
-
-
-CLIENT = """
-import sys
-from pathlib import Path
-from test_cluster import OPTIONS, Davis2016, OnCluster, evaluate
-root, out, address = sys.argv[1:]
-evaluate(Davis2016(root), Path(out), OPTIONS, runner=OnCluster(address=address, threads=1))
-"""
-
 
 def test_a_notebook_s_own_cluster(dataset, expected, tmp_path) -> None:
     """As docs/cluster.md shows it."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as own:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+    ) as local_cluster:
         results = evaluate(
-            dataset, tmp_path / "out", OPTIONS, runner=OnCluster(address=own.scheduler_address, threads=1)
+            dataset, tmp_path / "out", OPTIONS, runner=ClusterRunner(address=local_cluster.scheduler_address, threads=1)
         )
     assert_same(tmp_path / "out", results, expected)

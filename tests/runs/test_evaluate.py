@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from layouts import read_grey, tree, write_davis, write_image
 
-import ikebook.runs.evaluate
+import ikebook.runs.sequence
 from ikebook.base.check import InputError
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016, open_dataset
@@ -22,9 +22,9 @@ from ikebook.graph.presets import GraphOptions, preset
 from ikebook.graph.refine import RefineOptions
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import NetworkOptions
-from ikebook.runs.evaluate import _longest_first, evaluate, evaluate_masks
-from ikebook.runs.run import RunOptions
-from ikebook.runs.tables import cycles, cycles_table, table
+from ikebook.runs.evaluation import _longest_first, evaluate, evaluate_masks
+from ikebook.runs.options import RunOptions
+from ikebook.runs.tables import cycle_means, cycles_table, scores_table
 from ikebook.video.metrics import davis_scores, summary
 
 SEQUENCES = ["disc", "occluder", "tracked"]
@@ -153,7 +153,7 @@ class TestResults:
 
     def test_the_text_table_has_a_line_each_in_percent(self, finished) -> None:
         _, results = finished
-        lines = table(results).splitlines()
+        lines = scores_table(results).splitlines()
         assert lines[0].split() == SCORES
         assert [line.split()[0] for line in lines[1:]] == [*SEQUENCES, "mean"]
         assert float(lines[-1].split()[1]) == pytest.approx(100 * results["mean"]["J_mean"], abs=0.0501)
@@ -199,7 +199,7 @@ class TestCycles:
         }
 
     def test_means_and_relative_changes(self, cycled) -> None:
-        rows = cycles(cycled[1])
+        rows = cycle_means(cycled[1])
         assert [(row["cycle"], row["module"]) for row in rows] == [(1, "graph"), (1, "network"), (2, "graph")]
         found = [
             np.mean([cycled[1]["sequences"][name]["cycles"][half]["J_mean"] for name in SEQUENCES]) for half in range(3)
@@ -216,7 +216,7 @@ class TestCycles:
 
         long = [half(1, "graph", 0.4), half(1, "network", 0.5), half(2, "graph", 0.6)]
         results = {"sequences": {"a": {"cycles": long}, "b": {"cycles": long[:1]}, "c": {"cycles": []}}}
-        rows = cycles(results)
+        rows = cycle_means(results)
         assert [row["sequences"] for row in rows] == [2, 1, 2]
         assert [row["J_mean"] for row in rows] == pytest.approx([0.4, 0.5, 0.5])
 
@@ -248,7 +248,7 @@ def test_refined_masks_are_scored_apart(finished, dataset, tmp_path) -> None:
         assert results["sequences"][name]["refined"] == pytest.approx(found)
     expected = np.mean([results["sequences"][name]["refined"]["J_mean"] for name in SEQUENCES])
     assert results["mean_refined"]["J_mean"] == pytest.approx(expected)
-    assert table(results).splitlines()[-1].split()[:2] == ["mean,", "refined"]
+    assert scores_table(results).splitlines()[-1].split()[:2] == ["mean,", "refined"]
     with pytest.raises(InputError, match="made with other options"):
         evaluate(dataset, tmp_path, OPTIONS)
 
@@ -258,7 +258,7 @@ class TestResuming:
         out = tmp_path / "out"
         shutil.copytree(finished[0], out)
         before = (out / "results.json").read_bytes()
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", never)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", never)
         seen: list[str] = []
         again = evaluate(dataset, out, OPTIONS, report=lambda name, _: seen.append(name))
         assert seen == SEQUENCES
@@ -267,13 +267,13 @@ class TestResuming:
 
     def test_a_run_that_was_stopped_goes_on(self, finished, dataset, tmp_path, monkeypatch) -> None:
         run_names: list[str] = []
-        actual = ikebook.runs.evaluate.run
+        actual = ikebook.runs.sequence.run
 
         def counted(clip, *arguments, **more):
             run_names.append(clip.name)
             return actual(clip, *arguments, **more)
 
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", counted)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", counted)
 
         def stop_at_the_second(name, entry) -> None:
             assert entry["frames"] == 5
@@ -290,14 +290,14 @@ class TestResuming:
         assert results["mean"] == finished[1]["mean"]
 
     def test_an_interrupt_within_a_sequence_keeps_those_before(self, dataset, tmp_path, monkeypatch) -> None:
-        actual = ikebook.runs.evaluate.run
+        actual = ikebook.runs.sequence.run
 
         def stop(clip, *arguments, **more):
             if clip.name == SEQUENCES[1]:
                 raise KeyboardInterrupt
             return actual(clip, *arguments, **more)
 
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", stop)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", stop)
         with pytest.raises(KeyboardInterrupt):
             evaluate(dataset, tmp_path, OPTIONS)
         assert list(load(tmp_path)["sequences"]) == SEQUENCES[:1]
@@ -322,14 +322,14 @@ class TestResuming:
     )
     def test_results_of_other_options_are_not_mixed(self, other, finished, dataset, tmp_path, monkeypatch) -> None:
         shutil.copytree(finished[0], tmp_path / "out")
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", never)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", never)
         with pytest.raises(InputError, match=r"results\.json was made with other options; choose another --out"):
             evaluate(dataset, tmp_path / "out", other)
         assert load(tmp_path / "out") == load(finished[0])
 
     def test_the_cache_is_no_option_of_the_result(self, finished, dataset, tmp_path, monkeypatch) -> None:
         shutil.copytree(finished[0], tmp_path / "out")
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", never)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", never)
         assert evaluate(dataset, tmp_path / "out", RunOptions(size=(32, 24)))["mean"] == finished[1]["mean"]
 
     @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ class TestResuming:
     )
     def test_a_damaged_file_is_no_results(self, text, dataset, tmp_path, monkeypatch) -> None:
         (tmp_path / "results.json").write_bytes(text.encode("latin-1"))
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", never)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", never)
         with pytest.raises(InputError, match=r"results\.json is no results file of ikebook; choose another --out"):
             evaluate(dataset, tmp_path, OPTIONS)
         assert (tmp_path / "results.json").read_bytes() == text.encode("latin-1")
@@ -498,7 +498,7 @@ def test_sequences_too_short_to_score_have_no_scores_and_no_share_in_the_mean(tm
     assert {results["sequences"]["disc"][key] for key in SCORES} == {None}
     assert results["mean"]["J_mean"] == 1
     assert load(tmp_path / "out") == json.loads(json.dumps(results))
-    lines = [line.split() for line in table(results).splitlines()]
+    lines = [line.split() for line in scores_table(results).splitlines()]
     assert lines[1] == ["disc", *"------"]
     assert lines[3] == ["mean", "100.0", "100.0", "0.0", "100.0", "100.0", "0.0"]
     alone = evaluate_masks(Davis2016(tmp_path / "root"), masks, tmp_path / "alone", ["disc"])

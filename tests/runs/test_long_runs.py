@@ -21,17 +21,18 @@ import numpy as np
 import pytest
 from layouts import read_grey, tree, write_davis, write_frames, write_image
 
-import ikebook.runs.evaluate
+import ikebook.runs.sequence
 from ikebook.base.check import InputError
 from ikebook.cli import main
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import NetworkOptions
-from ikebook.runs.cluster import InTurn
-from ikebook.runs.evaluate import evaluate
-from ikebook.runs.results import LARGEST, Merged, alone, held, is_held
-from ikebook.runs.run import RunOptions
+from ikebook.runs.evaluation import evaluate
+from ikebook.runs.json_types import LARGEST
+from ikebook.runs.options import RunOptions
+from ikebook.runs.result_folder import ResultsWriter, has_lock, lock_folder, lock_sequence
+from ikebook.runs.runners import SerialRunner
 
 SEQUENCES = ["disc", "tracked"]
 OPTIONS = RunOptions(
@@ -58,7 +59,7 @@ def root(tmp_path_factory):
 def expected(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     begin = time.perf_counter()
-    results = evaluate(Davis2016(root), out, OPTIONS, runner=InTurn(threads=1))
+    results = evaluate(Davis2016(root), out, OPTIONS, runner=SerialRunner(threads=1))
     return out, results, time.perf_counter() - begin
 
 
@@ -81,7 +82,7 @@ def same(out, expected) -> None:
 def children():
     """Processes that have imported everything when they start."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["errands", "ikebook.runs.evaluate"])
+    context.set_forkserver_preload(["errands", "ikebook.runs.evaluation"])
     return context
 
 
@@ -108,15 +109,15 @@ class TestKills:
             assert [read_grey(file).shape for file in (out / "masks" / name).glob("[0-9]*.png")] == [(16, 24)] * 5
         if (out / "results.json").exists():
             assert set(json.loads((out / "results.json").read_text())["sequences"]) <= entries
-        evaluate(Davis2016(root), out, OPTIONS, runner=InTurn(threads=1))
+        evaluate(Davis2016(root), out, OPTIONS, runner=SerialRunner(threads=1))
         same(out, expected)
 
 
 class TestTwoRuns:
     def test_the_second_says_so_and_changes_nothing(self, root, tmp_path) -> None:
-        with held(tmp_path) as token:
-            assert is_held(tmp_path, token)
-            assert not is_held(tmp_path, "other", patience=0)
+        with lock_folder(tmp_path) as token:
+            assert has_lock(tmp_path, token)
+            assert not has_lock(tmp_path, "other", patience=0)
             before = tree(tmp_path)
             with pytest.raises(
                 InputError, match=f"another run is writing to .*process {os.getpid()} since 20.*wait for it"
@@ -127,23 +128,23 @@ class TestTwoRuns:
         assert evaluate(Davis2016(root), tmp_path, PLAIN)["failed"] == {}
 
     def test_a_run_that_was_killed_leaves_no_lock(self, tmp_path) -> None:
-        code = "import sys, os, signal; from pathlib import Path; from ikebook.runs.results import held\n"
-        code += "with held(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+        code = "import sys, os, signal; from pathlib import Path; from ikebook.runs.result_folder import lock_folder\n"
+        code += "with lock_folder(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
         killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
         assert killed.returncode == -signal.SIGKILL
         assert tree(tmp_path) == {".lock", ".owner.json"}
-        with held(tmp_path) as token:
-            assert is_held(tmp_path, token, patience=0)
+        with lock_folder(tmp_path) as token:
+            assert has_lock(tmp_path, token, patience=0)
 
     def test_one_works_on_a_sequence_at_a_time(self, tmp_path) -> None:
-        with held(tmp_path):
-            with alone(tmp_path, "a"), alone(tmp_path, "b/c"):
+        with lock_folder(tmp_path):
+            with lock_sequence(tmp_path, "a"), lock_sequence(tmp_path, "b/c"):
                 assert len(list((tmp_path / ".locks").iterdir())) == 2
-            with alone(tmp_path, "a"):
+            with lock_sequence(tmp_path, "a"):
                 pass
         assert tree(tmp_path) == {".lock"}
-        with alone(tmp_path, "a"):
-            with pytest.raises(KeyboardInterrupt), held(tmp_path), alone(tmp_path, "b"):
+        with lock_sequence(tmp_path, "a"):
+            with pytest.raises(KeyboardInterrupt), lock_folder(tmp_path), lock_sequence(tmp_path, "b"):
                 raise KeyboardInterrupt
             assert len(tree(tmp_path)) == 2  # a's lock is still held
 
@@ -160,13 +161,13 @@ class TestWrongSequences:
     """Each is a readable line in the report, and the others are unharmed."""
 
     @pytest.fixture
-    def own(self, root, tmp_path):
+    def copied_root(self, root, tmp_path):
         return Path(shutil.copytree(root, tmp_path / "root"))
 
-    def line(self, own, tmp_path, capsys, *more) -> str:
+    def line(self, copied_root, tmp_path, capsys, *more) -> str:
         """What is said of the sequence `ill`."""
         out = tmp_path / "out"
-        code = main(["evaluate", "davis2016", "--root", str(own), "--out", str(out), "--size", "16x16", *more])
+        code = main(["evaluate", "davis2016", "--root", str(copied_root), "--out", str(out), "--size", "16x16", *more])
         printed, error = capsys.readouterr()
         assert code == 3
         results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -183,66 +184,68 @@ class TestWrongSequences:
         assert "Traceback" not in error
         return line
 
-    def test_a_frame_that_can_t_be_decoded(self, own, tmp_path, capsys) -> None:
-        folder, _ = broken(own, "ill")
+    def test_a_frame_that_can_t_be_decoded(self, copied_root, tmp_path, capsys) -> None:
+        folder, _ = broken(copied_root, "ill")
         (folder / "00002.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-        assert "00002.jpg is no image that OpenCV can read; it may be damaged." in self.line(own, tmp_path, capsys)
+        assert "00002.jpg is no image that OpenCV can read; it may be damaged." in self.line(
+            copied_root, tmp_path, capsys
+        )
 
-    def test_annotations_of_another_size(self, own, tmp_path, capsys) -> None:
-        _, truth = broken(own, "ill")
+    def test_annotations_of_another_size(self, copied_root, tmp_path, capsys) -> None:
+        _, truth = broken(copied_root, "ill")
         write_image(truth / "00001.png", np.zeros((10, 12), np.uint8))
-        line = self.line(own, tmp_path, capsys)
+        line = self.line(copied_root, tmp_path, capsys)
         assert "the annotation of frame 00001 of ill is 12x10; its frame is 24x16." in line
 
-    def test_frames_of_two_sizes(self, own, tmp_path, capsys) -> None:
-        folder, _ = broken(own, "ill")
+    def test_frames_of_two_sizes(self, copied_root, tmp_path, capsys) -> None:
+        folder, _ = broken(copied_root, "ill")
         write_image(folder / "00004.jpg", np.zeros((10, 12, 3), np.uint8))
-        assert "00004.jpg is 12x10, but 00000.jpg is 24x16" in self.line(own, tmp_path, capsys)
+        assert "00004.jpg is 12x10, but 00000.jpg is 24x16" in self.line(copied_root, tmp_path, capsys)
 
-    def test_a_place_that_can_t_be_written(self, own, tmp_path, capsys) -> None:
-        broken(own, "ill")
+    def test_a_place_that_can_t_be_written(self, copied_root, tmp_path, capsys) -> None:
+        broken(copied_root, "ill")
         (tmp_path / "out" / "masks").mkdir(parents=True)
         (tmp_path / "out" / "masks" / "ill").write_text("a file in the way")
-        assert "ill/00000.png can't be written" in self.line(own, tmp_path, capsys)
+        assert "ill/00000.png can't be written" in self.line(copied_root, tmp_path, capsys)
         assert (tmp_path / "out" / "masks" / "ill").read_text() == "a file in the way"
 
-    def test_a_damaged_entry(self, own, tmp_path, capsys) -> None:
-        broken(own, "ill")
+    def test_a_damaged_entry(self, copied_root, tmp_path, capsys) -> None:
+        broken(copied_root, "ill")
         entry = tmp_path / "out" / "sequences" / "ill.json"
         entry.parent.mkdir(parents=True)
         entry.write_text('{"key": "')
         assert "ill.json is no file of ikebook, or damaged; remove it, and ill is done again" in self.line(
-            own, tmp_path, capsys
+            copied_root, tmp_path, capsys
         )
         assert entry.read_text() == '{"key": "'
 
-    def test_a_bug(self, own, tmp_path, capsys, monkeypatch) -> None:
-        broken(own, "ill")
-        actual = ikebook.runs.evaluate.run
+    def test_a_bug(self, copied_root, tmp_path, capsys, monkeypatch) -> None:
+        broken(copied_root, "ill")
+        actual = ikebook.runs.sequence.run
 
         def buggy(clip, *arguments, **more):
             return 1 // 0 if clip.name == "ill" else actual(clip, *arguments, **more)
 
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", buggy)
-        assert "a bug of ikebook's: ZeroDivisionError" in self.line(own, tmp_path, capsys)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", buggy)
+        assert "a bug of ikebook's: ZeroDivisionError" in self.line(copied_root, tmp_path, capsys)
         failure = json.loads((tmp_path / "out" / "results.json").read_text())["failed"]["ill"]
         assert failure["kind"] == "bug"
         assert "in buggy" in failure["traceback"]
 
-    def test_memory_that_is_too_small(self, own, tmp_path, capsys, monkeypatch) -> None:
-        broken(own, "ill")
-        actual = ikebook.runs.evaluate.run
+    def test_memory_that_is_too_small(self, copied_root, tmp_path, capsys, monkeypatch) -> None:
+        broken(copied_root, "ill")
+        actual = ikebook.runs.sequence.run
 
         def greedy(clip, *arguments, **more):
             if clip.name == "ill":
                 np.empty(1 << 60, np.uint8)
             return actual(clip, *arguments, **more)
 
-        monkeypatch.setattr(ikebook.runs.evaluate, "run", greedy)
-        assert "there is not enough memory for this" in self.line(own, tmp_path, capsys)
+        monkeypatch.setattr(ikebook.runs.sequence, "run", greedy)
+        assert "there is not enough memory for this" in self.line(copied_root, tmp_path, capsys)
 
-    def test_a_disk_that_is_full_for_a_while(self, own, tmp_path, capsys, monkeypatch) -> None:
-        broken(own, "ill")
+    def test_a_disk_that_is_full_for_a_while(self, copied_root, tmp_path, capsys, monkeypatch) -> None:
+        broken(copied_root, "ill")
         actual = Path.write_bytes
 
         def write(path, content):
@@ -252,25 +255,25 @@ class TestWrongSequences:
             return actual(path, content)
 
         monkeypatch.setattr(Path, "write_bytes", write)
-        assert "No space left on device" in self.line(own, tmp_path, capsys)
+        assert "No space left on device" in self.line(copied_root, tmp_path, capsys)
         assert not any("ill" in file for file in tree(tmp_path / "out"))
 
-    def test_one_frame(self, own, tmp_path, capsys) -> None:
-        for place in broken(own, "ill"):
+    def test_one_frame(self, copied_root, tmp_path, capsys) -> None:
+        for place in broken(copied_root, "ill"):
             for file in sorted(place.iterdir())[1:]:
                 file.unlink()
-        line = self.line(own, tmp_path, capsys)
+        line = self.line(copied_root, tmp_path, capsys)
         assert "clip 'ill' has 1 frame; motion needs two or more. Give a longer video." in line
 
-    def test_frames_of_4k(self, own, tmp_path) -> None:
-        folder, truth = broken(own, "ill")
+    def test_frames_of_4k(self, copied_root, tmp_path) -> None:
+        folder, truth = broken(copied_root, "ill")
         for place in (folder, truth):
             shutil.rmtree(place)
         x = np.random.default_rng(0).integers(0, 255, (54, 96, 3), dtype=np.uint8)
         frames = [np.roll(x, 2 * i, axis=1).repeat(40, axis=0).repeat(40, axis=1) for i in range(3)]
         write_frames(folder, frames, suffix=".jpg")
         write_frames(truth, [np.zeros((2160, 3840), np.uint8)] * 3)
-        results = evaluate(Davis2016(own), tmp_path / "out", PLAIN, ["ill", "disc"])
+        results = evaluate(Davis2016(copied_root), tmp_path / "out", PLAIN, ["ill", "disc"])
         assert results["failed"] == {}
         assert results["sequences"]["ill"]["J_mean"] is not None
         assert read_grey(tmp_path / "out" / "masks" / "ill" / "00001.png").shape == (2160, 3840)
@@ -301,7 +304,7 @@ def test_a_folder_that_may_only_be_read(root, tmp_path) -> None:
     """As somebody who may not write there."""
     (tmp_path / "out").mkdir(mode=0o755)
     code = (
-        "import os, sys; import ikebook.runs.evaluate; from ikebook.cli import main; os.setgid(65534); os.setuid(65534); "
+        "import os, sys; import ikebook.runs.evaluation; from ikebook.cli import main; os.setgid(65534); os.setuid(65534); "
         "sys.exit(main(sys.argv[1:]))"
     )
     for place in {tmp_path, *tmp_path.parents, *root.parents}:
@@ -317,8 +320,8 @@ def test_a_folder_that_may_only_be_read(root, tmp_path) -> None:
 
 def test_results_are_merged_now_and_then_and_a_full_disk_does_not_end_the_run(tmp_path, monkeypatch) -> None:
     written: Counter[str] = Counter()
-    monkeypatch.setattr("ikebook.runs.results.write_json", lambda path, content: written.update([path.name]))
-    merged = Merged(tmp_path, {}, [str(index) for index in range(1000)], dict)
+    monkeypatch.setattr("ikebook.runs.result_folder.write_json", lambda path, content: written.update([path.name]))
+    merged = ResultsWriter(tmp_path, {}, [str(index) for index in range(1000)], dict)
     for index in range(1000):
         merged.add(str(index), {"frames": 5, "J_mean": 0.5})
         merged.write_now_and_then()
@@ -327,8 +330,8 @@ def test_results_are_merged_now_and_then_and_a_full_disk_does_not_end_the_run(tm
     def full(path, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("ikebook.runs.results.write_json", full)
-    merged.try_to_write()
+    monkeypatch.setattr("ikebook.runs.result_folder.write_json", full)
+    merged.write_if_possible()
     with pytest.raises(OSError, match="No space left"):
         merged.write()
 

@@ -1,4 +1,4 @@
-"""One long video in parts gives what it gives in one piece, wherever the parts are cut and computed."""
+"""One long video in parts gives what it gives in one piece, wherever it is cut; on workers: see `test_cluster`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from ikebook.cycle import CycleOptions
 from ikebook.datasets.toys import toy
 from ikebook.flow import provider, write_flo
 from ikebook.graph.presets import override, preset
-from ikebook.runs.cluster import InTurn, Lost, workers
+from ikebook.runs.options import RunOptions
 from ikebook.runs.parts import segment_parts
-from ikebook.runs.run import RunOptions, run
+from ikebook.runs.runners import LostTask
+from ikebook.runs.single import run
 from ikebook.video.clip import VideoFile, read_clip
 
 FRAMES = 13
@@ -62,7 +63,7 @@ def assert_same(out, path, summary, options=OPTIONS) -> None:
 
 @pytest.mark.parametrize("every", [1, 2, 5, 12, 13, 100])
 def test_wherever_it_is_cut(folder, every, tmp_path) -> None:
-    summary = segment_parts(folder, tmp_path / "out", OPTIONS, every, InTurn())
+    summary = segment_parts(folder, tmp_path / "out", OPTIONS, part_length=every)
     assert summary["parts"] == -(-FRAMES // every)
     assert_same(tmp_path / "out", folder, summary)
     assert tree(tmp_path / "out") == {".lock", "summary.json"} | {
@@ -81,7 +82,7 @@ def test_wherever_it_is_cut(folder, every, tmp_path) -> None:
 )
 def test_options(folder, changes, tmp_path) -> None:
     options = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(GRAPH, *changes)))
-    assert_same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
+    assert_same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, part_length=4), options)
 
 
 def test_a_video_file(folder, tmp_path) -> None:
@@ -91,7 +92,7 @@ def test_a_video_file(folder, tmp_path) -> None:
     assert VideoFile(video).count() == FRAMES
     some = [frame.sum() for frame in VideoFile(video).between(5, 9)]
     assert some == [frame.sum() for frame in VideoFile(video)][5:9]
-    assert_same(tmp_path / "out", video, segment_parts(video, tmp_path / "out", OPTIONS, 5, InTurn()))
+    assert_same(tmp_path / "out", video, segment_parts(video, tmp_path / "out", OPTIONS, part_length=5))
 
 
 def test_flow_from_files(folder, tmp_path) -> None:
@@ -100,20 +101,7 @@ def test_flow_from_files(folder, tmp_path) -> None:
         for index, field in enumerate(getattr(flow, direction)):
             write_flo(tmp_path / "flow" / direction / f"{index:05d}.flo", field)
     options = replace(OPTIONS, flow=str(tmp_path / "flow"))
-    assert_same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, 4, InTurn()), options)
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.flaky(reruns=1)  # see tests/test_cluster.py
-def test_on_workers(folder, tmp_path) -> None:
-    pytest.importorskip("distributed")
-    with workers(2) as runner:
-        summary = segment_parts(folder, tmp_path / "out", OPTIONS, 4, runner)
-    assert_same(tmp_path / "out", folder, summary)
-    alone = segment_parts(folder, tmp_path / "alone", OPTIONS, 4, InTurn())
-    assert alone == summary
-    for file in (tmp_path / "alone").glob("*/*.png"):
-        assert (tmp_path / "out" / file.relative_to(tmp_path / "alone")).read_bytes() == file.read_bytes()
+    assert_same(tmp_path / "out", folder, segment_parts(folder, tmp_path / "out", options, part_length=4), options)
 
 
 class StopError(Exception):
@@ -121,7 +109,7 @@ class StopError(Exception):
 
 
 def test_stopped_in_each_round_it_goes_on_there(folder, tmp_path, monkeypatch) -> None:
-    expected = segment_parts(folder, tmp_path / "expected", OPTIONS, 4, InTurn())
+    expected = segment_parts(folder, tmp_path / "expected", OPTIONS, part_length=4)
     done: list[str] = []
 
     def stopping(name, actual):
@@ -134,7 +122,7 @@ def test_stopped_in_each_round_it_goes_on_there(folder, tmp_path, monkeypatch) -
 
         return work
 
-    rounds = ("find_evidence", "sum_up", "label", "write")
+    rounds = ("find_evidence", "reduce_part", "label_part", "write_part")
     for name in rounds:
         monkeypatch.setattr(ikebook.runs.parts, name, stopping(name, getattr(ikebook.runs.parts, name)))
     computed: list[int] = []
@@ -144,8 +132,8 @@ def test_stopped_in_each_round_it_goes_on_there(folder, tmp_path, monkeypatch) -
     )
     for _ in rounds:
         with pytest.raises(StopError):
-            segment_parts(folder, tmp_path / "out", OPTIONS, 4, InTurn())
-    assert segment_parts(folder, tmp_path / "out", OPTIONS, 4, InTurn()) == expected
+            segment_parts(folder, tmp_path / "out", OPTIONS, part_length=4)
+    assert segment_parts(folder, tmp_path / "out", OPTIONS, part_length=4) == expected
     assert computed == [0, 4, 8, 12]  # flow once each
     assert tree(tmp_path / "out") == tree(tmp_path / "expected")
 
@@ -154,44 +142,44 @@ def test_parts_of_other_options_are_not_mixed(folder, tmp_path, monkeypatch) -> 
     def stop(*_):
         raise StopError
 
-    monkeypatch.setattr(ikebook.runs.parts, "sum_up", stop)
+    monkeypatch.setattr(ikebook.runs.parts, "reduce_part", stop)
     with pytest.raises(StopError):
-        segment_parts(folder, tmp_path, OPTIONS, 4, InTurn())
+        segment_parts(folder, tmp_path, OPTIONS, part_length=4)
     for options, every in ((OPTIONS, 5), (replace(OPTIONS, size=(16, 16)), 4)):
         with pytest.raises(InputError, match="is of a video or of options that are not these"):
-            segment_parts(folder, tmp_path, options, every, InTurn())
+            segment_parts(folder, tmp_path, options, part_length=every)
 
 
 def test_parts_of_other_frames_are_not_mixed(folder, tmp_path, monkeypatch) -> None:
-    own, out = Path(shutil.copytree(folder, tmp_path / "own")), tmp_path / "out"
-    actual = ikebook.runs.parts.sum_up
+    copied, out = Path(shutil.copytree(folder, tmp_path / "own")), tmp_path / "out"
+    actual = ikebook.runs.parts.reduce_part
 
     def stop(*_):
         raise StopError
 
-    monkeypatch.setattr(ikebook.runs.parts, "sum_up", stop)
+    monkeypatch.setattr(ikebook.runs.parts, "reduce_part", stop)
     with pytest.raises(StopError):
-        segment_parts(own, out, OPTIONS, 4, InTurn())
-    shutil.copy(own / "00001.png", own / "00002.png")
-    monkeypatch.setattr(ikebook.runs.parts, "sum_up", actual)
+        segment_parts(copied, out, OPTIONS, part_length=4)
+    shutil.copy(copied / "00001.png", copied / "00002.png")
+    monkeypatch.setattr(ikebook.runs.parts, "reduce_part", actual)
     with pytest.raises(InputError, match="is of a video or of options that are not these"):
-        segment_parts(own, out, OPTIONS, 4, InTurn())
+        segment_parts(copied, out, OPTIONS, part_length=4)
 
 
 def test_a_folder_of_parts_that_is_not_ours_stays(folder, tmp_path) -> None:
     """All of OUT/parts is removed in the end: the video must not lie there, nor anything else."""
-    own = Path(shutil.copytree(folder, tmp_path / "parts"))
+    copied = Path(shutil.copytree(folder, tmp_path / "parts"))
     before = tree(tmp_path)
-    for path in (own, folder):
+    for path in (copied, folder):
         with pytest.raises(InputError, match=r"parts is there, and is none of ikebook's; move it"):
-            segment_parts(path, tmp_path, OPTIONS, 4, InTurn())
+            segment_parts(path, tmp_path, OPTIONS, part_length=4)
         assert tree(tmp_path) - {".lock"} == before
 
 
 def test_results_of_an_earlier_video_do_not_stay_among_these(folder, tmp_path) -> None:
-    segment_parts(folder, tmp_path / "out", OPTIONS, 5, InTurn())
+    segment_parts(folder, tmp_path / "out", OPTIONS, part_length=5)
     short = write_frames(tmp_path / "short", toy("disc", (48, 36), 3).clip.frames)
-    summary = segment_parts(short, tmp_path / "out", OPTIONS, 5, InTurn())
+    summary = segment_parts(short, tmp_path / "out", OPTIONS, part_length=5)
     assert_same(tmp_path / "out", short, summary)
     assert len(list((tmp_path / "out" / "soft").iterdir())) == 3
 
@@ -203,7 +191,7 @@ def test_flow_that_can_t_be_used_is_refused(folder, tmp_path, monkeypatch) -> No
             write_flo(tmp_path / "flow" / direction / f"{index:05d}.flo", field)
     options = replace(OPTIONS, flow=str(tmp_path / "flow"))
     with pytest.raises(InputError, match=r"flow of 13 pairs of frames, but .* has 13 frames: expected 12"):
-        segment_parts(folder, tmp_path / "out", options, 4, InTurn())
+        segment_parts(folder, tmp_path / "out", options, part_length=4)
     assert not (tmp_path / "out").exists()
     actual = ikebook.runs.part._provider(type("P", (), {"options": OPTIONS}), range(2)).pairs
 
@@ -216,7 +204,7 @@ def test_flow_that_can_t_be_used_is_refused(folder, tmp_path, monkeypatch) -> No
     with pytest.raises(
         InputError, match="the flow between frames 00000 and 00001 has 2 values that are NaN or infinite"
     ):
-        segment_parts(folder, tmp_path / "out", OPTIONS, 4, InTurn())
+        segment_parts(folder, tmp_path / "out", OPTIONS, part_length=4)
 
 
 @pytest.mark.parametrize(
@@ -230,15 +218,15 @@ def test_what_taught_the_flow_is_marked(folder, taught, mark, tmp_path, capsys) 
         (tmp_path / "flow" / "source.json").write_text(json.dumps({"name": "net", "supervision": taught}))
     arguments = ["segment", str(folder), "--out", str(tmp_path / "out"), "--size", "32x24", "--parts", "8"]
     assert main([*arguments, "--flow", str(tmp_path / "flow"), "--device", "cpu"]) == 0
-    told = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert told["label_trained"] is {"labels": True, "synthetic": False, None: None}[taught]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["label_trained"] is {"labels": True, "synthetic": False, None: None}[taught]
     printed = capsys.readouterr().out
     assert (mark in printed) if mark else ("trained" not in printed)
 
 
 def test_a_still_video_has_empty_masks(tmp_path) -> None:
     write_frames(tmp_path / "still", np.full((5, 16, 16, 3), 90, np.uint8))
-    summary = segment_parts(tmp_path / "still", tmp_path / "out", replace(OPTIONS, size=(16, 16)), 2, InTurn())
+    summary = segment_parts(tmp_path / "still", tmp_path / "out", replace(OPTIONS, size=(16, 16)), part_length=2)
     assert (summary["eigenvalues"], summary["object_share"]) == ([], 0)
     assert not any(read_grey(file).any() for file in (tmp_path / "out" / "masks").iterdir())
 
@@ -255,33 +243,35 @@ def test_a_still_video_has_empty_masks(tmp_path) -> None:
 )
 def test_what_is_no_sum_is_refused(folder, options, tmp_path) -> None:
     with pytest.raises(InputError, match="a video in parts takes one graph with the exact solver"):
-        segment_parts(folder, tmp_path / "out", options, 4, InTurn())
+        segment_parts(folder, tmp_path / "out", options, part_length=4)
     assert not (tmp_path / "out").exists()
 
 
 def test_wrong_inputs(folder, tmp_path) -> None:
     for path, message in ((tmp_path / "nowhere", "does not exist"), (tmp_path, "has 0 frames; motion needs two")):
         with pytest.raises(InputError, match=message):
-            segment_parts(path, tmp_path / "out", OPTIONS, 4, InTurn())
-    with pytest.raises(InputError, match="--parts is 0"):
-        segment_parts(folder, tmp_path / "out", OPTIONS, 0, InTurn())
+            segment_parts(path, tmp_path / "out", OPTIONS, part_length=4)
+    with pytest.raises(InputError, match="part_length is 0"):
+        segment_parts(folder, tmp_path / "out", OPTIONS, part_length=0)
 
     def losing(work, tasks):
         for name in tasks:
-            yield name, Lost("4 workers died of it")
+            yield name, LostTask("4 workers died of it")
 
     with pytest.raises(InputError, match="part 0: 4 workers died of it"):
-        segment_parts(folder, tmp_path / "out", OPTIONS, 4, losing)
+        segment_parts(folder, tmp_path / "out", OPTIONS, part_length=4, runner=losing)
     broken = Path(shutil.copytree(folder, tmp_path / "broken"))
     (broken / "00007.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"00007\.png is no image"):
-        segment_parts(broken, tmp_path / "other", OPTIONS, 4, InTurn())
+        segment_parts(broken, tmp_path / "other", OPTIONS, part_length=4)
 
 
 def test_the_command(folder, tmp_path, capsys) -> None:
     arguments = ["segment", str(folder), "--out", str(tmp_path / "out"), "--size", "32x24"]
     assert main([*arguments, "--workers", "2"]) == 2
     assert "are for a video in --parts" in capsys.readouterr().err
+    assert main([*arguments, "--parts", "0"]) == 2
+    assert "--parts is 0; expected a whole number, 1 or more" in capsys.readouterr().err
     assert main([*arguments, "--parts", "6", "--threads", "1"]) == 0
     printed, error = capsys.readouterr()
     assert printed.splitlines()[-1] == f"Written to {tmp_path / 'out'}: masks/, soft/, summary.json"

@@ -14,11 +14,12 @@ from ikebook.base.check import InputError
 from ikebook.cli import main
 from ikebook.cycle import CycleOptions
 from ikebook.datasets import Davis2016
-from ikebook.runs.evaluate import evaluate
-from ikebook.runs.report import _shown, compose, read_runs, write_report
+from ikebook.runs.evaluation import evaluate
+from ikebook.runs.options import RunOptions
+from ikebook.runs.report.composition import compose, write_report
 from ikebook.runs.report.pages import Block, write_html, write_markdown
 from ikebook.runs.report.published import DATASETS, PUBLISHED, TABLE_3, TITLES
-from ikebook.runs.run import RunOptions
+from ikebook.runs.report.run_folders import read_runs, without_places
 
 SEQUENCES = ["disc", "occluder", "tracked"]
 OPTIONS = RunOptions(size=(32, 24), device="cpu", cache=False, cycle=CycleOptions(cycles=2, network=None))
@@ -230,7 +231,7 @@ def test_what_went_wrong_is_told_whole_from_any_folder(made, monkeypatch) -> Non
 
 def test_of_paths_of_other_systems_the_name_is_told_too() -> None:
     paths = {"a": "C:\\data\\davis", "b": ["raft:C:\\w.pth", "raft:C_T", "dis", 3, None], "c": "a/b"}
-    assert _shown(paths) == {"a": "davis", "b": ["raft:w.pth", "raft:C_T", "dis", 3, None], "c": "a/b"}
+    assert without_places(paths) == {"a": "davis", "b": ["raft:w.pth", "raft:C_T", "dis", 3, None], "c": "a/b"}
 
 
 def test_the_worst_and_the_best_frame_are_found(finished, made) -> None:

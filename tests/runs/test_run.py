@@ -12,7 +12,7 @@ import pytest
 import torch
 from layouts import read_grey, tree, write_frames
 
-import ikebook.runs.run
+import ikebook.runs.outputs
 from ikebook.base.arrays import DiskArray, Memory
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
@@ -22,8 +22,11 @@ from ikebook.datasets.toys import toy
 from ikebook.flow import FlowCache, compute_flow, provider
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions, override, preset
-from ikebook.runs.run import RunOptions, run, summarise, write_results
+from ikebook.runs.options import RunOptions
+from ikebook.runs.outputs import write_results
 from ikebook.runs.sheet import contact_sheet
+from ikebook.runs.single import run
+from ikebook.runs.summary import summarise
 from ikebook.video.clip import Clip, read_clip
 
 NAMES = ["a", "b2", "b10", "frame 3", "z.ß"]
@@ -45,6 +48,12 @@ def finished(tmp_path_factory):
     return out, clip, outcome.result, write_results(out, clip, outcome, OPTIONS)
 
 
+@pytest.fixture
+def no_sheet(monkeypatch) -> None:
+    """Draws no contact sheet: it takes longer than all the rest."""
+    monkeypatch.setattr(ikebook.runs.outputs, "contact_sheet", lambda *_: None)
+
+
 def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path) -> None:
     out, _, _, _ = finished
     again = tmp_path / "again"
@@ -58,7 +67,7 @@ def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[1, 2]", '{"versions": {"other": "1"}}', '{"versions": null}'])
-def test_what_another_program_has_left_there_stays(text, tmp_path) -> None:
+def test_what_another_program_has_left_there_stays(text, no_sheet, tmp_path) -> None:
     (tmp_path / "masks").mkdir()
     (tmp_path / "masks" / "precious.png").write_bytes(b"mine")
     (tmp_path / "summary.json").write_text(text, encoding="utf-8")
@@ -167,7 +176,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     assert stored["versions"]["torch"] == torch.__version__
 
 
-def test_progress_is_told_of_every_step(tmp_path) -> None:
+def test_progress_is_told_of_every_step(no_sheet, tmp_path) -> None:
     seen: list[tuple[str, int]] = []
 
     def progress(stage, steps):
@@ -177,12 +186,12 @@ def test_progress_is_told_of_every_step(tmp_path) -> None:
 
     clip = toy("disc", (32, 24), 4).clip
     outcome = run(clip, provider("dis"), options=OPTIONS, progress=progress)
-    write_results(tmp_path, clip, outcome, OPTIONS, progress)
+    write_results(tmp_path, clip, outcome, OPTIONS, progress=progress)
     assert seen == [("flow", step) for step in range(3)] + [("write", step) for step in range(4)]
 
 
 @pytest.mark.parametrize("name", ["default", "paper", "released"])
-def test_known_masks_never_influence_the_result(name, tmp_path) -> None:
+def test_known_masks_never_influence_the_result(name, no_sheet, tmp_path) -> None:
     options = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=preset(name)))
     known = toy("disc", (32, 24), 3).clip
     outcomes = []
@@ -200,18 +209,27 @@ def test_known_masks_never_influence_the_result(name, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("solver.method=power",), ("features.scale=minmax", "features.displacements=steps")]
+    ("name", "options"),
+    [
+        ("default", ()),
+        ("default", ("solver.method=power", "motion.radius=3", "solver.iterations=10")),
+        ("default", ("features.scale=minmax", "features.displacements=steps", "motion.radius=3")),
+        ("paper", ("motion.radius=3", "solver.iterations=10")),
+        ("paper", ("features.scale=minmax", "motion.radius=2", "solver.iterations=10")),
+        ("released", ("motion.radius=3",)),
+        ("released", ("features.cue_window=2", "motion.radius=2")),
+    ],
 )
-@pytest.mark.parametrize("name", ["default", "paper", "released"])
 def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options, tmp_path) -> None:
-    if name == "released" and options:
-        options = ("features.cue_window=2",)
-    told = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(preset(name), *options)))
+    run_options = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(preset(name), *options)))
     frames = write_frames(tmp_path / "in", toy("two_objects", (40, 32), 6).clip.frames)
     folder = tmp_path / "spilt"
     known, found = (
         run(
-            read_clip(frames, (40, 32), memory=memory), provider("dis"), options=told, compute=Compute(memory=memory)
+            read_clip(frames, (40, 32), memory=memory),
+            provider("dis"),
+            options=run_options,
+            compute=Compute(memory=memory),
         ).result
         for memory in (Memory(), Memory(0, folder))
     )
@@ -229,13 +247,13 @@ def test_a_clip_without_room_lies_on_disk_and_has_the_same_result(name, options,
 
 def test_flow_that_the_cache_has_stays_on_disk_where_there_is_no_room(tmp_path) -> None:
     clip = toy("disc", (32, 24), 4).clip
-    told = replace(OPTIONS, cache=True)
-    known = run(clip, provider("dis"), options=told).result
+    run_options = replace(OPTIONS, cache=True)
+    known = run(clip, provider("dis"), options=run_options).result
     memory = Memory(0, tmp_path / "spilt")
     flow = compute_flow(clip, provider("dis"), cache=FlowCache(), memory=memory)
     assert isinstance(flow.forward, DiskArray)
     assert np.array_equal(
-        run(clip, provider("dis"), options=told, compute=Compute(memory=memory)).result.soft, known.soft
+        run(clip, provider("dis"), options=run_options, compute=Compute(memory=memory)).result.soft, known.soft
     )
 
 
@@ -253,21 +271,21 @@ def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
     clip = toy("disc", (32, 24), 4).clip
     for memory, known in ((Memory(), True), (Memory(0, tmp_path), False)):
         outcome = run(clip, provider("dis"), options=OPTIONS, compute=Compute(memory=memory))
-        told = summarise(clip, outcome, OPTIONS)
-        assert told["on_disk"] is not known
-        assert 0 <= told["solver_residual"] < 1e-9
-        assert (told["residual"] is not None) is known
-        assert not known or 0 < told["residual"] < 1e-5
+        summary = summarise(clip, outcome, OPTIONS)
+        assert summary["on_disk"] is not known
+        assert 0 <= summary["solver_residual"] < 1e-9
+        assert (summary["residual"] is not None) is known
+        assert not known or 0 < summary["residual"] < 1e-5
 
 
-def test_more_memory_than_allowed_is_said(tmp_path) -> None:
-    clip, told = toy("disc", (32, 24), 3).clip, replace(OPTIONS, memory=10**6)
-    outcome = run(clip, provider("dis"), options=told)
-    summary = write_results(tmp_path, clip, outcome, told)
+def test_more_memory_than_allowed_is_said(no_sheet, tmp_path) -> None:
+    clip, limited = toy("disc", (32, 24), 3).clip, replace(OPTIONS, memory=10**6)
+    outcome = run(clip, provider("dis"), options=limited)
+    summary = write_results(tmp_path, clip, outcome, limited)
     assert any("more than the 0.00 GB allowed" in warning for warning in summary["warnings"])
 
 
-def test_numbers_that_a_solver_does_not_have_are_null(tmp_path) -> None:
+def test_numbers_that_a_solver_does_not_have_are_null(no_sheet, tmp_path) -> None:
     options = replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=preset("released")))
     clip = toy("disc", (32, 24), 3).clip
     outcome = run(clip, provider("dis"), options=options)
@@ -296,7 +314,7 @@ def test_one_frame_is_refused_before_anything_is_written() -> None:
         run(single, provider("dis"), options=OPTIONS)
 
 
-def test_two_frames_are_enough(tmp_path) -> None:
+def test_two_frames_are_enough(no_sheet, tmp_path) -> None:
     clip = toy("disc", (32, 24), 2).clip
     outcome = run(clip, provider("dis"), options=OPTIONS)
     write_results(tmp_path, clip, outcome, OPTIONS)
@@ -344,7 +362,7 @@ def test_a_write_that_fails_leaves_no_half_written_file(error, tmp_path, monkeyp
             raise error
         write_mask(path, mask)
 
-    monkeypatch.setattr(ikebook.runs.run, "write_mask", fail_at_the_third)
+    monkeypatch.setattr(ikebook.runs.outputs, "write_mask", fail_at_the_third)
     with pytest.raises(type(error)):
         write_results(tmp_path, clip, outcome, OPTIONS)
     there = tree(tmp_path)

@@ -11,8 +11,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from covering import covering
+from hypothesis import given
 from hypothesis import strategies as st
+from windows import SIZE, window
 
 import ikebook.solvers.exact
 from ikebook.base.compute import Compute
@@ -39,9 +41,20 @@ from ikebook.video.clip import Clip
 
 M, H, W = 6, 5, 7
 SOLVERS = ("exact", "lanczos", "lobpcg", "power")
-DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+FLOATS = [torch.float64, torch.float32]
+DTYPES = pytest.mark.parametrize("dtype", FLOATS, ids=["float64", "float32"])
 SCOPES = pytest.mark.parametrize("scope", ["video", "frame"])
 RIDGES = pytest.mark.parametrize("ridge", [0.0, 3.0])
+
+
+def cases(strength: int = 2, **choices: list) -> pytest.MarkDecorator:
+    """Parameters of which any two (three, ...) meet with all of their values."""
+    rows = [tuple(case.values()) for case in covering(strength, **choices)]
+    return pytest.mark.parametrize(
+        tuple(choices), rows, ids=lambda value: str(value).removeprefix("torch.") if value in FLOATS else None
+    )
+
+
 BARE = FeatureOptions(cue_window=0, center="none")
 
 
@@ -134,9 +147,7 @@ def test_a_single_negative_eigenvalue(method, dtype, ridge) -> None:
     assert np.abs(dense_spectrum(a)).max() == pytest.approx(-known, rel=1e-5)
 
 
-@DTYPES
-@RIDGES
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@cases(dtype=FLOATS, ridge=[0.0, 3.0], seed=[0, 1, 2])
 def test_lanczos_lists_no_zeros(dtype, ridge, seed) -> None:
     a = graph(still(), [alternating()], dtype=dtype, ridge=ridge, radius=1)
     pairs = solve("lanczos", a, seed=seed)
@@ -148,9 +159,7 @@ def test_lanczos_lists_no_zeros(dtype, ridge, seed) -> None:
     assert torch.allclose(pairs.values, positive, rtol=1e-4, atol=1e-6)
 
 
-@DTYPES
-@RIDGES
-@pytest.mark.parametrize("seed", [0, 1])
+@cases(dtype=FLOATS, ridge=[0.0, 3.0], seed=[0, 1])
 def test_solvers_order_by_value_but_power_iteration_by_size(dtype, ridge, seed) -> None:
     """Spectrum: one large negative eigenvalue and two small positive ones."""
     t = np.arange(M)
@@ -222,17 +231,14 @@ def twins(gap: float, *, seed: int = 0, **options: object) -> tuple[FeatureMotio
     return graph(still(), mixed, **options), np.array([g @ kernel @ g for g in (high, second, third, times[:, 0])])
 
 
-@DTYPES
-@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-10, 0.0])
-@pytest.mark.parametrize("method", SOLVERS)
-@pytest.mark.parametrize("seed", [0])
-def test_near_degenerate_pairs_span_the_right_plane(method, gap, dtype, seed) -> None:
-    a, known = twins(gap, seed=seed, dtype=dtype)
-    exactly, _ = twins(gap, seed=seed)
+@cases(method=[*SOLVERS], gap=[1e-3, 1e-6, 1e-10, 0.0], dtype=FLOATS)
+def test_near_degenerate_pairs_span_the_right_plane(method, gap, dtype) -> None:
+    a, known = twins(gap, dtype=dtype)
+    exactly, _ = twins(gap)
     dense = exactly.dense().numpy()
     plane = np.linalg.eigh(dense)[1][:, -2:]
     assert np.linalg.eigvalsh(dense)[::-1][:2] == pytest.approx(known[:2], rel=1e-12)
-    pairs = solve(method, a, pairs=2, seed=seed, iterations=100)
+    pairs = solve(method, a, pairs=2, iterations=100)
     bound = 1e-5 if method == "power" else 1e-10
     bound = bound if dtype == torch.float64 else max(bound, 1e-4)
     x = pairs.vectors.double().numpy()
@@ -303,11 +309,14 @@ def nothing(kind: str, **options: object) -> FeatureMotion:
     }[kind]()
 
 
-@DTYPES
-@SCOPES
-@RIDGES
-@pytest.mark.parametrize("kind", ["no weight", "no chain", "no feature", "neither", "zero"])
-@pytest.mark.parametrize("method", SOLVERS)
+@cases(
+    3,
+    method=[*SOLVERS],
+    kind=["no weight", "no chain", "no feature", "neither", "zero"],
+    dtype=FLOATS,
+    scope=["video", "frame"],
+    ridge=[0.0, 3.0],
+)
 def test_no_matrix_no_pairs(method, kind, dtype, scope, ridge) -> None:
     a = nothing(kind, dtype=dtype, scope=scope, ridge=ridge)
     assert float(a.dense().abs().max()) == 0
@@ -317,10 +326,8 @@ def test_no_matrix_no_pairs(method, kind, dtype, scope, ridge) -> None:
     check_honest(a, pairs)
 
 
-@DTYPES
-@SCOPES
-@pytest.mark.parametrize("sigma", [0.08, 0.0725, 0.05])  # k(1) = 1e-34, 5e-42 (float32: denormal), 1e-87 (float32: 0)
-@pytest.mark.parametrize("method", ["exact", "power"])
+# k(1) = 1e-34, 5e-42 (float32: denormal), 1e-87 (float32: 0)
+@cases(3, method=["exact", "power"], sigma=[0.08, 0.0725, 0.05], dtype=FLOATS, scope=["video", "frame"])
 def test_weights_near_the_end_of_the_numbers(method, sigma, dtype, scope) -> None:
     a = graph(still(), noise(2, M, H, W), dtype=dtype, scope=scope, sigma=sigma)
     pairs = solve(method, a, iterations=30)
@@ -391,9 +398,7 @@ KINDS = [
 ]
 
 
-@DTYPES
-@SCOPES
-@pytest.mark.parametrize("kind", KINDS)
+@cases(kind=KINDS, scope=["video", "frame"], dtype=FLOATS)
 def test_columns_of_every_kind(kind, scope, dtype) -> None:
     flow, maps, rank = columns(kind)
     if kind == "hundred" and scope == "frame":
@@ -423,10 +428,13 @@ def test_columns_of_every_kind(kind, scope, dtype) -> None:
     assert float(residuals.max()) < bound
 
 
-@DTYPES
-@pytest.mark.parametrize(("scope", "ridge"), [("video", 0.5), ("frame", 1e3)])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("hundred", "scaled", "units", "far units")])
-def test_columns_of_every_kind_under_a_ridge(kind, ridge, scope, dtype) -> None:
+@cases(
+    kind=[kind for kind in KINDS if kind not in ("hundred", "scaled", "units", "far units")],
+    scope_ridge=[("video", 0.5), ("frame", 1e3)],
+    dtype=FLOATS,
+)
+def test_columns_of_every_kind_under_a_ridge(kind, scope_ridge, dtype) -> None:
+    scope, ridge = scope_ridge
     flow, maps, _ = columns(kind)
     a = graph(flow, maps, scope=scope, dtype=dtype, ridge=ridge)
     bound = {"nearly": 1e-9 if dtype == torch.float64 else 3e-3}.get(kind, rounding(dtype))
@@ -479,9 +487,7 @@ def assert_residuals(matrix: FeatureMotion) -> float:
     return float(against_first.max())
 
 
-@DTYPES
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("name", [name for name in TOYS if name != "still"])
+@cases(name=[name for name in TOYS if name != "still"], options=[*OPTIONS], dtype=FLOATS)
 def test_residuals_of_the_exact_pairs_on_toys(name, options, dtype) -> None:
     made = toy(name, (18, 16), 5)
     matrix = build(made.clip, made.flow, options=options_named(options), compute=Compute(dtype=dtype))
@@ -538,7 +544,7 @@ GRAPHS = {
 
 def any_graph(maps, *, name, links, border, radius, self_loop, scope, center, seed, ridge=0.0, **_) -> FeatureMotion:
     chains = MotionChains(
-        toy(name, (16, 16), 4, seed=seed).flow,
+        window(name, 4, seed).flow,
         ChainOptions(links=links, border=border),
         compute=Compute(dtype=torch.float64),
     )
@@ -548,10 +554,9 @@ def any_graph(maps, *, name, links, border, radius, self_loop, scope, center, se
     return FeatureMotion(motion, Projection(features, ProjectionOptions(scope=scope, ridge=ridge)))
 
 
-@settings(max_examples=12)
 @given(st.fixed_dictionaries(GRAPHS | {"ridge": st.sampled_from([0.0, 0.1, 100.0])}))
 def test_exact_pairs_are_those_of_the_dense_matrix(drawn) -> None:
-    a = any_graph(noise(drawn["count"], 4, 16, 16, seed=drawn["seed"]), **drawn)
+    a = any_graph(noise(drawn["count"], 4, *SIZE[::-1], seed=drawn["seed"]), **drawn)
     pairs = solve("exact", a, pairs=10**6)
     dense = a.dense().numpy()
     spectrum = np.linalg.eigvalsh(dense)
@@ -563,7 +568,6 @@ def test_exact_pairs_are_those_of_the_dense_matrix(drawn) -> None:
     assert np.abs(x @ dense - pairs.values.numpy()[:, None] * x).max() < 1e-10 * top
 
 
-@settings(max_examples=12)
 @given(
     st.fixed_dictionaries(GRAPHS),
     st.lists(st.floats(-9, 9), min_size=5, max_size=5),
@@ -571,7 +575,7 @@ def test_exact_pairs_are_those_of_the_dense_matrix(drawn) -> None:
 )
 def test_units_and_mixtures_of_columns_do_not_matter_without_a_ridge(drawn, exponents, flips) -> None:
     count = drawn["count"]
-    maps = noise(count, 4, 16, 16, seed=drawn["seed"])
+    maps = noise(count, 4, *SIZE[::-1], seed=drawn["seed"])
     factors = 10.0 ** np.array(exponents[:count]) * np.where(flips[:count], -1, 1)
     turn = np.linalg.qr(noise(count, count, seed=drawn["seed"] + 1))[0]
     mixture = turn @ np.diag(np.linspace(1, 5, count)) @ turn.T  # invertible, its condition is 5

@@ -9,6 +9,7 @@ from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
 from ikebook.graph.presets import override, preset
+from ikebook.matrix.features import Cue
 from ikebook.solvers.exact import exact
 from ikebook.solvers.power import power_steps, start_labels
 from ikebook.solvers.starts import race
@@ -77,3 +78,19 @@ def test_a_start_that_has_nothing_in_common_with_the_features_stays_nothing(made
         found = list(race(matrix, {"nothing": zero, **some_starts(0)}, 3))
         assert all(not bool(labels["nothing"].any()) for labels in found)
         assert bool(found[-1]["noise"].any())
+
+
+def test_a_start_of_which_rounding_alone_is_left_is_nothing() -> None:
+    """Nothing moves, so that M makes of a constant another one, which centred columns have nothing in common with."""
+    still = toy("still", (20, 16), 5)
+    noise = torch.rand(SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    matrix = build(
+        still.clip,
+        still.flow,
+        cues=[Cue(name="noise", maps=noise)],
+        options=override(preset("default"), "saliency=none"),
+        compute=Compute(dtype=torch.float64),
+    )
+    last = list(race(matrix, {"constant": torch.ones(SHAPE, dtype=torch.float64), **some_starts(0)}, 3))[-1]
+    assert not bool(last["constant"].any())
+    assert bool(last["noise"].any())

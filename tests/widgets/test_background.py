@@ -8,7 +8,8 @@ import time
 import pytest
 
 from ikebook.base.check import InputError
-from ikebook.widgets.background import Job, JobBar, one_line
+from ikebook.widgets.background import Job, error_line
+from ikebook.widgets.job_bar import JobBar
 
 
 class Gate:
@@ -59,7 +60,7 @@ def test_a_generator_yields_its_progress_and_returns_its_result() -> None:
         yield None
         return 7
 
-    job = Job(work, on_progress=lambda *told: said.append(told)).start()
+    job = Job(work, on_progress=lambda *progress: said.append(progress)).start()
     assert job.wait(10)
     assert job.result == 7
     assert said == [(0.5, ""), (0.75, "nearly"), (None, "nearly")]
@@ -199,13 +200,13 @@ def test_the_bar_shows_progress_errors_and_rest() -> None:
     assert bar.progress.value == 0.25
     bar.show(None, "who knows")
     assert bar.progress.layout.display == "none"
-    bar.fail("a <wrong> line")
+    bar.show_error("a <wrong> line")
     assert (bar.error, bar.alert.layout.display) == ("a <wrong> line", "")
     assert 'role="alert"' in bar.alert.value
     assert "a &lt;wrong&gt; line" in bar.alert.value
-    bar.fail("")
+    bar.show_error("")
     assert (bar.error, bar.alert.value, bar.alert.layout.display) == ("", "", "none")
-    bar.rest()
+    bar.hide()
     assert (bar.row.layout.visibility, bar.text.value) == ("hidden", "")
 
 
@@ -223,5 +224,5 @@ def test_the_bar_s_button_cancels_its_job() -> None:
 
 
 def test_errors_without_words() -> None:
-    assert one_line(ValueError()) == "ValueError: no message"
-    assert len(one_line(ValueError("x" * 1000))) < 400
+    assert error_line(ValueError()) == "ValueError: no message"
+    assert len(error_line(ValueError("x" * 1000))) < 400

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
 import struct
+import subprocess
 import zlib
 
 import cv2
 import numpy as np
 import pytest
 
-import ikebook.widgets
 from ikebook.base.check import InputError
-from ikebook.widgets import VideoCanvas, link
-from ikebook.widgets.arrays import RAW_BYTES, colour_table, finite, pack, quantise, value_range
+from ikebook.widgets import VideoCanvas, link, scripts
+from ikebook.widgets.arrays import RAW_BYTES, colour_map, json_numbers, pack, quantise, value_range
+from ikebook.widgets.scripts import HERE, IMPORT, script
 
 FRAMES = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
 
@@ -38,17 +40,17 @@ def test_colours_and_ranges_follow_the_data() -> None:
     signed[0, 0, 0], signed[1, 1, 1] = -2, 4
     canvas = VideoCanvas(FRAMES, maps=signed)
     assert canvas.map_range == (-4, 4)
-    assert canvas.colours == colour_table("signed")
+    assert canvas.colours == colour_map("signed")
     canvas.show(maps=signed > 0)
     assert canvas.map_range == (0, 1)
-    assert canvas.colours == colour_table("object")
+    assert canvas.colours == colour_map("object")
     canvas.show(maps=np.full((3, 4, 5), 7.0))
     assert canvas.map_range == (7, 8)
-    assert canvas.colours == colour_table("viridis")
+    assert canvas.colours == colour_map("viridis")
     canvas.show(maps=signed, map_range=(0, 2), colours="magma")
     assert canvas.maps[20 + 5 + 1] == 255
     assert canvas.maps[0] == 0
-    assert canvas.colours == colour_table("magma")
+    assert canvas.colours == colour_map("magma")
 
 
 def test_another_size_forgets_what_belonged_to_the_last() -> None:
@@ -150,18 +152,61 @@ def test_large_videos_are_compressed() -> None:
 def test_quantising() -> None:
     assert quantise(np.array([-1, 0, 0.5, 1, 9, np.nan]), 0, 1).tolist() == [0, 0, 128, 255, 255, 0]
     assert value_range([np.array([0.25, 3.0])]) == (0.25, 3.0)
-    assert finite([1, None, float("nan"), np.float32(0.5)]) == [1.0, None, None, 0.5]
+    assert json_numbers([1, None, float("nan"), np.float32(0.5)]) == [1.0, None, None, 0.5]
 
 
-def test_the_scripts_name_no_address() -> None:
-    folder = ikebook.widgets.canvas.HERE
-    names = sorted(file.name for file in folder.iterdir() if file.suffix in {".js", ".css"})
-    assert {"canvas.js", "canvas.css", "page.js", "page.css"} <= set(names)
-    for name in names:
-        text = (folder / name).read_text(encoding="utf-8")
-        assert not re.findall(
-            r"https?:|//[a-z0-9-]+\.[a-z]{2,}|\bimport\b\s*[({'\"]|\bfetch\s*\(|XMLHttpRequest", text
-        ), name
+SCRIPTS = sorted(file.name for file in HERE.iterdir())
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_scripts_name_no_address(name) -> None:
+    text = IMPORT.sub("", (HERE / name).read_text(encoding="utf-8"))
+    assert not re.findall(r"https?:|//[a-z0-9-]+\.[a-z]{2,}|\bimport\b|\bfetch\s*\(|XMLHttpRequest", text)
+
+
+@pytest.mark.parametrize("entry", ["canvas.js", "page.js"])
+def test_the_joined_script_is_one_valid_module(entry, tmp_path) -> None:
+    joined = script(entry)
+    assert not re.findall(r"^\s*import\b", joined, re.MULTILINE)
+    assert re.findall(r"^export\b.*", joined, re.MULTILINE) == (
+        ["export default { render };"] if entry == "canvas.js" else []
+    )
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node, which checks a script's syntax")
+    path = tmp_path / "joined.mjs"
+    path.write_text(joined, encoding="utf-8")
+    # A name that two files declare is an error here, too.
+    checked = subprocess.run([node, "--check", str(path)], capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_each_file_stands_once_after_those_that_it_imports() -> None:
+    files = [name for name in SCRIPTS if name.endswith(".js")]
+    for entry in ("canvas.js", "page.js"):
+        joined = script(entry)
+        places = {name: joined.find((HERE / name).read_text(encoding="utf-8").split("\n", 1)[0]) for name in files}
+        contents = {name: place for name, place in places.items() if place >= 0}
+        for name, place in contents.items():
+            needed = IMPORT.findall((HERE / name).read_text(encoding="utf-8"))
+            assert all(contents[other] < place for other in needed), name
+    assert set(files) == {name for entry in ("canvas.js", "page.js") for name in needed_by(entry)}
+
+
+def needed_by(name: str) -> set[str]:
+    """A file and all that it imports, and they import."""
+    found = {name}
+    for other in IMPORT.findall((HERE / name).read_text(encoding="utf-8")):
+        found |= needed_by(other)
+    return found
+
+
+def test_files_that_import_each_other_in_a_circle_are_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(scripts, "HERE", tmp_path)
+    (tmp_path / "a.js").write_text('import { b } from "./b.js";\nexport const a = 1;\n')
+    (tmp_path / "b.js").write_text('import { a } from "./a.js";\nexport const b = 1;\n')
+    with pytest.raises(InputError, match=r"a\.js imports itself, by way of a\.js and b\.js"):
+        script("a.js")
 
 
 def test_the_wheel_holds_the_scripts(tmp_path) -> None:
@@ -172,5 +217,5 @@ def test_the_wheel_holds_the_scripts(tmp_path) -> None:
 
     root = Path(__file__).parents[2]
     (wheel,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
-    held = set(ZipFile(wheel).namelist())
-    assert {f"ikebook/widgets/{name}" for name in ("canvas.js", "canvas.css", "page.js", "page.css")} <= held
+    contents = set(ZipFile(wheel).namelist())
+    assert {f"ikebook/widgets/browser/{name}" for name in SCRIPTS} <= contents

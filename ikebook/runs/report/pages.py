@@ -31,11 +31,16 @@ class Block:
 
     Parameters
     ----------
-    kind : one of those
-    text : of headings and paragraphs, where `...` is code; of a picture, what it shows
-    rows : of a table, its head first; a row of our own numbers has `OURS` before its first cell
-    name : of a picture's file, without ending
-    data : of a picture, PNG
+    kind : str
+        One of those.
+    text : str
+        Of headings and paragraphs, where `...` is code; of a picture, what it shows.
+    rows : sequence of sequence of str
+        Of a table, its head first; a row of our own numbers has `OURS` before its first cell.
+    name : str
+        Of a picture's file, without ending.
+    data : bytes
+        Of a picture, PNG.
     """
 
     kind: str

@@ -6,28 +6,30 @@ import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ikebook.base.check import require
 from ikebook.base.files import overlay
-from ikebook.datasets import Dataset
+from ikebook.datasets.registry import Dataset
 from ikebook.video.clip import read_image
 from ikebook.video.metrics import region_similarity
 
 COLOURS = ("#3f8fdc", "#f2a33a")
 
 
-def bars(sequences: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str]) -> bytes:
+def bars(sequences: Mapping[str, Mapping[str, float | None]], columns: Mapping[str, str]) -> bytes:
     """Two scores of each sequence, side by side, a PNG.
 
     Parameters
     ----------
-    sequences : entries of results, by name
-    columns : what to show of each, at most two, with their names; where there is none of it, no bar
+    sequences : dict
+        Scores by name, by the sequences' names.
+    columns : dict
+        Which scores to show, at most two, and what they are called; where a sequence has none, there is no bar.
     """
     names = list(sequences)
     figure = Figure(figsize=(max(6.0, 0.55 * len(names) + 2), 3.6), layout="constrained")
@@ -52,10 +54,14 @@ def extreme_frames(dataset: Dataset, masks: Path, sequences: Sequence[str], coun
 
     Parameters
     ----------
-    dataset : what was segmented
-    masks : folder with `<sequence>/<frame>.png`
-    sequences : names
-    count : frames in a picture
+    dataset : Dataset
+        What was segmented.
+    masks : Path
+        Folder with `<sequence>/<frame>.png`.
+    sequences : sequence of str
+        Names.
+    count : int, default 3
+        Frames in a picture.
 
     Raises
     ------
@@ -71,23 +77,24 @@ def extreme_frames(dataset: Dataset, masks: Path, sequences: Sequence[str], coun
             continue
         figure = Figure(figsize=(3.4 * len(shown), 4.4), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(2, len(shown), squeeze=False)
-        for column, name in enumerate(shown):
-            index = places[name]
-            clip = dataset.clip(name, (16, 16))
-            frame = next(itertools.islice(clip.originals(), index, None))
-            truth = next(itertools.islice(dataset.annotations(name), index, None))
-            assert truth is not None  # others have no score
-            frame_name = clip.frame_names[index]
-            titles = (f"{name} {frame_name}, J {100 * scores[name][index]:.0f}", "annotation")
-            for axis, mask, title in zip(
-                axes[:, column], (_mask(masks / name, frame_name), truth), titles, strict=True
-            ):
-                axis.imshow(overlay(frame, mask))
-                axis.set_title(title, fontsize="medium", parse_math=False)
-                axis.set_axis_off()
+        for axes, name in zip(figure.subplots(2, len(shown), squeeze=False).T, shown, strict=True):
+            _draw_frame(axes, dataset, masks, name, places[name], scores[name][places[name]])
         pictures[what] = _png(figure)
     return pictures
+
+
+def _draw_frame(axes: Sequence[Axes], dataset: Dataset, masks: Path, name: str, index: int, score: float) -> None:
+    """Draw one frame of a sequence twice, with its mask and with its annotation."""
+    clip = dataset.clip(name, (16, 16))
+    frame = next(itertools.islice(clip.originals(), index, None))
+    truth = next(itertools.islice(dataset.annotations(name), index, None))
+    assert truth is not None  # others have no score
+    frame_name = clip.frame_names[index]
+    titles = (f"{name} {frame_name}, J {100 * score:.0f}", "annotation")
+    for axis, mask, title in zip(axes, (_mask(masks / name, frame_name), truth), titles, strict=True):
+        axis.imshow(overlay(frame, mask))
+        axis.set_title(title, fontsize="medium", parse_math=False)
+        axis.set_axis_off()
 
 
 def _scores(dataset: Dataset, folder: Path, name: str) -> dict[int, float]:

@@ -16,15 +16,23 @@ class Published:
 
     Parameters
     ----------
-    table : the paper's table that it belongs beside
-    method : name
-    year : of its publication
-    source : where the scores are from
-    labels : whether human labels, of any kind and at any stage, went into it
-    J, F : region similarity and contour accuracy, percent, mean over sequences
-    f_beta, mae : F-measure (beta^2 = 0.3) and mean absolute error, in [0, 1]
-    oracle : whether ground truth chose among its answers (which segment is the object, say); None where that is not known
-    note : what else a reader has to know
+    table : int
+        The paper's table that it belongs beside.
+    method : str
+    year : int
+        Of its publication.
+    source : str
+        Where the scores are from.
+    labels : bool
+        Whether human labels, of any kind and at any stage, went into it.
+    J, F : float, optional
+        Region similarity and contour accuracy, percent, mean over sequences.
+    f_beta, mae : float, optional
+        F-measure (beta^2 = 0.3) and mean absolute error, in [0, 1].
+    oracle : bool, optional
+        Whether ground truth chose among its answers (which segment is the object, say); None where that is not known.
+    note : str, default ""
+        What else a reader has to know.
     """
 
     table: int
@@ -42,13 +50,22 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A row of the paper's Table 3: relative changes between cycles, percent, mean of four data sets."""
+    """A row of the paper's Table 3: relative changes between cycles, percent, mean of four data sets.
+
+    Parameters
+    ----------
+    method : str
+    x2, x3 : float
+        From the first graph to the second, and from there to the third.
+    s1, s2 : float or None
+        From the first graph to the first network, and from there to the second.
+    """
 
     method: str
-    x2: float  # from the first graph to the second
+    x2: float
     x3: float
-    s1: float | None  # from the first graph to the first network
-    s2: float | None  # from the first network to the second
+    s1: float | None
+    s2: float | None
 
 
 DATASETS = {1: "davis2016", 2: "davis2016", 4: "davsod", 5: "segtrackv2", 6: "youtube-objects", 7: "davis2016"}

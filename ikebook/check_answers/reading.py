@@ -1,4 +1,4 @@
-"""How answers are judged: numbers, arrays and functions against what they should be, with words for the difference."""
+"""Reading answers: numbers, arrays and functions, in whatever form they come, with words for what is no answer."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def is_empty(answer: Any) -> bool:
     return isinstance(answer, (tuple, list)) and any(is_empty(value) for value in answer)
 
 
-def given(answers: tuple[Any, ...]) -> tuple[Any, ...]:
+def require_answers(answers: tuple[Any, ...]) -> tuple[Any, ...]:
     """The answers, all of which have to be there."""
     if not answers or any(is_empty(answer) for answer in answers):
         raise WrongAnswer("there is no answer yet. Put yours in the place of `...` and run both cells again.")
     return answers
 
 
-def number(name: str, answer: Any) -> float:
+def read_number(name: str, answer: Any) -> float:
     """An answer as one real number; truth values are none."""
     try:
         array = np.asarray(answer, dtype=float)
@@ -47,15 +47,15 @@ def number(name: str, answer: Any) -> float:
     return value
 
 
-def whole(name: str, answer: Any) -> int:
+def read_whole(name: str, answer: Any) -> int:
     """An answer as one whole number."""
-    value = number(name, answer)
+    value = read_number(name, answer)
     if value != round(value):
         raise WrongAnswer(f"{name} is {value:g}; it should be a whole number.")
     return round(value)
 
 
-def array(name: str, answer: Any, shape: Sequence[int]) -> np.ndarray:
+def read_array(name: str, answer: Any, shape: Sequence[int]) -> np.ndarray:
     """An answer as real numbers of a shape, float64."""
     try:
         for unpack in ("to_dense", "toarray"):  # sparse ones, of torch and of scipy
@@ -73,18 +73,18 @@ def array(name: str, answer: Any, shape: Sequence[int]) -> np.ndarray:
     return values
 
 
-def close(value: Any, known: Any, tolerance: float = 2e-5) -> bool:
+def is_close(value: Any, known: Any, tolerance: float = 2e-5) -> bool:
     """Whether all of `value` is `known` to a share `tolerance` of the largest of it."""
     value, known = np.asarray(value, float), np.asarray(known, float)
     return bool(np.abs(value - known).max(initial=0.0) <= tolerance * max(float(np.abs(known).max(initial=0.0)), 1e-12))
 
 
-def differing(value: np.ndarray, known: np.ndarray, tolerance: float = 2e-5) -> int:
+def count_different(value: np.ndarray, known: np.ndarray, tolerance: float = 2e-5) -> int:
     """How many entries differ, by more than a share `tolerance` of the largest."""
     return int((np.abs(value - known) > tolerance * max(float(np.abs(known).max(initial=0.0)), 1e-12)).sum())
 
 
-def called(name: str, function: Any, *arguments: Any) -> Any:
+def call(name: str, function: Any, *arguments: Any) -> Any:
     """What a function that is an answer returns; what it raises is said in words."""
     if not isinstance(function, Callable):  # type: ignore[arg-type]
         raise WrongAnswer(f"{name} is a {type(function).__name__}; it should be a function.")

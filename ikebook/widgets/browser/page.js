@@ -1,42 +1,11 @@
-/* ------------------------------------------------------------------------------------------------------ a static page
+/* A static page: a slider that steps through the states of a widget, and its canvases, alive. */
 
-   What stands in for the kernel: models that hold the traits of canvases, and a slider that steps through states. */
+import { iconButton, make } from "./elements.js";
+import { clamp } from "./numbers.js";
+import { PageModel } from "./page_model.js";
+import { render } from "./view.js";
 
 const KEPT = new Set(["frame", "playing", "swipe", "opacity", "painted", "picked"]); // the reader's own, from state to state
-
-class Model {
-  constructor(state) {
-    this.state = { ...state };
-    this.heard = new Map();
-    this.pending = new Set();
-  }
-
-  get(name) {
-    return this.state[name];
-  }
-
-  set(name, value) {
-    if (this.state[name] === value) return;
-    this.state[name] = value;
-    this.pending.add(name);
-    for (const act of this.heard.get(`change:${name}`) ?? []) act();
-  }
-
-  save_changes() {
-    const names = [...this.pending];
-    this.pending.clear();
-    for (const name of names) for (const act of this.heard.get(`saved:${name}`) ?? []) act(this.state[name]);
-  }
-
-  on(event, act) {
-    if (!this.heard.has(event)) this.heard.set(event, new Set());
-    this.heard.get(event).add(act);
-  }
-
-  off(event, act) {
-    this.heard.get(event)?.delete(act);
-  }
-}
 
 const blobs = new Map();
 
@@ -74,18 +43,12 @@ class Page {
 
   buildSteps() {
     this.steps = make("div", "ike ike-steps", { role: "group", "aria-label": "Steps" });
-    const button = (name, label, act) => {
-      const node = make("button", "ike-button", { type: "button", "aria-label": label, title: label });
-      node.innerHTML = icon(name);
-      node.addEventListener("click", act);
-      return node;
-    };
     this.slider = make("input", "ike-slider", { type: "range", min: 0, max: this.states.length - 1, step: 1, value: 0, "aria-label": "Step" });
     this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.label = make("output", "ike-step", { "aria-live": "polite" });
     this.steps.append(
-      button("back", "Previous step", () => this.go(this.index - 1)),
-      button("next", "Next step", () => this.go(this.index + 1)),
+      iconButton("back", "Previous step", () => this.go(this.index - 1)),
+      iconButton("next", "Next step", () => this.go(this.index + 1)),
       this.slider,
       this.label,
     );
@@ -155,11 +118,10 @@ class Page {
     const state = stateOf(tree.state);
     if (shown.model) {
       const changed = Object.entries(state).filter(([name, value]) => !KEPT.has(name) && !same(value, shown.model.get(name)));
-      for (const [name, value] of changed) shown.model.state[name] = value; // all first, so that who hears of one finds all
-      for (const [name] of changed) for (const act of shown.model.heard.get(`change:${name}`) ?? []) act();
+      shown.model.receive(Object.fromEntries(changed));
       return;
     }
-    shown.model = new Model(state);
+    shown.model = new PageModel(state);
     shown.model.on("saved:picked", (picked) => picked && this.pick(picked));
     shown.close = render({ model: shown.model, el: shown.node });
   }

@@ -1,0 +1,139 @@
+"""What a run writes to its folder: masks, videos, a contact sheet and a summary; and what it removes there."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from ikebook.base.files import overlay, write_json, write_mask, write_soft, write_video
+from ikebook.base.progress import Progress, silent
+from ikebook.graph.refine import RefineOptions, refine
+from ikebook.runs.json_types import read_json
+from ikebook.runs.options import RunOptions
+from ikebook.runs.results import Summary
+from ikebook.runs.sheet import contact_sheet
+from ikebook.runs.single import Outcome
+from ikebook.runs.summary import summarise
+from ikebook.video.clip import Clip
+
+CHECKPOINTS = "checkpoints"
+"""Folder, within that of the results, of trainings that have begun; it goes when all is done."""
+
+CHECKPOINT_NAME = re.compile(r"\.?[0-9a-f]{32}(-\w+)?\.pt")
+"""What `ikebook.cycle` calls them, and `ikebook.base.files.atomic` what it was writing when the program was killed."""
+
+
+def write_results(
+    folder: str | Path, clip: Clip, outcome: Outcome, options: RunOptions, *, progress: Progress = silent
+) -> Summary:
+    """Write masks, soft masks, overlay video, contact sheet and summary to a folder, at the clip's own size.
+
+    An earlier run's results there are removed first; other files stay.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Gets masks/<frame>.png (0 and 255), soft/<frame>.png (8-bit), overlay.mp4, sheet.png and summary.json; with
+        `options.refine` also refined/<frame>.png and refined.mp4.
+    clip : Clip
+        What was segmented.
+    outcome : Outcome
+        What `run` has found.
+    options : RunOptions
+        That it was told.
+    progress : Progress, optional
+        Shows how far it is.
+
+    Returns
+    -------
+    Summary
+        What was written to summary.json.
+
+    Raises
+    ------
+    InputError
+        If the folder can't be written to.
+
+    Examples
+    --------
+    >>> import ikebook, tempfile
+    >>> from ikebook.runs import RunOptions, run
+    >>> clip, options = ikebook.toy("disc").clip, RunOptions(cache=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     summary = write_results(folder, clip, run(clip, options=options), options)
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['masks', 'overlay.mp4', 'sheet.png', 'soft', 'summary.json']
+    """
+    folder, begin = Path(folder), time.perf_counter()
+    remove_results(folder)
+    steps = iter(progress("write", len(clip)))
+    write_video(folder / "overlay.mp4", _overlays(folder, clip, outcome, steps), clip.fps)
+    contact_sheet(folder / "sheet.png", clip, outcome.result)
+    if options.refine is not None:
+        write_video(folder / "refined.mp4", _refined_overlays(folder, clip, outcome, options.refine), clip.fps)
+    summary = summarise(clip, outcome, options, {"write": time.perf_counter() - begin})
+    write_json(folder / "summary.json", summary)
+    remove_checkpoints(folder / CHECKPOINTS)
+    return summary
+
+
+def _overlays(folder: Path, clip: Clip, outcome: Outcome, steps: Iterator[None]) -> Iterator[np.ndarray]:
+    """Frames (H, W, 3) with the object tinted, while masks and soft masks are written."""
+    result = outcome.result
+    for index, (name, frame) in enumerate(zip(clip.frame_names, clip.originals(), strict=True)):
+        soft = result.soft_at(index, clip.original_size)
+        write_soft(folder / "soft" / f"{name}.png", soft)
+        write_mask(folder / "masks" / f"{name}.png", soft > result.threshold)
+        next(steps, None)
+        yield overlay(frame, soft > result.threshold)
+
+
+def _refined_overlays(folder: Path, clip: Clip, outcome: Outcome, options: RefineOptions) -> Iterator[np.ndarray]:
+    """Frames (H, W, 3) with the refined object tinted, while refined masks are written."""
+    masks = refined_masks(clip, outcome, options)
+    for name, frame, mask in zip(clip.frame_names, clip.originals(), masks, strict=True):
+        write_mask(folder / "refined" / f"{name}.png", mask)
+        yield overlay(frame, mask)
+
+
+def refined_masks(clip: Clip, outcome: Outcome, options: RefineOptions) -> Iterator[np.ndarray]:
+    """Refined masks (H, W) bool of an outcome, frame by frame, at the clip's own size."""
+    result = outcome.result
+    return (soft > 0.5 for soft in refine(clip, result.soft, result.threshold, outcome.flow, options))
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove trainings that nobody will go on with, and their folder if nothing else is in it: other people's files stay."""
+    for file in [*folder.glob("*.pt"), *folder.glob(".*.pt")]:
+        if CHECKPOINT_NAME.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+class _Written(TypedDict):
+    """What any summary of ours has."""
+
+    versions: dict[str, str]
+
+
+def remove_results(folder: Path) -> None:
+    """Remove an earlier run's results, its summary last: a run that is stopped must not look like a mixture of two.
+
+    Only where that summary says that ikebook made them; other people's files stay.
+    """
+    summary = read_json(folder / "summary.json", _Written)
+    if summary is None or "ikebook" not in summary["versions"]:
+        return
+    for file in (file for kind in ("masks", "soft", "refined") for file in (folder / kind).glob("*.png")):
+        file.unlink(missing_ok=True)
+    for name in ("overlay.mp4", "refined.mp4", "sheet.png", "summary.json"):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / "refined").rmdir()

@@ -1,0 +1,5 @@
+/* What anywidget loads. */
+
+import { render } from "./view.js";
+
+export default { render };

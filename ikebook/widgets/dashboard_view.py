@@ -1,0 +1,184 @@
+"""The page's side of `CycleDashboard`: its buttons, the halves in a line, the video, scores, and the training's curve."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+
+import ipywidgets
+import numpy as np
+
+from ikebook.cycle import CycleOptions, CycleState
+from ikebook.video.clip import Clip
+from ikebook.widgets.base import INK, QUIET_INK, html_table, note
+from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.chart_axes import round_up
+from ikebook.widgets.charts import line_chart
+from ikebook.widgets.layouts import button, row
+
+REASONS = {
+    "cycles": "all cycles are done",
+    "change": "the result hardly changed any more",
+    "nothing": "there is no object: nothing moves against the scene",
+}
+"""Why an exchange has ended, by `CycleState.reason`."""
+
+SHORT_TRAINING = 10
+"""Epochs that the axis of losses has at least, unless fewer are planned."""
+
+
+class DashboardView:
+    """What the page has of a dashboard; it computes nothing.
+
+    Parameters
+    ----------
+    clip : Clip
+    options : CycleOptions
+    start, pause_or_resume, stop : callable
+        What the buttons do; they show their own errors.
+    chosen : callable
+        Is given the number of the half-cycle whose tab is chosen.
+
+    Each of the widgets is an attribute.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        options: CycleOptions,
+        *,
+        start: Callable[[], None],
+        pause_or_resume: Callable[[], None],
+        stop: Callable[[], None],
+        chosen: Callable[[int], None],
+    ) -> None:
+        self._options = options
+        self.start_button = button("Start", "Run Algorithm 1", start, style="success")
+        self.pause_button = button("Pause", "Pause, or go on", pause_or_resume)
+        self.stop_button = button("Stop", "End here, and keep what there is", stop)
+        self.pipeline, self.words, self.scores, self.curve = (ipywidgets.HTML() for _ in range(4))
+        self.video = VideoCanvas(clip, height=340, caption="the clip")
+        self.video.opacity = 0.7
+        self.tabs = ipywidgets.ToggleButtons(options=[], style={"button_width": "104px"})
+        self.tabs.observe(lambda change: chosen(change["new"]) if change["new"] is not None else None, ["value"])
+        side = ipywidgets.VBox(
+            [self.curve, self.scores], layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", grid_gap="14px")
+        )
+        self.video.layout.flex = "1 1 420px"
+        self.buttons = row(self.start_button, self.pause_button, self.stop_button)
+        self.both = ipywidgets.Box(
+            [self.video, side], layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="20px", width="100%")
+        )
+
+    def children(self, progress: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+        """All of it, from top to bottom, with a progress bar between."""
+        return [self.buttons, self.pipeline, progress, self.tabs, self.both, self.words]
+
+    def offer(self, states: Sequence[CycleState]) -> None:
+        """A tab for each half-cycle."""
+        self.tabs.options = [(half_name(each), index) for index, each in enumerate(states)]
+
+    def show_progress(self, states: Sequence[CycleState], doing: str, losses: Mapping[int, Sequence[float]]) -> None:
+        """Show what has been found so far, and what it is doing, as `CycleDashboard.state` says."""
+        active = doing in ("running", "paused")
+        self.start_button.disabled = active
+        self.start_button.description = "Start again" if states and not active else "Start"
+        self.pause_button.disabled = self.stop_button.disabled = not active
+        self.pause_button.description = "Continue" if doing == "paused" else "Pause"
+        self.pipeline.value = pipeline_html(self._options, states, active)
+        self.scores.value = score_table(states)
+        self.words.value = note(sentence(self._options, states, doing))
+        self.show_losses(losses)
+
+    def show_losses(self, losses: Mapping[int, Sequence[float]]) -> None:
+        """Plot the mean loss of each epoch, of each cycle's network."""
+        if self._options.network is None:
+            return
+        series = {f"network {cycle}": values for cycle, values in losses.items()} or {"network 1": []}
+        top = max([1e-3, *(loss for values in series.values() for loss in values)])
+        longest = max(map(len, series.values()))
+        self.curve.value = line_chart(
+            series,
+            title="training: mean loss of each epoch",
+            y=(0.0, round_up(top)),
+            last=max(longest, min(self._options.training.epochs, SHORT_TRAINING)),
+            label="epoch",
+            first=1,
+        )
+
+    def show_state(self, state: CycleState, index: int) -> None:
+        """Show what a half-cycle found, over the video."""
+        self.tabs.value = index
+        self.video.show(maps=np.asarray(state.soft, np.float32), map_range=(0, 1), colours="viridis")
+        what = "soft masks x of the graph" if state.module == "graph" else "predictions s of the network"
+        self.video.caption = f"{what}, cycle {state.cycle}; object above {state.threshold:.2f}"
+        self.video.labels = ["x" if state.module == "graph" else "s"]
+
+
+def half_name(state: CycleState) -> str:
+    """A half-cycle's name: "graph 1"."""
+    return f"{state.module} {state.cycle}"
+
+
+def sentence(options: CycleOptions, states: Sequence[CycleState], doing: str) -> str:
+    """What a dashboard is doing, in words."""
+    if doing == "ready":
+        what = "network" if options.network is not None else "masks"
+        return f"Press Start: the graph finds the object, its masks teach the {what}, which helps the next graph."
+    if doing == "paused":
+        return "Paused: it waits at the next step, and everything found so far can be looked at."
+    if doing == "stopped":
+        return "Stopped. What was found stays."
+    if doing == "done" and states:
+        return f"Done: {REASONS.get(states[-1].reason, states[-1].reason)}."
+    return ""
+
+
+def pipeline_html(options: CycleOptions, states: Sequence[CycleState], active: bool) -> str:
+    """The halves in a line: done, in work, and to come."""
+    names = []
+    for cycle in range(1, options.cycles + 1):
+        names.append(f"graph {cycle}")
+        if options.network is not None and cycle < options.cycles:
+            names.append(f"network {cycle}")
+    ended = bool(states) and states[-1].last
+    marks = []
+    for index, name in enumerate(names):
+        done, now = index < len(states), active and index == len(states) and not ended
+        ground = "#2f8f57" if done else "#1f6fc4" if now else "transparent"
+        ink = "#fff" if done or now else QUIET_INK
+        border = "transparent" if done or now else "var(--jp-border-color1, #bbb)"
+        word = "done" if done else "in work" if now else "left out" if ended else "to come"
+        sign = "\u2713 " if done else ""
+        marks.append(
+            f'<span title="{word}" style="padding: 4px 12px; border-radius: 13px; font-size: 15px; background: {ground}; '
+            f'color: {ink}; border: 1px solid {border}; white-space: nowrap">{sign}{html.escape(name)}'
+            f'<span style="position: absolute; clip-path: inset(50%)">, {word}</span></span>'
+        )
+    arrow = '<span aria-hidden="true">\u2192</span>'
+    return (
+        '<div style="display: flex; flex-wrap: wrap; gap: 8px; align-items: center; margin: 4px 0; '
+        f'color: {INK}">{arrow.join(marks)}</div>'
+    )
+
+
+def score_table(states: Sequence[CycleState]) -> str:
+    """J, change and time of each half-cycle; nothing before the first."""
+    if not states:
+        return ""
+    scored = any(state.score is not None for state in states)
+    head = ["half-cycle", *(["J"] if scored else []), "change", "seconds"]
+    lines = []
+    for state in states:
+        cells = [f"{100 * state.score:.1f}" if state.score is not None else "\u2013"] if scored else []
+        cells += ["\u2013" if state.change is None else f"{state.change:.3f}", f"{sum(state.seconds.values()):.1f}"]
+        right = "".join(f'<td style="text-align: right; padding: 2px 10px">{cell}</td>' for cell in cells)
+        lines.append(
+            f'<tr><th scope="row" style="text-align: left; font-weight: 600">{half_name(state)}</th>{right}</tr>'
+        )
+    heads = "".join(
+        f'<th scope="col" style="text-align: {"left" if index == 0 else "right"}; padding: 2px {0 if index == 0 else 10}px; '
+        f'font-weight: 400">{name}</th>'
+        for index, name in enumerate(head)
+    )
+    return html_table(lines, f"<tr>{heads}</tr>")

@@ -1,0 +1,104 @@
+"""The page's side of `InitialisationRace`: a picture of each start, and the curves below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from ikebook.video.clip import Clip
+from ikebook.widgets.arrays import symmetric_limit
+from ikebook.widgets.base import note
+from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.charts import line_chart
+from ikebook.widgets.layouts import button, playback_bar, row
+
+LIES_ON_OTHERS = ("constant", "truth")
+"""Starts whose curves are dashed: they often lie on those of others."""
+
+
+class RaceView:
+    """What the page has of a race; it computes nothing.
+
+    Parameters
+    ----------
+    clip : Clip
+    names : sequence of str
+        Of the starts.
+    toggle : callable
+        What the button does; it shows its own errors.
+    slid : callable
+        Is given the iteration that the slider is moved to.
+
+    Attributes
+    ----------
+    children : list of widgets
+        From top to bottom. Each of them, and what is in them, is an attribute.
+    """
+
+    def __init__(
+        self, clip: Clip, names: Sequence[str], *, toggle: Callable[[], None], slid: Callable[[int], None]
+    ) -> None:
+        zero = np.zeros((len(clip), clip.size[1], clip.size[0]))
+        style: dict[str, Any] = {"map_range": (-1, 1), "colours": "signed", "parts": "stage", "height": 180}
+        self.canvases = {name: VideoCanvas(maps=zero, caption=name, readout=" ", **style) for name in names}
+        for canvas in self.canvases.values():
+            canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 160px", "150px", "340px"
+        self.playback = playback_bar(*self.canvases.values())
+        self.slider = ipywidgets.IntSlider(
+            min=0,
+            max=1,
+            description="iteration",
+            layout=ipywidgets.Layout(width="340px"),
+            style={"description_width": "62px"},
+        )
+        self.slider.observe(lambda change: slid(change["new"]), ["value"])
+        self.run_button = button("Run", "All starts, from x(0) on", toggle, style="success")
+        self.words, self.cosine_curve, self.j_curve = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        pictures = ipywidgets.Box(
+            list(self.canvases.values()), layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="12px", width="100%")
+        )
+        curves = row(self.cosine_curve, self.j_curve, gap="24px")
+        curves.layout.align_items = "flex-start"
+        for curve in (self.cosine_curve, self.j_curve):
+            curve.layout.flex, curve.layout.min_width = "1 1 300px", "260px"
+        self.children = [row(self.run_button, self.slider), pictures, self.playback, self.words, curves]
+
+    @property
+    def running(self) -> bool:
+        """Whether the button says so."""
+        return bool(self.run_button.description == "Stop")
+
+    def show_running(self, running: bool) -> None:
+        """Let the button say what it would do."""
+        self.run_button.description = "Stop" if running else "Run"
+
+    def show_maps(self, maps: Mapping[str, np.ndarray], cosines: Mapping[str, float]) -> None:
+        """Show the labels of each start, and its cosine to the exact eigenvector where there is one."""
+        for name, canvas in self.canvases.items():
+            top = symmetric_limit(np.asarray(maps[name], np.float32).reshape(-1))
+            canvas.show(maps=maps[name], map_range=(-top, top))
+            canvas.caption = f"{name}: {cosines[name]:.3f}" if name in cosines else name
+
+    def show_curves(self, curves: Mapping[str, Mapping[str, Sequence[float]]], iteration: int, last: int) -> None:
+        """Plot cosines and J, as `InitialisationRace.curves` has them, with a line at an iteration."""
+        style: dict[str, Any] = {"y": (0, 1), "last": max(last, 1), "mark": iteration, "dashed": LIES_ON_OTHERS}
+        self.cosine_curve.value = line_chart(curves["cosine"], title="cosine to the exact eigenvector", **style)
+        if curves["J"]:
+            self.j_curve.value = line_chart(curves["J"], title="J of its masks", **style)
+
+    def show_words(self, cosines: Mapping[str, float], iteration: int) -> None:
+        """Say how many starts have come to the eigenvector."""
+        if not cosines:
+            self.words.value = note(
+                "Starts that know nothing, and one that knows the object. Press Run: where does each of them go?"
+            )
+            return
+        near = sum(value > 0.99 for value in cosines.values())
+        self.words.value = note(
+            f"After {iteration} iteration{'s' if iteration != 1 else ''}, {near} of {len(cosines)} starts are within a cosine "
+            "of 0.99 of the eigenvector (their cosines are above them). Red is positive, blue negative; where a result is "
+            "turned, \u2212x is shown."
+        )

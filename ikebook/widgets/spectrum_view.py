@@ -1,0 +1,183 @@
+"""The page's side of `SpectrumExplorer`: two videos, the spectrum, the mixing sliders, and what noise does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from ikebook.solvers.theory import Perturbation
+from ikebook.video.clip import Clip
+from ikebook.widgets.base import note
+from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.chart_axes import padded
+from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
+from ikebook.widgets.layouts import playback_bar, side_by_side
+
+NOISE = 2.0
+"""Most noise that the slider offers, pixels."""
+
+LEAST_SINE = 0.01
+"""Where the axis of sines ends below, unless there are smaller ones."""
+
+LINES = {
+    "sine": ("what happens", RED, "circle"),
+    "davis_kahan": ("Davis\u2013Kahan", BLUE, "square"),
+    "printed": ("8 |E| / |A|", ORANGE, "triangle"),
+}
+"""What is plotted over the noise: a name, a colour and a marker for each of these fields of `Perturbation`."""
+
+
+class SpectrumView:
+    """What the page has of a spectrum explorer; it computes nothing.
+
+    Parameters
+    ----------
+    clip : Clip
+    mixed : callable
+        Is called after a mixing slider has moved.
+    chosen : callable
+        Is given the number of the eigenvector that is chosen, from 0.
+
+    Attributes
+    ----------
+    children : list of widgets
+        From top to bottom. Each of them, and what is in them, is an attribute.
+    """
+
+    def __init__(self, clip: Clip, *, mixed: Callable[[], None], chosen: Callable[[int], None]) -> None:
+        self._mixed = mixed
+        options: dict[str, Any] = {"colours": "signed", "parts": "stage", "height": 300, "map_range": (-1, 1)}
+        zero = np.zeros((len(clip), clip.size[1], clip.size[0]))
+        self.mixture = VideoCanvas(clip, maps=zero, caption="building the graph ...", **options)
+        self.noisy = VideoCanvas(clip, maps=zero, caption="eigenvector 1, with noise", **options)
+        for canvas in (self.mixture, self.noisy):
+            canvas.opacity = 0.88
+        self.playback = playback_bar(self.mixture, self.noisy)
+        self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
+        self.choice.observe(lambda change: chosen(change["new"] or 0), ["value"])
+        self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
+        self.sliders: list[ipywidgets.FloatSlider] = []
+        self.slider_row = ipywidgets.HBox(layout=ipywidgets.Layout(grid_gap="4px", flex_flow="row wrap"))
+        self.noise_slider = ipywidgets.FloatSlider(
+            min=0,
+            max=NOISE,
+            step=0.05,
+            continuous_update=False,
+            description="flow noise, px",
+            layout=ipywidgets.Layout(width="100%", max_width="460px"),
+            style={"description_width": "100px"},
+        )
+        mixing = ipywidgets.VBox([self.spectrum, self.slider_row, self.words])
+        noise = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])
+        self.children = [
+            self.choice,
+            side_by_side(self.mixture, self.noisy),
+            self.playback,
+            side_by_side(mixing, noise),
+        ]
+
+    def offer(self, values: Sequence[float]) -> None:
+        """A button and a mixing slider for each eigenvalue."""
+        self.choice.options = [(f"{k + 1}:  {value:.3g}".replace("-", "\u2212"), k) for k, value in enumerate(values)]
+        self.sliders = [
+            ipywidgets.FloatSlider(
+                min=-1,
+                max=1,
+                step=0.05,
+                orientation="vertical",
+                description=str(k + 1),
+                readout_format=".2f",
+                layout=ipywidgets.Layout(height="180px", width="56px"),
+            )
+            for k in range(len(values))
+        ]
+        for slider in self.sliders:
+            slider.observe(lambda _: self._mixed(), ["value"])
+        self.slider_row.children = self.sliders
+
+    def show_spectrum(self, values: Sequence[float], selected: int) -> None:
+        """The eigenvalues, the one that is selected in red."""
+        self.spectrum.value = spectrum_chart(values, selected)
+        ratio = (
+            f" The second eigenvalue is {values[1] / values[0]:.2f} of the first."
+            if len(values) > 1 and values[0]
+            else ""
+        )
+        self.words.value = note(f"Choose an eigenvector above, or mix them with the sliders.{ratio}")
+
+    def show_noise(self, found: Perturbation | None, points: Mapping[float, Perturbation], noise: float) -> None:
+        """What noise has done: last, and at each level that has been measured."""
+        self.verdict.value = note(verdict(found))
+        self.plot.value = "" if found is None else noise_chart(points, noise)
+
+
+def mixture_name(weights: Sequence[float]) -> str:
+    """A mixture of eigenvectors in words.
+
+    >>> mixture_name([1.0, -0.5, 0.0])
+    '1 v1 − 0.5 v2'
+    """
+    used = [(k, weight) for k, weight in enumerate(weights) if weight]
+    if len(used) == 1 and used[0][1] == 1:
+        return f"eigenvector {used[0][0] + 1}"
+    words = " + ".join(f"{weight:.2g} v{k + 1}" for k, weight in used)
+    return (words or "nothing: all weights are 0").replace("+ -", "\u2212 ").replace("-", "\u2212")
+
+
+def spectrum_chart(values: Sequence[float], selected: int) -> str:
+    """Eigenvalues as bars, with the gap between the first two."""
+    count = len(values)
+    chart = Chart("eigenvalues of A = PMP", x=(0.4, count + 0.6), y=padded(values), size=(480, 230))
+    colours = [RED if k == selected else BLUE for k in range(count)]
+    chart.bars(range(1, count + 1), values, colours=colours, width=0.6)
+    if min(values) < 0:
+        chart.rule(y=0, dashed=False)
+    if count == 1:
+        return chart.svg(f"It is {values[0]:.3g}.")
+    chart.level(1.3, 2.45, values[0])
+    gap = values[0] - values[1]
+    chart.distance(2.0, values[1], values[0], f"gap {gap:.3g}")
+    return chart.svg(f"They are {', '.join(f'{value:.3g}' for value in values)}; the gap is {gap:.3g}.")
+
+
+def noise_chart(points: Mapping[float, Perturbation], noise: float) -> str:
+    """How far noise turns the first eigenvector, and the bounds on it, over the noise."""
+    levels = sorted(points)
+    lines = {name: [getattr(points[level], name) for level in levels] for name in LINES}
+    known = [value for values in lines.values() for value in values if math.isfinite(value) and value > 0]
+    least = 0.5 * points[noise].sine if noise in points else 0.0
+    low, high = min(LEAST_SINE, least or LEAST_SINE), 2 * max([1.0, *known])
+    chart = Chart(
+        "sine of the turn, and its bounds",
+        x=(0, max(NOISE, *levels)),
+        y=(low, high),
+        log=True,
+        label="flow noise, pixels",
+        whole=False,
+        size=(480, 250),
+    )
+    chart.rule(y=1.0)
+    for name, (words, colour, marker) in LINES.items():
+        heights = [value if math.isfinite(value) and value > 0 else math.nan for value in lines[name]]
+        if not all(map(math.isnan, heights)):
+            chart.curve(levels, heights, name=words, colour=colour, marker=marker)
+    last = points.get(noise)
+    return chart.svg(
+        f"At {noise:g} px the sine is {last.sine:.3g} and the bound {last.davis_kahan:.3g}." if last is not None else ""
+    )
+
+
+def verdict(found: Perturbation | None) -> str:
+    """What noise has done, in words."""
+    if found is None:
+        return "Add noise to every flow vector: how far does the first eigenvector turn, and how far may it by theory?"
+    says = "which allows anything" if found.davis_kahan >= 1 else "and it holds"
+    paper = f" The paper's 8 |E| / |A| is {found.printed:.3g}." if math.isfinite(found.printed) else ""
+    return (
+        f"Turned by {math.degrees(math.asin(min(1.0, found.sine))):.1f} degrees: sine {found.sine:.3g}. Davis\u2013Kahan's "
+        f"bound 2 |E| / gap is {found.davis_kahan:.3g}, {says}.{paper}"
+    )

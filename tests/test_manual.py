@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import re
+import typing
 
 import pytest
 
@@ -48,7 +49,10 @@ def described(text: str) -> set[str]:
 
 
 def taken(value: object) -> set[str]:
-    """The names of a callable's parameters."""
+    """The names of a callable's parameters, or of a dictionary's keys."""
+    if typing.is_typeddict(value):
+        bases = [base for base in value.__dict__.get("__orig_bases__", ()) if typing.is_typeddict(base)]
+        return set(typing.get_type_hints(value)).difference(*map(typing.get_type_hints, bases))
     return {name for name in inspect.signature(value).parameters if name != "self" and not name.startswith("_")}  # type: ignore[arg-type]
 
 

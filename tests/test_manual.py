@@ -11,6 +11,7 @@ import typing
 import pytest
 
 import ikebook
+from ikebook.datasets.protocol import SequenceScores
 
 ROOMS = ("video", "flow", "datasets", "matrix", "solvers", "graph", "networks", "cycle", "runs")
 
@@ -51,8 +52,8 @@ def described(text: str) -> set[str]:
 def taken(value: object) -> set[str]:
     """The names of a callable's parameters, or of a dictionary's keys."""
     if typing.is_typeddict(value):
-        bases = [base for base in value.__dict__.get("__orig_bases__", ()) if typing.is_typeddict(base)]
-        return set(typing.get_type_hints(value)).difference(*map(typing.get_type_hints, bases))
+        scores = set(typing.get_type_hints(SequenceScores)) if value is not SequenceScores else set()
+        return set(typing.get_type_hints(value)) - scores  # a type does not know its base; those are described there
     return {name for name in inspect.signature(value).parameters if name != "self" and not name.startswith("_")}  # type: ignore[arg-type]
 
 

@@ -6,10 +6,12 @@ import dataclasses
 import importlib
 import inspect
 import re
+import typing
 
 import pytest
 
 import ikebook
+from ikebook.datasets.protocol import SequenceScores
 
 ROOMS = ("video", "flow", "datasets", "matrix", "solvers", "graph", "networks", "cycle", "runs")
 
@@ -48,7 +50,10 @@ def described(text: str) -> set[str]:
 
 
 def taken(value: object) -> set[str]:
-    """The names of a callable's parameters."""
+    """The names of a callable's parameters, or of a dictionary's keys."""
+    if typing.is_typeddict(value):
+        scores = set(typing.get_type_hints(SequenceScores)) if value is not SequenceScores else set()
+        return set(typing.get_type_hints(value)) - scores  # a type does not know its base; those are described there
     return {name for name in inspect.signature(value).parameters if name != "self" and not name.startswith("_")}  # type: ignore[arg-type]
 
 

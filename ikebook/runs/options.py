@@ -32,22 +32,22 @@ class RunOptions:
         Of graph and network; by default the graph alone.
     flow : str, default "dis"
         Who computes it, such as "dis", "farneback" or "raft" (see `ikebook.provider`), or a folder of .flo files.
-    feature_flow : str, optional
+    feature_flow : str or None, default None
         A second flow: M comes from `flow`, F from both (Table 1).
     half : bool, default False
         Networks that compute flow and cues in half precision.
     size : (int, int) or str, default "auto"
         Width and height that the graph works at, pixels; "auto" as in `ikebook.read_clip`.
-    cues : sequence of str, default none
+    cues : sequence of str, default ()
         Folders of maps, or networks that compute them, such as "fcn" or "dino": more node features (Sec. 7.3).
-    refine : RefineOptions, optional
-        Masks drawn to the frames' edges, as a last step apart from the method. By default there is no such step.
+    refine : RefineOptions or None, default None
+        Masks drawn to the frames' edges, as a last step apart from the method; None: no such step.
     device : str, default "auto"
         "cpu", "cuda", or "auto": CUDA where there is one.
     cache : bool, default True
         Keep flow between runs.
-    memory : int, optional
-        Bytes that the process may take, about: arrays that would not fit go to disk. By default half of the machine's.
+    memory : int or None, default None
+        Bytes that the process may take, about: arrays that would not fit go to disk; None: half of the machine's.
 
     Raises
     ------

@@ -260,11 +260,13 @@ DATASETS = [
     ),
     Fault(
         "a toy's backward flow leads forward",
-        "datasets/toys.py",
-        "_apply(layer.place(t - 1), own) - where[mine]",
-        "where[mine] - _apply(layer.place(t - 1), own)",
+        "datasets/layers.py",
+        "apply_affine(layer.place(t - 1), local) - where[visible]",
+        "where[visible] - apply_affine(layer.place(t - 1), local)",
         ("datasets/test_toys.py",),
         "toys.py",
+        "_apply(layer.place(t - 1), own) - where[mine]",
+        "where[mine] - _apply(layer.place(t - 1), own)",
     ),
 ]
 
@@ -745,7 +747,7 @@ CYCLE = [
 RUNS = [
     Fault(
         "the lock of a folder of results is not taken",
-        "runs/results.py",
+        "runs/result_folder.py",
         "        lock.acquire()\n",
         "        lock.is_locked\n",
         ("runs/test_evaluate.py", "runs/test_long_runs.py"),
@@ -753,7 +755,7 @@ RUNS = [
     ),
     Fault(
         "results of other options count as finished",
-        "runs/results.py",
+        "runs/result_folder.py",
         'require(content["key"] == key,',
         "require(True,",
         ("runs/test_evaluate.py", "runs/test_long_runs.py"),
@@ -769,15 +771,17 @@ RUNS = [
     ),
     Fault(
         "written masks ignore the clip's threshold",
-        "runs/run.py",
-        '/ f"{name}.png", soft > result.threshold)\n            next',
-        '/ f"{name}.png", soft > 0.9)\n            next',
+        "runs/outputs.py",
+        '/ f"{name}.png", soft > result.threshold)',
+        '/ f"{name}.png", soft > 0.9)',
         ("runs/test_run.py",),
         "run.py",
+        '/ f"{name}.png", soft > result.threshold)\n            next',
+        '/ f"{name}.png", soft > 0.9)\n            next',
     ),
     Fault(
         "masks from elsewhere are scored from grey 1 on",
-        "runs/evaluate.py",
+        "runs/sequence.py",
         "(mask > 127 for mask in read())",
         "(mask > 0 for mask in read())",
         ("runs/test_evaluate.py",),
@@ -862,10 +866,12 @@ INTERFACES = [
     Fault(
         "a wrong input ends with the code of a bug",
         "cli/command_line.py",
-        "code, message = 2, told[1]",
-        "code, message = 1, told[1]",
+        "code, message = 2, explained[1]",
+        "code, message = 1, explained[1]",
         ("cli/test_cli.py",),
         "cli.py",
+        "code, message = 2, told[1]",
+        "code, message = 1, told[1]",
     ),
     Fault(
         "the output folder may be the input",

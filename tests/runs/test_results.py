@@ -162,7 +162,7 @@ class TestRun:
     def test_frames_without_a_clip(self) -> None:
         frames = np.asarray(toy("disc").clip.frames)
         assert run(frames, options=RunOptions(cache=False)).result.masks.shape == (5, 16, 16)
-        with pytest.raises(InputError, match="options is a dict"):
+        with pytest.raises(InputError, match=r"options is \{'flow': 'dis'\}; expected RunOptions"):
             run(frames, options={"flow": "dis"})
 
     def test_paths_that_workers_can_use(self, tmp_path, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""One part of a long video, and the four rounds that it goes through; `ikebook.runs.parts` joins what they find.
+"""One part of a long video, and the five rounds that it goes through; `ikebook.runs.parts` joins what they find.
 
 A part of n frames looks p + q frames beyond its ends: its *halo*. It finds flow and evidence there in the files of its
 neighbours, which lie in OUT/parts until all is done, as does what each round has given back: asked again, it is only read.
@@ -6,6 +6,7 @@ neighbours, which lie in OUT/parts until all is done, as does what each round ha
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,9 +29,10 @@ from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import enlarge
 from ikebook.graph.saliency import batch_size, evidence_of, map_of, sample_part
 from ikebook.matrix.chains import MotionChains
-from ikebook.matrix.features import Cue, FeatureMatrix
+from ikebook.matrix.features import CombinedFeatures, Cue, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.operator import full_precision
+from ikebook.matrix.projection import sample_gram, sampled_frames
 from ikebook.runs.frame_source import FrameSource
 from ikebook.runs.options import RunOptions
 from ikebook.runs.result_folder import has_lock
@@ -130,30 +132,45 @@ def find_evidence(part: Part, progress: Progress = silent) -> Arrays:
         pixels = part.size[0] * part.size[1]
         return {"picked": sample_part(evidence[:, 0], part.start * pixels, part.frames * pixels).astype(np.float64)}
 
-    return _once(part, 1, work)
+    return _once(part, "evidence", work)
 
 
-def reduce_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
-    """Second round: F'F and F'MF, (d, d), and in each frame F_i' times ones and the centred saliency, (n, d, 2)."""
+def sample_features(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
+    """Second round: the saliency to a file; F'F (d, d) of those frames that F is looked at beforehand; names of F's columns."""
     part, scale = task
 
     def work() -> Arrays:
         around = part.around(part.graph.motion.radius + part.reach)
         saliency = _saliency(part, around, scale)
         _save(part.file("saliency"), saliency)
+        _, features = _matrices(part, around, saliency)
+        frames = [frame - around.start for frame in sampled_frames(part.frames) if frame in part.frame_range]
+        return {"gram": sample_gram(features, frames).cpu().numpy(), "columns": np.array(features.columns)}
+
+    return _once(part, "sample", work)
+
+
+def reduce_part(task: tuple[Part, np.ndarray], progress: Progress = silent) -> Arrays:
+    """Third round, for columns F T: (F T)'(F T) and (F T)'M(F T), (r, r), and F_i' times ones and the centred saliency, (n, d, 2)."""
+    part, combinations = task
+
+    def work() -> Arrays:
+        around = part.around(part.graph.motion.radius + part.reach)
+        saliency = _load(part.file("saliency"))
         motion, features = _matrices(part, around, saliency)
         inside = part.within(around)
         with full_precision():
-            reduced = reduce(motion, features, inside)
+            reduced = reduce(motion, CombinedFeatures(features, torch.from_numpy(combinations)), inside)
         sums = features.inner(about_means(saliency, features.device), inside)
         found = {"gram": reduced.gram, "motion": reduced.motion, "sums": sums}
         return {name: values.cpu().numpy() for name, values in found.items()}
 
-    return _once(part, 2, work)
+    name = hashlib.sha256(combinations.tobytes()).hexdigest()[:16]  # another T, another look
+    return _once(part, f"reduced-{name}", work)
 
 
 def label_part(task: tuple[Part, np.ndarray], progress: Progress = silent) -> Arrays:
-    """Third round: soft masks from weights (d,) of F's columns, to a file; how many pixels have which value, (200,)."""
+    """Fourth round: soft masks from weights (d,) of F's columns, to a file; how many pixels have which value, (200,)."""
     part, weights = task
 
     def work() -> Arrays:
@@ -167,11 +184,11 @@ def label_part(task: tuple[Part, np.ndarray], progress: Progress = silent) -> Ar
         _save(part.file("soft"), soft)
         return {"counts": area_counts(soft).numpy()}
 
-    return _once(part, 3, work)
+    return _once(part, "labels", work)
 
 
 def write_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
-    """Fourth round: masks and soft masks, at the video's own size; the pixels of the object."""
+    """Fifth round: masks and soft masks, at the video's own size; the pixels of the object."""
     part, threshold = task
 
     def work() -> Arrays:
@@ -184,13 +201,13 @@ def write_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
             pixels += int((one > threshold).sum())
         return {"object": np.array(pixels)}
 
-    return _once(part, 4, work)
+    return _once(part, "written", work)
 
 
-def _once(part: Part, number: int, work: Callable[[], Arrays]) -> Arrays:
+def _once(part: Part, name: str, work: Callable[[], Arrays]) -> Arrays:
     """What a part's work in a round finds, or what it has found before."""
     require(has_lock(part.out, part.token), f"this worker does not see {part.out} as it is now; it has to be shared.")
-    path = part.file(f"round{number}").with_suffix(".npz")
+    path = part.file(f"found-{name}").with_suffix(".npz")
     if path.exists():
         with suppress(OSError, ValueError, zipfile.BadZipFile, zlib.error), np.load(path, allow_pickle=False) as known:
             return dict(known)  # unless the power failed before it was on the disk

@@ -1,11 +1,12 @@
 """One very long video in parts, side by side: the same eigenvector as in one piece, since all it takes are sums.
 
 F'F and F'MF, of which the exact solver makes the eigenvectors, are sums over frames (`ikebook.solvers.exact`), and what else
-belongs to the whole video is a quantile, a histogram, or a sum, too. So there are four rounds, and between them this
+belongs to the whole video is a quantile, a histogram, or a sum, too. So there are five rounds, and between them this
 process has a few numbers of each part in its hands, never a frame:
 
     part: flow, motion evidence               -> values of its quantile    together: the saliency's scale
-    part: saliency, features, (F'F, F'MF)     -> 2 d^2 + 2 d n numbers     together: eigenvectors, which one, its sign
+    part: saliency, F'F of sampled frames     -> d^2 numbers               together: T, for which F T is well conditioned
+    part: (F T)'(F T) and (F T)'M(F T)        -> 2 d^2 + 2 d n numbers     together: eigenvectors, which one, its sign
     part: labels, soft masks                  -> a histogram               together: the threshold
     part: masks at the video's own size, written
 
@@ -39,16 +40,17 @@ from ikebook.graph.masks import threshold_of_counts
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.saliency import scale_of
 from ikebook.matrix.operator import full_precision
+from ikebook.matrix.projection import Preconditioner, Span, complete, precondition
 from ikebook.runs.frame_source import FrameSource
 from ikebook.runs.json_types import read_json
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import remove_results
-from ikebook.runs.part import Arrays, Part, find_evidence, label_part, reduce_part, write_part
+from ikebook.runs.part import Arrays, Part, find_evidence, label_part, reduce_part, sample_features, write_part
 from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.results import PartsSummary
 from ikebook.runs.runners import LostTask, Runner, SerialRunner
-from ikebook.solvers.exact import Reduced, leading
-from ikebook.solvers.pairs import PAIRS
+from ikebook.solvers.exact import Reduced, reduce_whitened, solve_reduced
+from ikebook.solvers.pairs import spectrum_complaints
 from ikebook.video.clip import working_size
 
 
@@ -131,7 +133,7 @@ def segment_parts(
             for start in range(0, frames, part_length)
         }
         say(f"{frames} frames in {len(parts)} parts")
-        found = _four_rounds(parts, graph, size, runner, say)
+        found = _five_rounds(parts, graph, size, runner, say)
         summary: PartsSummary = plain(
             {
                 "clip": source.path.stem,
@@ -142,6 +144,7 @@ def segment_parts(
                 "eigenvalues": found.eigenvector.values,
                 "eigenvector": found.eigenvector.chosen + 1,
                 "solver_residual": found.eigenvector.residual,
+                "warnings": found.eigenvector.warnings,
                 "saliency_scale": found.scale,
                 "threshold": found.threshold,
                 "object_share": found.pixels / (frames * size[0] * size[1]),
@@ -168,18 +171,21 @@ class _Eigenvector:
     weights : (d,) float64
         w, with its sign.
     residual : float or None
-        Of this eigenvector; None where there is none.
+        Of this eigenvector, as rounding lets expect; None where there is none.
+    warnings : list of str
+        What is to be said against it.
     """
 
     values: list[float]
     chosen: int
     weights: np.ndarray
     residual: float | None
+    warnings: list[str]
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What the four rounds find of the whole video; `pixels` are those of the object."""
+    """What the five rounds find of the whole video; `pixels` are those of the object."""
 
     scale: float
     eigenvector: _Eigenvector
@@ -187,16 +193,17 @@ class _Found:
     pixels: int
 
 
-def _four_rounds(
+def _five_rounds(
     parts: Mapping[str, Part], graph: GraphOptions, size: tuple[int, int], runner: Runner, say: Callable[[str], None]
 ) -> _Found:
     assert graph.saliency is not None
     evidence = _round(runner, find_evidence, parts)
     scale = scale_of(np.concatenate([one["picked"] for one in evidence]), graph.saliency)
     say(f"motion that counts as large: {scale:.3g} pixels")
-    reduced = _round(runner, reduce_part, {name: (part, scale) for name, part in parts.items()})
-    eigenvector = _solve(reduced, graph, size)
+    eigenvector = _solve(parts, graph, size, runner, scale)
     say(f"eigenvalues: {'  '.join(f'{value:.4g}' for value in eigenvector.values)}")
+    for warning in eigenvector.warnings:
+        say(warning)
     labels = _round(runner, label_part, {name: (part, eigenvector.weights) for name, part in parts.items()})
     if graph.masks.threshold == "stable":
         threshold = float(threshold_of_counts(torch.from_numpy(sum(one["counts"] for one in labels))))
@@ -218,18 +225,37 @@ def _round(runner: Runner, work: Callable[[Any, Progress], Arrays], tasks: Mappi
     return [found[name] for name in tasks]
 
 
-def _solve(found: Sequence[Arrays], graph: GraphOptions, size: tuple[int, int]) -> _Eigenvector:
+def _solve(
+    parts: Mapping[str, Part], graph: GraphOptions, size: tuple[int, int], runner: Runner, scale: float
+) -> _Eigenvector:
     """The object's eigenvector, from all parts' sums."""
-    total = Reduced(*(sum_of(torch.from_numpy(one[name]) for one in found) for name in ("gram", "motion")))
+    seen = _round(runner, sample_features, {name: (part, scale) for name, part in parts.items()})
+    latest: list[Arrays] = []
+
+    def sums(combinations: Tensor) -> Reduced:
+        tasks = {name: (part, combinations.numpy()) for name, part in parts.items()}
+        latest[:] = _round(runner, reduce_part, tasks)
+        return Reduced(*(_sum(latest, name) for name in ("gram", "motion")))
+
+    def span_of(conditioner: Preconditioner, gram: Tensor) -> Span:
+        return complete(conditioner, gram, graph.projection, torch.float32, seen[0]["columns"].tolist())
+
     with full_precision():
-        count = graph.solver.pairs or PAIRS
-        values, weights, residuals = leading(total, graph.projection.ridge, torch.float32, count)
-    if not bool(values.any()):  # nothing moves against the scene: empty masks
-        return _Eigenvector([], 0, np.zeros(len(total.gram)), None)
-    sums = torch.from_numpy(np.concatenate([one["sums"] for one in found]))  # (m, d, 2)
-    ones, salient = (weights.float().double().T @ sums).unbind(-1)  # each (m, r)
-    chosen, sign = choose_by(values, correlation(ones, salient, size[0] * size[1]), graph)
-    return _Eigenvector(values.tolist(), chosen, (sign * weights[:, chosen]).numpy(), float(residuals[chosen]))
+        reduced, span = reduce_whitened(precondition(_sum(seen, "gram")), sums, span_of)
+        found = solve_reduced(reduced, span, torch.float32, graph.solver)
+    if len(found.values) == 0:  # nothing moves against the scene: empty masks
+        return _Eigenvector([], 0, np.zeros(len(span.basis)), None, ["There is no eigenvector. The masks are empty."])
+    per_frame = torch.from_numpy(np.concatenate([one["sums"] for one in latest]))  # (m, d, 2)
+    weights = found.weights[0]  # (d, r)
+    ones, salient = (weights.T @ per_frame).unbind(-1)  # each (m, r)
+    chosen, sign = choose_by(found.values, correlation(ones, salient, size[0] * size[1]), graph)
+    residual = found.accuracy / abs(float(found.values[chosen]))
+    complaints = spectrum_complaints(found.values, found.ends, found.accuracy)
+    return _Eigenvector(found.values.tolist(), chosen, (sign * weights[:, chosen]).numpy(), residual, complaints)
+
+
+def _sum(found: Sequence[Arrays], name: str) -> Tensor:
+    return sum_of(torch.from_numpy(one[name]) for one in found)
 
 
 def sum_of(parts: Iterator[Tensor]) -> Tensor:

@@ -251,6 +251,7 @@ class PartsSummary(AnySummary):
 
     parts: int
     saliency_scale: float
+    warnings: list[str]
 
 
 def read_results(out: str | Path) -> Results:

@@ -15,7 +15,7 @@ SIAM Review 1973, doi:10.1137/1015032).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,7 @@ from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix, Rows
 from ikebook.matrix.operator import DENSE_LIMIT, full_precision
-from ikebook.matrix.projection import PASSES, Span
+from ikebook.matrix.projection import PASSES, Preconditioner, Span
 from ikebook.solvers.pairs import (
     PAIRS,
     Eigenpairs,
@@ -71,7 +71,11 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     o = check.or_default("options", options, SolverOptions)
     with full_precision():
         if matrix.projection.options.scope == "video":
-            reduced, span = reduce_whitened(matrix)
+            reduced, span = reduce_whitened(
+                matrix.projection.conditioner(),
+                lambda combinations: reduce(matrix.motion, CombinedFeatures(matrix.features, combinations)),
+                matrix.projection.span_of,
+            )
             found = solve_reduced(reduced, span, matrix.dtype, o)
         else:
             spans = matrix.projection.spans()
@@ -142,15 +146,25 @@ def finish(matrix: FeatureMotion, found: Solution, o: SolverOptions) -> Eigenpai
     return with_residuals(matrix, pairs, o.tolerance, measured=measured)
 
 
-def reduce_whitened(matrix: FeatureMotion) -> tuple[Reduced, Span]:
+def reduce_whitened(
+    conditioner: Preconditioner, sums: Callable[[Tensor], Reduced], span_of: Callable[[Preconditioner, Tensor], Span]
+) -> tuple[Reduced, Span]:
     """(F T)'(F T) and (F T)'M(F T) with a T that makes F T's columns about orthogonal, and the span of F that comes of it.
 
     Another pass follows only where the frames that T was made of were not like the others.
+
+    Parameters
+    ----------
+    conditioner : Preconditioner
+        The first T.
+    sums : callable
+        The two sums over the clip, for a T (d, r) float64.
+    span_of : callable
+        The span, from a preconditioner and (F T)'(F T).
     """
-    conditioner = matrix.projection.conditioner()
     for _ in range(PASSES):
-        reduced = reduce(matrix.motion, CombinedFeatures(matrix.features, conditioner.matrix))
-        span = matrix.projection.span_of(conditioner, reduced.gram)
+        reduced = sums(conditioner.matrix)
+        span = span_of(conditioner, reduced.gram)
         if span.settled:
             break
         conditioner = span.conditioner

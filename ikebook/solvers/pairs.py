@@ -184,20 +184,7 @@ class Eigenpairs:
 
     def complaints(self) -> list[str]:
         """What is to be said against taking the first pair for the answer, one sentence each."""
-        least, greatest = self.ends
-        found = []
-        if len(self.values) and greatest > 0 and -least >= greatest * (1 - 1e-3):
-            found.append(
-                f"A's least eigenvalue, {least:.4g}, is as large as its greatest, {greatest:.4g}: power iteration (Alg. 2) does not "
-                "lead to the greatest one."
-            )
-        if len(self.values) > 1:
-            first, second = self.values[:2].tolist()
-            if abs(first - second) <= max(self.accuracy, SAME * abs(first)):
-                found.append(
-                    f"Eigenvalues 1 and 2, {first:.6g} and {second:.6g}, agree to the accuracy reached: only the plane of their "
-                    "vectors is known, and the mask shows one of many in it."
-                )
+        found = spectrum_complaints(self.values, self.ends, self.accuracy)
         if not self.converged and len(self.values):
             worst = float((self.residuals * self.values.abs()).max() / self.values.abs().max())
             found.append(
@@ -205,6 +192,25 @@ class Eigenpairs:
                 "iterations, or float64."
             )
         return found
+
+
+def spectrum_complaints(values: Tensor, ends: tuple[float, float], accuracy: float) -> list[str]:
+    """What a spectrum says against taking the first pair for the answer, one sentence each; see `Eigenpairs`."""
+    least, greatest = ends
+    found = []
+    if len(values) and greatest > 0 and -least >= greatest * (1 - 1e-3):
+        found.append(
+            f"A's least eigenvalue, {least:.4g}, is as large as its greatest, {greatest:.4g}: power iteration (Alg. 2) does not "
+            "lead to the greatest one."
+        )
+    if len(values) > 1:
+        first, second = values[:2].tolist()
+        if abs(first - second) <= max(accuracy, SAME * abs(first)):
+            found.append(
+                f"Eigenvalues 1 and 2, {first:.6g} and {second:.6g}, agree to the accuracy reached: only the plane of their "
+                "vectors is known, and the mask shows one of many in it."
+            )
+    return found
 
 
 def select(values: Tensor, zero: float, options: SolverOptions) -> Tensor:

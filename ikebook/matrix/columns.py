@@ -93,6 +93,38 @@ class MapColumns:
         return gather(self.cache.batch(step.targets), step.cell)
 
 
+class FlowColumns:
+    """Both flows of each pixel met, as features of its own: 4 (2q + 1) columns (Fig. 3, taken literally).
+
+    In the last frame the forward flow is the backward one, negated, and in the first the other way round.
+
+    Parameters
+    ----------
+    chains : along which they are collected, and whose flow they are
+    reach : q, frames
+    ends : "mirror" or "hold", see `FeatureOptions.ends`
+    scaled : each direction and axis to [0, 1] over the clip
+    keep : bytes of cells that are kept, of each of the four maps
+    mark : put behind the maps' names
+    """
+
+    def __init__(self, chains: MotionChains, reach: int, ends: str, *, scaled: bool, keep: int, mark: str = "") -> None:
+        self.chains, self.reach = chains, reach
+        self._maps = []
+        for name in FLOW_MAPS:
+            direction, axis = AHEAD if name.startswith("forward") else BEHIND, 0 if name.endswith("dx") else 1
+            low, high = _flow_range(chains, direction)[axis] if scaled else (0.0, 1.0)
+            cells = partial(_flow_cells, chains, direction, axis, low, high)
+            cache = FrameCache(range(chains.frames), cells, keep)  # type: ignore[arg-type]
+            cache.at_least = 2 * reach + chains.batch
+            self._maps.append(MapColumns(f"{name}{mark}", cache, reach, ends))
+        self.names = tuple(name for maps in self._maps for name in maps.names)
+
+    def collect(self, trace: Trace) -> list[Tensor]:
+        own = trace if trace.chains is self.chains else self.chains.trace(trace.frames, self.reach)
+        return [values for maps in self._maps for values in maps.collect(own)]
+
+
 class Ones:
     """A column of ones."""
 
@@ -141,23 +173,6 @@ def cue_columns(
     cache = FrameCache(maps, partial(_cells, chains, low, high), keep)  # type: ignore[arg-type]
     cache.at_least = 2 * reach + chains.batch
     return MapColumns(name, cache, reach, ends)
-
-
-def flow_columns(
-    chains: MotionChains, reach: int, ends: str, *, scaled: bool, keep: int, mark: str = ""
-) -> list[MapColumns]:
-    """Both flows of each pixel met, as features of its own: 4 (2q + 1) columns (Fig. 3, taken literally).
-
-    In the last frame the forward flow is the backward one, negated, and in the first the other way round.
-    """
-    found = []
-    for name in FLOW_MAPS:
-        direction, axis = AHEAD if name.startswith("forward") else BEHIND, 0 if name.endswith("dx") else 1
-        low, high = _flow_range(chains, direction)[axis] if scaled else (0.0, 1.0)
-        cache = FrameCache(range(chains.frames), partial(_flow_cells, chains, direction, axis, low, high), keep)  # type: ignore[arg-type]
-        cache.at_least = 2 * reach + chains.batch
-        found.append(MapColumns(f"{name}{mark}", cache, reach, ends))
-    return found
 
 
 def _flow_cells(chains: MotionChains, direction: int, axis: int, low: float, high: float, frame: int) -> Tensor:

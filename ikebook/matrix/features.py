@@ -13,7 +13,7 @@ from ikebook.base import check
 from ikebook.base.arrays import Array
 from ikebook.base.check import require, short
 from ikebook.matrix.chains import MotionChains, Trace
-from ikebook.matrix.columns import Columns, Ones, StepColumns, cue_columns, flow_columns
+from ikebook.matrix.columns import Columns, FlowColumns, Ones, StepColumns, cue_columns
 from ikebook.matrix.operator import LinearOperator, full_precision
 
 KEEP_BYTES = 1 << 29
@@ -172,16 +172,14 @@ class FeatureMatrix(LinearOperator):
         """What is collected, kind by kind; `keep` bytes in all for maps."""
         o = self.options
         kinds: list[Columns] = []
-        scaled, share = (
-            o.scale == "minmax",
-            keep // (2 * max(1, len(self.cues) + 4 * len(flows) * (o.displacements == "flows"))),
-        )
+        scaled, maps = o.scale == "minmax", len(self.cues) + 4 * len(flows) * (o.displacements == "flows")
+        share = keep // (2 * max(1, maps))
         for number, flow in enumerate(flows, 1):
             mark = "" if number == 1 else str(number)
             if o.displacements == "steps":
                 kinds.append(StepColumns(flow, o.half_window, o.ends, scaled=scaled, mark=mark))
             elif o.displacements == "flows":
-                kinds += flow_columns(flow, o.half_window, o.ends, scaled=scaled, keep=share, mark=mark)
+                kinds.append(FlowColumns(flow, o.half_window, o.ends, scaled=scaled, keep=share, mark=mark))
         for cue in self.cues:
             kinds.append(cue_columns(self.chains, cue.name, cue.maps, o.cue_window, o.ends, scaled=scaled, keep=share))
         return [*kinds, Ones(self.chains)] if o.bias else kinds
@@ -211,8 +209,7 @@ class FeatureMatrix(LinearOperator):
         planes.addcmul_(self._inside, mean[..., None], value=-1)
         # Of a constant nothing must be left: as a column of its own, its rounding would count as much as any other.
         left = torch.maximum(planes.amax(-1), -planes.amin(-1))  # (d, b)
-        if self.options.center == "frame":
-            planes *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[..., None]
+        planes *= (left > 32 * torch.finfo(self.dtype).eps * mean.abs())[..., None]
         return planes
 
     def _collect(self, trace: Trace) -> Tensor:

@@ -42,6 +42,10 @@ the others, F is looked at once more."""
 NOTHING = 1e-6
 """Squared length below which a column of F T is nothing but rounding: those that the sample has seen have at least 1."""
 
+UNLIKE = 300.0
+"""How many times as long a column may be in the whole clip as in the sampled frames. What is longer drowns those that it was
+combined with, so F is looked at once more, column by column."""
+
 PASSES = 3
 """Times that F is looked at, at most."""
 
@@ -121,6 +125,8 @@ class Span:
         Singular values of F, with columns of unit length, of those directions that are kept, decreasing.
     dropped : tuple of str
         Directions in which F's columns are dependent, or 0, in words: "+0.71 a[0] -0.71 b[0]".
+    growth : float
+        By how much rounding in (F T)'(F T) has grown in Q'Q.
     settled : bool
         Whether F T was orthogonal enough for all of this to hold to rounding.
     conditioner : Preconditioner
@@ -132,6 +138,7 @@ class Span:
     shrink: Tensor
     singular: Tensor
     dropped: tuple[str, ...]
+    growth: float
     settled: bool
     conditioner: Preconditioner
 
@@ -171,6 +178,12 @@ def precondition(gram: Tensor) -> Preconditioner:
     return Preconditioner(whole, scale, lengths, torch.where(seen, NOTHING, 0.0))
 
 
+def column_by_column(lengths: Tensor) -> Preconditioner:
+    """A preconditioner that divides F's columns by (d,) float64, and combines none of them."""
+    eye = torch.eye(len(lengths), dtype=torch.float64)
+    return Preconditioner(eye / lengths, eye, lengths, torch.zeros_like(lengths))
+
+
 def complete(
     conditioner: Preconditioner,
     gram: Tensor,
@@ -192,20 +205,27 @@ def complete(
     dtype : the precision of F's entries
     columns : names of F's columns, for those that are dropped
     """
+    if not bool(gram.isfinite().all()):  # a column that is nearly 0 in the sampled frames, so divided by nearly nothing
+        return _nothing_yet(gram, conditioner, column_by_column(conditioner.lengths.sqrt()))
     # With (F T)'(F T) = C'C and orthonormal F T C^-1, the singular values of F D^-1 = F T S are those of C S.
     squares = gram.diagonal()
     there = squares > conditioner.rounding
     sizes = torch.where(there, squares, 1.0).sqrt()
     gram = torch.where(there[:, None] & there, (gram + gram.T) / 2 / sizes[:, None] / sizes, 0.0)
     squares, vectors = _eigh(gram)
-    small = (squares.clamp_min(0).sqrt()[:, None] * vectors.T * sizes) @ conditioner.scale  # C S, (r, d)
+    lasting = torch.where(there, sizes, 0.0)  # or the rounding of zeros would count as a direction of its own
+    small = (squares.clamp_min(0).sqrt()[:, None] * vectors.T * lasting) @ conditioner.scale  # C S, (r, d)
     whole = torch.linalg.vector_norm(small, dim=0)  # the sample's columns may be shorter, or 0
-    whole = torch.where(whole > 0, whole, torch.ones_like(whole))
+    empty = whole == 0
+    whole = torch.where(empty, 1.0, whole)
     lengths = conditioner.lengths * whole
+    combined = (conditioner.scale != 0).sum(0) > 1
+    if bool((whole[combined] > UNLIKE).any()):
+        return _nothing_yet(gram, conditioner, column_by_column(lengths))
     _, values, right = torch.linalg.svd(small / whole, full_matrices=False)
     kept = values > options.rank_tolerance(dtype) * values[:1]
-    dropped = conditioner.dropped + tuple(_in_words(direction, columns) for direction in right[~kept])
-    values, right = values[kept], right[kept].T
+    dropped = conditioner.dropped + tuple(_in_words(direction, columns) for direction in _few_columns(right[~kept]))
+    values, right = values[kept], torch.where(empty, 0.0, right[kept]).T
     basis, inner = right / values / lengths[:, None], conditioner.scale / whole @ right / values
     again = Preconditioner(basis, values[:, None] * right.T, lengths, torch.full_like(values, NOTHING), dropped)
     shrink = torch.ones_like(values)
@@ -222,6 +242,7 @@ def complete(
         shrink=shrink,
         singular=values,
         dropped=dropped,
+        growth=growth,
         settled=growth <= SETTLED * max(1, len(values)),
         conditioner=again,
     )
@@ -326,6 +347,22 @@ class Projection(LinearOperator):
         return torch.block_diag(*(_dense_projection(block, self.options) for block in blocks))
 
 
+def _nothing_yet(gram: Tensor, conditioner: Preconditioner, another: Preconditioner) -> Span:
+    """What (F T)'(F T) tells where the sampled frames have misled: no more than that F has to be looked at in another way."""
+    r, d = conditioner.scale.shape
+    empty = gram.new_zeros(0)
+    return Span(
+        basis=gram.new_zeros(d, 0),
+        inner=gram.new_zeros(r, 0),
+        shrink=empty,
+        singular=empty,
+        dropped=(),
+        growth=float("inf"),
+        settled=False,
+        conditioner=another,
+    )
+
+
 def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, increasing, and eigenvectors of a small symmetric matrix; PyTorch's own fails where there are many zeros."""
     values, vectors = scipy.linalg.eigh(matrix.numpy(), driver="ev")
@@ -350,6 +387,16 @@ def _dense_projection(features: Tensor, options: ProjectionOptions) -> Tensor:
         within, values, _ = torch.linalg.svd(left.T @ rows, full_matrices=False)
         left = left @ within * (values / (values**2 + options.ridge).sqrt())
     return (left @ left.T).to(features)
+
+
+def _few_columns(directions: Tensor) -> Tensor:
+    """Other directions (k, d) of the same span, of as few columns each as can be had easily: each has one for itself."""
+    if len(directions) == 0:
+        return directions
+    _, upper, order = scipy.linalg.qr(directions.numpy(), mode="economic", pivoting=True)
+    k, found = len(upper), np.empty(directions.shape)
+    found[:, order] = np.hstack([np.eye(k), scipy.linalg.solve_triangular(upper[:, :k], upper[:, k:])])
+    return torch.from_numpy(found / np.linalg.norm(found, axis=1, keepdims=True))
 
 
 def _in_words(direction: Tensor, columns: Sequence[str], most: int = 4) -> str:

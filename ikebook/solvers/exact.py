@@ -201,9 +201,13 @@ def solve_reduced(reduced: Reduced, span: Span, dtype: torch.dtype, o: SolverOpt
 
 
 def rounding(spans: Sequence[Span], dtype: torch.dtype, values: np.ndarray) -> float:
-    """What rounding may do to K's eigenvalues: unit columns of F are known to the dtype's eps, those of Q to eps / sigma_min."""
+    """What rounding may do to K's eigenvalues: unit columns of F are known to the dtype's eps, those of Q to eps / sigma_min.
+
+    Where F was not made orthogonal enough, in as many passes as there are, to what that makes of eps.
+    """
     least = min((float(span.singular[-1]) for span in spans if len(span.singular)), default=1.0)
-    return torch.finfo(dtype).eps * (4 + 1 / least) * float(np.abs(values).max(initial=0.0))
+    grown = max((span.growth for span in spans if not span.settled), default=0.0)
+    return torch.finfo(dtype).eps * (4 + 1 / least + grown) * float(np.abs(values).max(initial=0.0))
 
 
 def ends_of(values: np.ndarray) -> tuple[float, float]:

@@ -180,8 +180,10 @@ class FeatureMatrix(LinearOperator):
                 kinds.append(StepColumns(flow, o.half_window, o.ends, scaled=scaled, mark=mark))
             elif o.displacements == "flows":
                 kinds.append(FlowColumns(flow, o.half_window, o.ends, scaled=scaled, keep=share, mark=mark))
-        for cue in self.cues:
-            kinds.append(cue_columns(self.chains, cue.name, cue.maps, o.cue_window, o.ends, scaled=scaled, keep=share))
+        kinds += [
+            cue_columns(self.chains, cue.name, cue.maps, o.cue_window, o.ends, scaled=scaled, keep=share)
+            for cue in self.cues
+        ]
         return [*kinds, Ones(self.chains)] if o.bias else kinds
 
     def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:

@@ -105,7 +105,7 @@ def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypa
             return values
 
     monkeypatch.setattr(ikebook.matrix.chains, "FrameCache", Counting)
-    monkeypatch.setattr(ikebook.matrix.features, "FrameCache", Counting)
+    monkeypatch.setattr(ikebook.matrix.columns, "FrameCache", Counting)
     flow = toy("two_objects", SIZE, FRAMES).flow
     chains = MotionChains(flow, compute=Compute(dtype=torch.float64), batch=batch, keep=0)
     features = FeatureMatrix(

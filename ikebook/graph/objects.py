@@ -32,13 +32,16 @@ SWEEPS = 100
 def residual_cues(flow: Flow, compute: Compute) -> list[Cue]:
     """Where each pixel moves against the scene: the flow less the dominant motion, ahead and behind, four maps (m, h, w).
 
-    In units of a large residual of the clip, and compressed to r / (1 + |r|), so that a few wild vectors do not rule.
+    In units of a large residual of the clip, and compressed to r / (1 + |r|), so that a few wild vectors do not rule. Before the
+    first frame the flow ahead stands in, negated, and behind the last one the other way round: things go on as they went.
     """
-    fields = []
+    fields, last = [], len(flow) - 1
     with full_precision():
         for frame in range(len(flow)):
             both = torch.cat([tensor(one) for one in both_directions(flow, range(frame, frame + 1))])
             both = both.to(compute.device, compute.dtype)
+            if frame in (0, last):
+                both[1 if frame == 0 else 0] *= -1
             fields.append(both - dominant_motion(both))
     residual = torch.stack(fields)  # (m, 2, h, w, 2)
     length = residual.norm(dim=-1)

@@ -57,15 +57,18 @@ class MaskOptions:
 
 def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:
     """Labels (m, h, w) to soft masks in [0, 1], frame by frame; a frame without contrast has an empty one."""
-    o = options or MaskOptions()
     frames = labels.flatten(1)
-    if o.map == "minmax":
-        low, high = frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
-    else:
-        low = frames.median(1, keepdim=True).values
-        high = frames.kthvalue(math.ceil(o.top * frames.shape[1]), dim=1, keepdim=True).values
+    low, high = label_range(frames, options or MaskOptions())
     spread = torch.where(high > low, high - low, torch.full_like(high, torch.inf))
     return ((frames - low) / spread).clamp(0, 1).view_as(labels)
+
+
+def label_range(frames: Tensor, options: MaskOptions) -> tuple[Tensor, Tensor]:
+    """Labels that become 0 and 1 in each frame, (m, 1) each, of labels (m, pixels)."""
+    if options.map == "minmax":
+        return frames.amin(1, keepdim=True), frames.amax(1, keepdim=True)
+    top = frames.kthvalue(math.ceil(options.top * frames.shape[1]), dim=1, keepdim=True).values
+    return frames.median(1, keepdim=True).values, top
 
 
 def stable_threshold(soft: Tensor | Array) -> float:

@@ -5,6 +5,7 @@ The paper argues that a large eigengap makes the eigenvector insensitive to nois
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,14 +13,15 @@ import numpy as np
 import torch
 
 from ikebook.base import check
-from ikebook.base.check import InputError
+from ikebook.base.check import InputError, require
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow, noisy
 from ikebook.graph.graph_module import segment
+from ikebook.graph.masks import MaskOptions, label_range
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import GraphResult
 from ikebook.matrix.features import Cue
-from ikebook.solvers.rolling import BLOCK, RollingSolver
+from ikebook.solvers.rolling import RollingSolver, draw_frames
 from ikebook.video.clip import Clip, as_clip
 
 
@@ -30,8 +32,8 @@ class Sensitivity:
     Parameters
     ----------
     map : (m, h, w) float32
-        Standard deviation of each pixel's soft mask, before it is clipped to [0, 1], per pixel of noise: where it is 5, a tenth of
-        a pixel of noise moves it by 0.5.
+        By how much each pixel's soft mask changes, before it is clipped to [0, 1], root mean square over the draws, divided by
+        `noise`: where it is 5 at a noise of 0.1, that noise moves the mask by 0.5.
     cosines : (draws,) float64
         Of the noisy eigenvectors to the one without noise.
     areas : (draws,) float64
@@ -62,6 +64,10 @@ def label_sensitivity(
 ) -> Sensitivity:
     """The labels' change by noise on the flow, to first order: by differences, for a little noise, over a few draws.
 
+    Where the features depend smoothly on the flow, less noise gives the same map. The motion saliency does not where a pixel
+    moves with the scene exactly, as in toys: there labels change with the root of the noise. And where noise leads a chain to
+    another pixel, they jump. So give the noise that your flow has.
+
     Parameters
     ----------
     clip, flow, cues, options, compute
@@ -80,7 +86,7 @@ def label_sensitivity(
     Raises
     ------
     InputError
-        If there is no eigenvector to be changed.
+        If there is no eigenvector to be changed, or its labels have no contrast.
 
     Examples
     --------
@@ -92,12 +98,14 @@ def label_sensitivity(
     """
     check.number("noise", noise, above=0)
     check.whole("draws", draws, at_least=1)
+    check.whole("seed", seed)
     clip = as_clip(clip)
     flow = known_flow(clip, flow)
     known = segment(clip, flow, cues=cues, options=options, compute=compute)
     if len(known.pairs.values) == 0:
         raise InputError(f"there is no eigenvector to be changed: {known.warnings[0]}")
-    labels, spread = known.labels.double(), _spread(known)
+    labels = known.labels.double()
+    spread = _spread(known, (options or GraphOptions()).masks)
     square, cosines, areas = torch.zeros_like(labels), [], []
     for draw in range(draws):
         shaken = segment(
@@ -119,11 +127,16 @@ def label_sensitivity(
     )
 
 
-def _spread(result: GraphResult) -> torch.Tensor:
+def _spread(result: GraphResult, options: MaskOptions) -> torch.Tensor:
     """By how much labels differ between a soft mask of 0 and of 1, in the middle of all frames that have contrast."""
-    frames = result.labels.double().flatten(1)
-    spread = frames.amax(1) - frames.median(1).values
-    return spread[spread > 1e-6 * spread.max()].median()
+    low, high = label_range(result.labels.double().flatten(1), options)
+    spread = high - low
+    least = max(
+        1e-6 * float(spread.max()), 1e3 * torch.finfo(result.labels.dtype).eps / math.sqrt(result.labels.numel())
+    )
+    contrast = spread > least
+    require(bool(contrast.any()), "the labels have no contrast in any frame, so there is no mask to be changed.")
+    return spread[contrast].median()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -159,12 +172,23 @@ def bootstrap_bars(result: GraphResult, draws: int = 200, *, pairs: int = 6, see
     Returns
     -------
     Bars
+
+    Raises
+    ------
+    InputError
+        If there is one P for each frame.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc", frames=10)
+    >>> bars = bootstrap_bars(ikebook.segment(made.clip, made.flow), 20, pairs=2)
+    >>> bars.eigenvalues.shape, bars.area[0] < bars.area[1]
+    ((2, 2), True)
     """
-    drawn = RollingSolver(result.matrix).bootstrap(draws, pairs=pairs, seed=seed)
+    check.instance("result", result, GraphResult, "such as ikebook.segment gives")
+    values = RollingSolver(result.matrix).bootstrap(draws, pairs=pairs, seed=seed)
     shares = np.array([result.mask(frame).mean() for frame in range(len(result.soft))])
-    m, rng = len(shares), np.random.default_rng(seed)
-    block = min(BLOCK, m)
-    starts = rng.integers(0, m, size=(draws, -(-m // block)))
-    means = [shares[(row[:, None] + np.arange(block)).reshape(-1)[:m] % m].mean() for row in starts]
+    means = [shares[drawn].mean() for drawn in draw_frames(len(shares), draws, seed)]
     low, high = np.quantile(means, [0.025, 0.975])
-    return Bars(eigenvalues=np.quantile(drawn, [0.025, 0.975], axis=0).T, area=(float(low), float(high)))
+    return Bars(eigenvalues=np.quantile(values, [0.025, 0.975], axis=0).T, area=(float(low), float(high)))

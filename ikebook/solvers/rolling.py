@@ -6,16 +6,20 @@ those near that end are summed again: `p + q` frames of the clip, however long i
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.matrix.chains import AHEAD, BEHIND
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures
 from ikebook.matrix.operator import full_precision
-from ikebook.matrix.projection import PASSES
+from ikebook.matrix.projection import PASSES, Span
 from ikebook.solvers.exact import Reduced, contributions, finish, solve_reduced
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions
 
@@ -55,9 +59,8 @@ class RollingSolver:
         require(matrix.projection.options.scope == "video", 'a rolling solver takes one P for the clip, scope="video".')
         self.matrix = matrix
         self._conditioner = matrix.projection.conditioner()
-        self._rows: dict[
-            int, Tensor
-        ] = {}  # of each frame: F_i'F_i and F_i'(CF)_i, (2, d, d), of preconditioned columns
+        # Of each frame: F_i'F_i and F_i'(CF)_i, (2, d, d), of preconditioned columns.
+        self._rows: dict[int, Tensor] = {}
         self._sum_up(range(matrix.motion.chains.frames))
 
     def __len__(self) -> int:
@@ -77,11 +80,25 @@ class RollingSolver:
         -------
         int
             Frames that were summed again.
+
+        Raises
+        ------
+        InputError
+            If the columns or the options are others, or a frame that stays has other features or another flow than before.
         """
+        check.instance("matrix", matrix, FeatureMotion, "such as ikebook.build gives")
         check.whole("dropped", dropped, at_most=len(self))
         require(
             matrix.features.columns == self.matrix.features.columns,
             f"matrix has the columns {matrix.features.columns[:3]}...; expected those from before.",
+        )
+        same = all(
+            getattr(matrix, part).options == getattr(self.matrix, part).options
+            for part in ("motion", "features", "projection")
+        )
+        require(
+            same and matrix.motion.chains.options == self.matrix.motion.chains.options,
+            "matrix has other options of chains, motion, features or projection than before; expected the same.",
         )
         frames, stayed = matrix.motion.chains.frames, len(self) - dropped
         require(
@@ -91,8 +108,10 @@ class RollingSolver:
         reach = matrix.motion.options.radius + matrix.features.reach
         first = reach if dropped else 0
         last = stayed - reach if frames > stayed else frames
-        self._rows = {frame - dropped: rows for frame, rows in self._rows.items() if first <= frame - dropped < last}
-        self.matrix = matrix
+        rows = {frame - dropped: rows for frame, rows in self._rows.items() if first <= frame - dropped < last}
+        if rows:
+            self._check_frame(matrix, min(rows, key=lambda frame: abs(2 * frame - stayed)), dropped)
+        self._rows, self.matrix = rows, matrix
         missing = [frame for frame in range(frames) if frame not in self._rows]
         for part in _ranges(missing):
             self._sum_up(part)
@@ -106,15 +125,8 @@ class RollingSolver:
 
     def pairs(self, options: SolverOptions | None = None) -> Eigenpairs:
         """The leading eigenpairs, as `solvers.exact` gives them."""
-        o, reduced = check.or_default("options", options, SolverOptions), self.reduced()
-        span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
-        for _ in range(PASSES - 1):
-            if span.settled:
-                break
-            self._conditioner, self._rows = span.conditioner, {}
-            self._sum_up(range(self.matrix.motion.chains.frames))
-            reduced = self.reduced()
-            span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
+        o = check.or_default("options", options, SolverOptions)
+        reduced, span = self._settled()
         return finish(self.matrix, solve_reduced(reduced, span, self.matrix.dtype, o), o)
 
     def bootstrap(self, draws: int = 200, *, pairs: int = 6, seed: int = 0) -> np.ndarray:
@@ -137,17 +149,47 @@ class RollingSolver:
         ndarray
             (draws, pairs) float64, decreasing along each row; 0 where there is none.
         """
-        check.whole("draws", draws, at_least=1)
-        rng, m = np.random.default_rng(seed), len(self)
-        block = min(BLOCK, m)
-        span = self.matrix.projection.span_of(self._conditioner, self.reduced().gram)
+        check.whole("pairs", pairs, at_least=1)
+        frames = draw_frames(len(self), draws, seed)
+        _, span = self._settled()
         found = np.zeros((draws, pairs))
-        for values in found:
-            starts = rng.integers(0, m, size=-(-m // block))
-            reduced = self.reduced((starts[:, None] + np.arange(block)).reshape(-1)[:m] % m)
-            solved = _drawn_values(span.inner.T @ reduced.gram @ span.inner, span.inner.T @ reduced.motion @ span.inner)
-            values[: len(solved)] = np.maximum(solved, 0)[:pairs]
+        for values, drawn in zip(found, frames, strict=True):
+            reduced = self.reduced(drawn)
+            gram, motion = (span.inner.T @ sums @ span.inner for sums in (reduced.gram, reduced.motion))
+            solved = _drawn_values(gram, motion, span)
+            values[: min(pairs, len(solved))] = np.maximum(solved, 0)[:pairs]
         return found
+
+    def _settled(self) -> tuple[Reduced, Span]:
+        """The sums, and the span of F that comes of them; all frames are summed anew where F was not orthogonal enough."""
+        for more in reversed(range(PASSES)):
+            reduced = self.reduced()
+            span = self.matrix.projection.span_of(self._conditioner, reduced.gram)
+            if span.settled or not more:
+                break
+            self._conditioner, self._rows = span.conditioner, {}
+            self._sum_up(range(self.matrix.motion.chains.frames))
+        return reduced, span
+
+    def _check_frame(self, matrix: FeatureMotion, frame: int, dropped: int) -> None:
+        """Raise if a frame that stays has not the features, or not the flow, that it had."""
+        before = self.matrix
+        rows, known = (
+            each.features.block(each.features.chains.trace(at, each.features.reach))
+            for each, at in ((matrix, frame), (before, frame + dropped))
+        )
+        require(
+            rows.shape == known.shape and torch.allclose(rows, known, rtol=1e-4, atol=1e-4 * float(known.abs().max())),
+            f"frame {frame} of matrix, frame {frame + dropped} before, has other node features than before. Give maps that do not "
+            'depend on the clip\'s other frames as cues, without the saliency, center="video" or scale="minmax".',
+        )
+        pair = min(frame, matrix.motion.chains.frames - 2)
+        for way in (AHEAD, BEHIND):
+            now, then = matrix.motion.chains.field(way, pair), before.motion.chains.field(way, pair + dropped)
+            require(
+                torch.allclose(now, then),
+                f"the flow at frame {frame} of matrix is not that from before; expected the same.",
+            )
 
     def _sum_up(self, part: range) -> None:
         features = CombinedFeatures(self.matrix.features, self._conditioner.matrix)
@@ -159,14 +201,26 @@ class RollingSolver:
                     self._rows[frame][which] += product
 
 
-def _drawn_values(gram: Tensor, motion: Tensor) -> np.ndarray:
+def draw_frames(frames: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """As many frames as a clip has, drawn from it in blocks of neighbours, its end joined to its beginning; `draws` times."""
+    check.whole("draws", draws, at_least=1)
+    check.whole("seed", seed)
+    block = min(BLOCK, frames)
+    starts = np.random.default_rng(seed).integers(0, frames, size=(draws, -(-frames // block)))
+    return ((row[:, None] + np.arange(block)).reshape(-1)[:frames] % frames for row in starts)
+
+
+def _drawn_values(gram: Tensor, motion: Tensor, span: Span) -> np.ndarray:
     """Eigenvalues, decreasing, from drawn frames' sums for columns that are orthonormal over the clip itself.
 
-    Directions of which the draw has less than a quarter are left out: what its frames are joined to was not drawn with them.
+    With F = Q R, the drawn frames' P is Q (Q'Q + rho (RR')^-1)^-1 Q', and RR' is diagonal where there is a ridge. Directions of
+    which the draw has less than a quarter are left out: what its frames are joined to was not drawn with them.
     """
     squares, vectors = torch.linalg.eigh((gram + gram.T) / 2)
-    kept = vectors[:, squares > THERE] / squares[squares > THERE].sqrt()
-    small = kept.T @ motion @ kept
+    kept, lengths = vectors[:, squares > THERE], squares[squares > THERE].sqrt()
+    penalty = kept.T @ torch.diag((1 - span.shrink) / span.shrink) @ kept
+    inverse = torch.linalg.inv(torch.diag(lengths**2) + penalty) * lengths
+    small = inverse.T @ (kept.T @ motion @ kept) @ inverse
     return np.asarray(torch.linalg.eigvalsh((small + small.T) / 2).flip(0))
 
 
@@ -174,4 +228,4 @@ def _ranges(frames: list[int]) -> list[range]:
     """Ascending numbers as ranges without gaps."""
     cuts = [k for k in range(1, len(frames)) if frames[k] != frames[k - 1] + 1]
     edges = [0, *cuts, len(frames)]
-    return [range(frames[a], frames[b - 1] + 1) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [range(frames[a], frames[b - 1] + 1) for a, b in itertools.pairwise(edges) if a < b]

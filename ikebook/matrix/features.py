@@ -54,8 +54,12 @@ class FeatureOptions:
     ends: str = "mirror"
 
     def reach(self, *, cues: bool) -> int:
-        """Steps of a chain that features are taken from, each way, with cues or without."""
-        return max(self.half_window if self.displacements != "none" else 0, self.cue_window if cues else 0)
+        """Frames that features depend on, each way, with cues or without.
+
+        Those that the chain's steps lead to; and with "flows" one more, from which the flow of the last of them comes.
+        """
+        own = {"none": 0, "steps": self.half_window, "flows": self.half_window + 1}[self.displacements]
+        return max(own, self.cue_window if cues else 0)
 
     def __post_init__(self) -> None:
         check.one_of("FeatureOptions.displacements", self.displacements, ["none", "steps", "flows"])

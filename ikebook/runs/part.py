@@ -89,7 +89,7 @@ class Part:
 
     @property
     def reach(self) -> int:
-        """q: steps of the chains that features are taken from."""
+        """q: frames that features depend on, each way."""
         return self.graph.features.reach(cues=True)
 
     def compute(self) -> Compute:

@@ -269,12 +269,13 @@ def sum_of(parts: Iterator[Tensor]) -> Tensor:
 def _one_graph(options: RunOptions) -> GraphOptions:
     """The options of the graph; raise unless all else is left out that needs the video as a whole."""
     graph = options.cycle.graph
-    fits = graph.saliency is not None and graph.features.scale == "none" and graph.projection.scope == "video"
-    fits = fits and graph.solver.method == "exact" and options.cycle.cycles == 1 and options.refine is None
+    fits = graph.saliency is not None and graph.features.scale == "none" and graph.features.center != "video"
+    fits = fits and graph.projection.scope == "video" and graph.solver.method == "exact"
+    fits = fits and options.cycle.cycles == 1 and options.refine is None
     require(
         fits and not options.cues and options.feature_flow is None,
-        "a video in parts takes one graph with the exact solver, one P for the video, features as they are and the motion "
-        "saliency: leave out other presets, --cycles, --cue, --feature-flow and --refine, or leave out --parts.",
+        "a video in parts takes one graph with the exact solver, one P for the video, features as they are, centred by frame, and "
+        "the motion saliency: leave out other presets, --cycles, --cue, --feature-flow and --refine, or leave out --parts.",
     )
     return graph
 

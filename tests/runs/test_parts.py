@@ -76,6 +76,7 @@ def test_wherever_it_is_cut(folder, every, tmp_path) -> None:
     [
         ("motion.edges=union",),
         ("features.displacements=steps", "features.half_window=3"),
+        ("features.displacements=flows", "features.half_window=2", "features.cue_window=0"),
         ("features.ends=hold", "chains.consistent=true", "motion.self_loop=1"),
         ("masks.threshold=0.4", "projection.ridge=0.5", "solver.pairs=2"),
     ],
@@ -239,6 +240,7 @@ def test_a_still_video_has_empty_masks(tmp_path) -> None:
         replace(OPTIONS, cycle=CycleOptions(cycles=2)),
         replace(OPTIONS, cues=["somewhere"]),
         replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(GRAPH, "solver.method=lanczos"))),
+        replace(OPTIONS, cycle=replace(OPTIONS.cycle, graph=override(GRAPH, "features.center=video"))),
     ],
 )
 def test_what_is_no_sum_is_refused(folder, options, tmp_path) -> None:

@@ -264,13 +264,13 @@ class MotionMatrix(LinearOperator):
 
     def to_networkx(self) -> Any:
         """The graph of a toy for networkx (`pip install networkx`): weights as `weight`; nodes with `frame`, `x` and `y`."""
-        import networkx
+        import networkx as nx
 
         self._check_dense()
-        graph = networkx.from_scipy_sparse_array(self.to_scipy())
+        graph = nx.from_scipy_sparse_array(self.to_scipy())
         w, pixels = self.chains.grid.w, self.chains.grid.pixels
-        for node, told in graph.nodes(data=True):
-            told |= {"frame": node // pixels, "x": node % pixels % w, "y": node % pixels // w}
+        for node, attributes in graph.nodes(data=True):
+            attributes |= {"frame": node // pixels, "x": node % pixels % w, "y": node % pixels // w}
         return graph
 
     def _chains_by_time(self) -> Iterator[tuple[Tensor, Tensor]]:

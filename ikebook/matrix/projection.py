@@ -198,7 +198,8 @@ def complete(
     sizes = torch.where(there, squares, 1.0).sqrt()
     gram = torch.where(there[:, None] & there, (gram + gram.T) / 2 / sizes[:, None] / sizes, 0.0)
     squares, vectors = _eigh(gram)
-    small = (squares.clamp_min(0).sqrt()[:, None] * vectors.T * sizes) @ conditioner.scale  # C S, (r, d)
+    factor = squares.clamp_min(0).sqrt()[:, None] * vectors.T * sizes * there  # C; what is not there gets no rounding
+    small = factor @ conditioner.scale  # C S, (r, d)
     whole = torch.linalg.vector_norm(small, dim=0)  # the sample's columns may be shorter, or 0
     whole = torch.where(whole > 0, whole, torch.ones_like(whole))
     lengths = conditioner.lengths * whole

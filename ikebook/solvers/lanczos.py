@@ -92,15 +92,14 @@ def lobpcg(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None =
     if scale == 0:
         return no_pairs(matrix, "lobpcg", len(products))
     tolerance = scale * attainable(o.tolerance, matrix.dtype) / 10
-    found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged, or why, is said in the result
-        for largest in {"LA": [True], "SA": [False], "LM": [True, False]}[o.which]:
-            found.append(
-                scipy.sparse.linalg.lobpcg(
-                    operator, begin.astype(operator.dtype), largest=largest, tol=tolerance, maxiter=o.iterations
-                )
+        found = [
+            scipy.sparse.linalg.lobpcg(
+                operator, begin.astype(operator.dtype), largest=largest, tol=tolerance, maxiter=o.iterations
             )
+            for largest in {"LA": [True], "SA": [False], "LM": [True, False]}[o.which]
+        ]
     values, vectors = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
     if len(found) > 1:
         values, vectors = _ritz(operator, vectors)
@@ -218,7 +217,7 @@ def _measured(
     chosen = select(known, zero, o)
     if len(chosen) == 0:
         return replace(no_pairs(matrix, method, len(products)), which=o.which, ends=ends, converged=complete)
-    x = torch.from_numpy(np.ascontiguousarray(vectors[:, chosen.numpy()].T)).to(matrix.device)
+    x = torch.from_numpy(np.ascontiguousarray(vectors[:, chosen.numpy()].T)).to(matrix.device, matrix.dtype)
     pairs = Eigenpairs(
         values=known[chosen],
         volumes=stored_volumes(matrix, x),

@@ -6,6 +6,8 @@ those near that end are summed again: `p + q` frames of the clip, however long i
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -174,4 +176,4 @@ def _ranges(frames: list[int]) -> list[range]:
     """Ascending numbers as ranges without gaps."""
     cuts = [k for k in range(1, len(frames)) if frames[k] != frames[k - 1] + 1]
     edges = [0, *cuts, len(frames)]
-    return [range(frames[a], frames[b - 1] + 1) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [range(frames[a], frames[b - 1] + 1) for a, b in itertools.pairwise(edges) if a < b]

@@ -300,7 +300,9 @@ print(
 )
 
 # %% [markdown]
-# Large here. At 416 x 224 there are 364 times as many pixels, and then it is RIDGE
+# Large, here. At 416 x 224 there are 364 times as many pixels, and on twelve frames each of six clips of DAVIS it is 0.03 to 1.00, with a
+# median of 0.36 (2026-11-28, two CPU cores). So it is still no small ridge: neighbouring steps of a chain are much alike, and what sets
+# them apart from each other is short, and goes.
 #
 #     python tests/experiments/ridge.py --root ../shared/davis2016
 #

@@ -15,7 +15,7 @@ from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
-from ikebook.matrix.projection import Projection, ProjectionOptions, spans_of
+from ikebook.matrix.projection import Projection, ProjectionOptions, complete, precondition
 
 
 def shift(m: int, dx: float, h: int = 5, w: int = 9) -> Flow:
@@ -29,7 +29,7 @@ def shift(m: int, dx: float, h: int = 5, w: int = 9) -> Flow:
 def matrix(flow: Flow, cues: list[Cue] | None = None, **options: object) -> FeatureMatrix:
     return FeatureMatrix(
         MotionChains(flow, compute=Compute(dtype=torch.float64)),
-        FeatureOptions(**({"displacements": True} | options)),
+        FeatureOptions(**({"displacements": "steps"} | options)),
         cues or [],
     )
 
@@ -204,9 +204,12 @@ def test_units_of_the_columns_do_not_matter_without_ridge() -> None:
 
 def test_span_of_more_columns_than_rows() -> None:
     f = torch.randn(5, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    basis, squares = spans_of(f.T @ f, 0.0, torch.float64)
-    q = f @ basis / squares.sqrt()
-    assert basis.shape == (12, 5)
+    conditioner = precondition(f.T @ f)
+    combined = f @ conditioner.matrix
+    span = complete(conditioner, combined.T @ combined, ProjectionOptions(), torch.float64)
+    q = f @ span.basis
+    assert span.basis.shape == (12, 5)
+    assert len(span.dropped) == 7
     assert torch.allclose(q.T @ q, torch.eye(5, dtype=torch.float64), atol=1e-10)
 
 
@@ -227,7 +230,7 @@ def test_no_column_at_all() -> None:
     [
         ({"half_window": 0}, "half_window is 0"),
         ({"cue_window": -1}, "cue_window is -1"),
-        ({"center": "mean"}, "'mean'; expected one of 'frame', 'none'"),
+        ({"center": "mean"}, "'mean'; expected one of 'frame', 'video', 'none'"),
         ({"scale": 2}, "scale is 2; expected one of 'none', 'minmax'"),
         ({"ends": "wrap"}, "'wrap'; expected one of 'mirror', 'hold'"),
     ],

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ikebook.matrix.chains
-import ikebook.matrix.features
+import ikebook.matrix.columns
 from ikebook.base.arrays import FrameCache
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
@@ -105,7 +105,7 @@ def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypa
             return values
 
     monkeypatch.setattr(ikebook.matrix.chains, "FrameCache", Counting)
-    monkeypatch.setattr(ikebook.matrix.features, "FrameCache", Counting)
+    monkeypatch.setattr(ikebook.matrix.columns, "FrameCache", Counting)
     flow = toy("two_objects", SIZE, FRAMES).flow
     chains = MotionChains(flow, compute=Compute(dtype=torch.float64), batch=batch, keep=0)
     features = FeatureMatrix(

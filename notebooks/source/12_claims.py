@@ -69,7 +69,9 @@ print(f"trace {ends.trace:.0f}, least eigenvalue {ends.least:.2f}, greatest {end
 # %%
 # NBVAL_CHECK_OUTPUT
 least, greatest = exact(matrix).ends
-print(f"eigenvalues of A: from {least:.2f} to {greatest:.2f}, in size {-least / greatest:.0%} of it")
+print(
+    f"eigenvalues of A: from {least:.2f} to {greatest:.2f}; the least has {-least / greatest:.0%} of the greatest's size"
+)
 
 # %% [markdown]
 # Here all is well. It need not be: let the one feature be the disc, positive in one frame and negative in the next. Then neighbouring

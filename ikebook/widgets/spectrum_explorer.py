@@ -199,7 +199,10 @@ class SpectrumExplorer(Computing):
     def _prepared(self, found: Solved) -> None:
         self._solved = found
         values = [float(value) for value in found.pairs.values]
-        require(len(values) > 0, "nothing moves against the scene: A is 0, and has no eigenvector. Give another clip.")
+        require(
+            len(values) > 0,
+            "A has no positive eigenvalue, as where nothing moves against the scene. Give another clip.",
+        )
         self._vectors = np.stack([found.labels(k).float().cpu().numpy() for k in range(len(values))])
         self._view.offer(values)
         self.sliders = self._view.sliders

@@ -217,7 +217,7 @@ def test_the_bound_is_not_empty_where_the_change_is_small_against_the_gap(name, 
     made = window(name, FRAMES, seed)
     found = perturbation(graph(made, tolerance=1e-4), graph(made, noise=1e-6, tolerance=1e-4), frobenius=True)
     assert found.davis_kahan == pytest.approx(2 * found.spectral / found.gap)
-    assert found.sine <= found.davis_kahan < 0.5
+    assert found.sine <= found.davis_kahan < 1
 
 
 def test_a_perturbation_is_of_one_set_of_nodes() -> None:
@@ -288,5 +288,5 @@ def test_a_constant_start_does_as_well_where_columns_are_not_centred() -> None:
 def test_starts_need_an_eigenvector() -> None:
     still = window("still", FRAMES)
     matrix = build(still.clip, still.flow, compute=Compute(dtype=torch.float64))
-    with pytest.raises(InputError, match="A is 0"):
+    with pytest.raises(InputError, match="no positive eigenvalue"):
         starts(matrix, {})

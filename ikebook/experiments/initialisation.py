@@ -95,7 +95,9 @@ def _follow(annotated: AnnotatedClip, preset: str, provider: str) -> Iterator[di
     names, known = zip(*_known(annotated), strict=True)
     system = SpanSystem.of(matrix, known)
     if len(system.values) == 0 or system.values[0] <= 0:
-        raise InputError(f"in {annotated.clip.name!r} nothing moves against the scene, and A = 0; leave it out.")
+        raise InputError(
+            f"A of {annotated.clip.name!r} has no positive eigenvalue, as where nothing moves against the scene; leave it out."
+        )
     principal = system.labels(system.vectors[:, :1])[0]
     if (principal * salient).sum() < 0:
         principal = -principal

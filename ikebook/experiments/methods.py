@@ -97,7 +97,10 @@ def _explicit(problem: Problem) -> ExplicitFeatureMotion:
 
 
 def _first(pairs: Eigenpairs) -> Answer:
-    require(len(pairs.values) > 0, "nothing moves against the scene in this clip, so A = 0; time another one.")
+    require(
+        len(pairs.values) > 0,
+        "A has no positive eigenvalue, as where nothing moves against the scene; time another clip.",
+    )
     return Answer(pairs.volumes[0].flatten(), float(pairs.values[0]), pairs.products)
 
 

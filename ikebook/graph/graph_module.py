@@ -259,6 +259,12 @@ def _why_there_is_none(matrix: FeatureMotion, pairs: Eigenpairs) -> str:
     ones = torch.ones(matrix.shape[0], dtype=matrix.dtype, device=matrix.device)
     if not bool(matrix.motion.matvec(ones).any()):
         return "No motion chain joins two pixels: the flow leads out of the frame everywhere, or edges have no weight."
-    if all(len(span.singular) == 0 for span in matrix.projection.spans()):
+    if _are_constant(matrix.features):
         return "Nothing moves against the scene: all features are constant, and there is no eigenvector."
     return "There is no eigenvector: the start is 0, or has nothing in common with the features."
+
+
+def _are_constant(features: FeatureMatrix) -> bool:
+    """Whether each column has one value in each frame."""
+    values = (features.chains.grid.crop(block.mT).flatten(2) for _, block in features.blocks())  # each (b, d, h*w)
+    return not any(bool((each.amax(-1) > each.amin(-1)).any()) for each in values)

@@ -269,8 +269,8 @@ class MotionMatrix(LinearOperator):
         self._check_dense()
         graph = nx.from_scipy_sparse_array(self.to_scipy())
         w, pixels = self.chains.grid.w, self.chains.grid.pixels
-        for node, told in graph.nodes(data=True):
-            told |= {"frame": node // pixels, "x": node % pixels % w, "y": node % pixels // w}
+        for node, attributes in graph.nodes(data=True):
+            attributes |= {"frame": node // pixels, "x": node % pixels % w, "y": node % pixels // w}
         return graph
 
     def _chains_by_time(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -25,9 +25,11 @@ def soft_dice(logits: Tensor, pseudo: Tensor, smooth: float = 1.0) -> Tensor:
     """One minus the soft Dice coefficient, the mean of those of object and background, over all pixels of the batch.
 
     Of two fuzzy sets s and x it is 2 sum(s x) / (sum(s) + sum(x)) (Milletari, Navab & Ahmadi 2016,
-    doi:10.1109/3DV.2016.79, with plain sums below instead of squares). It is linear in x: a pixel of which the
-    graph is unsure, x = 0.5, pulls at its s with what object and background would pull, less one another; where the object is a
-    small part of the frame, that is a quarter to a third of what a sure pixel of the object pulls with.
+    doi:10.1109/3DV.2016.79, with plain sums below instead of squares). Its slope at a pixel's s is linear in that pixel's x: one of
+    which the graph is unsure, x = 0.5, pulls with the mean of what it would pull with as object and as background, which have
+    opposite signs. Where object and background are equally large that is nothing; a small object's pixels pull harder, and then
+    it is not: 0.36, 0.32 and 0.25 of a sure object pixel's pull where 5, 10 and 20 percent are object and the network says s = 0.5
+    everywhere.
 
     Parameters
     ----------
@@ -41,6 +43,19 @@ def soft_dice(logits: Tensor, pseudo: Tensor, smooth: float = 1.0) -> Tensor:
     -------
     Tensor
         A number in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> for percent in (5, 10, 20):
+    ...     x = torch.zeros(1, 100, 100)
+    ...     x[0, :percent], x[0, -1, -1] = 1, 0.5
+    ...     logits = torch.zeros_like(x, requires_grad=True)
+    ...     soft_dice(logits, x).backward()
+    ...     print(percent, round(float(logits.grad[0, -1, -1] / logits.grad[0, 0, 0]), 2))
+    5 0.36
+    10 0.32
+    20 0.25
     """
     s = logits.sigmoid()
     object_, background = _dice(s, pseudo, smooth), _dice(1 - s, 1 - pseudo, smooth)

@@ -12,8 +12,9 @@ from ikebook.base.check import require
 def small_eigenpairs(gram: Tensor, motion: Tensor, ridge: float = 0.0) -> tuple[Tensor, Tensor]:
     """Eigenvalues and weights of A = PMP on the span of F, as a differentiable function of two small matrices.
 
-    A = Q K Q' with orthonormal Q = F L^-T, L L' = F'F; with a ridge K = S Q'MQ S, S = L'(F'F + rho I)^-1 L. Gradients of the weights
-    exist where eigenvalues differ; those of the eigenvalues, and of F w w'F', always.
+    A = Q K Q' with orthonormal Q = F L^-T, L L' = F'F; with a ridge K = S Q'MQ S, S = L'(F'F + rho I)^-1 L. Eigenvalues
+    have gradients, equal ones their sum; the vector w of one that differs from all others has them up to its sign, so take what
+    does not hang on that, such as w w'.
 
     Parameters
     ----------
@@ -34,20 +35,21 @@ def small_eigenpairs(gram: Tensor, motion: Tensor, ridge: float = 0.0) -> tuple[
     Raises
     ------
     InputError
-        If shapes differ, or F'F is not positive definite.
+        If shapes differ, values are NaN or infinite, or F'F is not positive definite.
 
     Examples
     --------
     >>> gram, motion = torch.eye(2, dtype=torch.float64), torch.diag(torch.tensor([1.0, 3.0], dtype=torch.float64))
-    >>> motion.requires_grad_()[:0]
-    tensor([], size=(0, 2), dtype=torch.float64, grad_fn=<SliceBackward0>)
-    >>> values, _ = small_eigenpairs(gram, motion)
+    >>> values, _ = small_eigenpairs(gram, motion.requires_grad_())
     >>> values[0].backward(); motion.grad.tolist()
     [[0.0, 0.0], [0.0, 1.0]]
     """
+    for name, matrix in (("gram", gram), ("motion", motion)):
+        check.instance(name, matrix, Tensor, "a torch tensor (d, d)")
+        check.shape(name, matrix, ("d", "d"))
+        check.shape(name, matrix, (len(gram), len(gram)))
+        check.finite(name, matrix.detach(), "leave out what made them so")
     d = len(gram)
-    check.shape("gram", gram, (d, d))
-    check.shape("motion", motion, (d, d))
     check.number("ridge", ridge, at_least=0)
     gram, motion = (gram + gram.T) / 2, (motion + motion.T) / 2
     lower, failed = torch.linalg.cholesky_ex(gram)

@@ -217,7 +217,7 @@ def _measured(
     chosen = select(known, zero, o)
     if len(chosen) == 0:
         return replace(no_pairs(matrix, method, len(products)), which=o.which, ends=ends, converged=complete)
-    x = torch.from_numpy(np.ascontiguousarray(vectors[:, chosen.numpy()].T)).to(matrix.device)
+    x = torch.from_numpy(np.ascontiguousarray(vectors[:, chosen.numpy()].T)).to(matrix.device, matrix.dtype)
     pairs = Eigenpairs(
         values=known[chosen],
         volumes=stored_volumes(matrix, x),

@@ -40,7 +40,7 @@ def solve(
     Returns
     -------
     Eigenpairs
-        By decreasing eigenvalue.
+        In the order of the option `which`: by default the positive ones, decreasing.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Eigenpairs of the Feature-Motion matrix: the principal one is the object (Eq. 1). What solvers can be told, and what they give.
 
-A has n - d zeros and more among its eigenvalues. So of the largest ones, `which="LA"`, none is negative, and zeros are never listed:
-any vector without a part in the span of F belongs to them.
+A's rank is d at most, so that n - d of its eigenvalues or more are 0 (with one P for each frame n - m d). So of the largest ones,
+`which="LA"`, none is negative, and zeros are never listed: any vector without a part in the span of F belongs to them.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def power_steps(
         as printed: the first iteration is x(1) = P M x(0), whose quotient and residual are not those of A, and stay NaN. Of
         the linear rule only; "minmax" never does it.
     shift : float, default 0.0
-        Iterate A + shift P in place of A, as a self-loop of that weight does: it leads to the eigenvalue whose lambda + shift is
-        largest in size. Needs `project_start`.
+        Iterate A + shift on the span of F, as, without ridge, a self-loop of that weight does: it leads to the eigenvalue whose
+        lambda + shift is largest in size. Needs `project_start`.
 
     Yields
     ------

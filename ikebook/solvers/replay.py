@@ -54,12 +54,13 @@ class Replay:
         self._at = self._dropped = 0
         self._ended = False
         self._steps: Iterator[PowerState] | None = None
+        self._tolerance = 0.0 if matrix is None else attainable(1e-6, matrix.dtype)
         if matrix is not None:
             self._steps = power_steps(
                 matrix,
                 start,
                 iterations=iterations,
-                tolerance=attainable(1e-6, matrix.dtype),
+                tolerance=self._tolerance,
                 normalisation=normalisation,
                 project_start=False,
             )
@@ -83,9 +84,14 @@ class Replay:
         return self.now.iteration - (self.now.step not in ("start", "normalisation"))
 
     @property
-    def converged(self) -> bool:
-        """Whether there is no further step: x is the eigenvector, as far as its precision goes, or nothing is left of it."""
+    def ended(self) -> bool:
+        """Whether there is no further step: it has converged, nothing is left of x, or the iterations are used up."""
         return self._ended and self._at == len(self._states) - 1
+
+    @property
+    def converged(self) -> bool:
+        """Whether it has ended at an eigenvector, as far as x's precision goes."""
+        return self.ended and self.now.residual <= self._tolerance
 
     @property
     def sign(self) -> int:

@@ -1,7 +1,7 @@
 """Power iteration on the span of F, where it costs nothing: many starts on one A, in one pass over the clip.
 
 x(1) = P M x(0), as Algorithm 2 says, for all starts at once. From there on x stays in the span of F: x(t) = Q c(t) with
-orthonormal Q, and c(t+1) = K c(t) with the small matrix K of `eigen.exact`.
+orthonormal Q, and c(t+1) = K c(t), scaled to length 1, with the small matrix K of `ikebook.solvers.exact`.
 """
 
 from __future__ import annotations

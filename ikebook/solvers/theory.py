@@ -1,4 +1,4 @@
-"""What the paper claims of its matrices (Secs. 4.2, 4.3 and 7.3), measured on a graph that you give.
+"""What the paper claims of its matrices (Secs. 4.1 to 4.4, 7.1 and 7.4), measured on a graph that you give.
 
 Each function takes operators and returns the quantities that a claim is about, so that a test can assert them and a
 notebook show them. Those that look at all entries of a matrix build it, and are for toys; the others run on any clip.
@@ -62,7 +62,8 @@ class Signs:
 def signs(matrix: FeatureMotion, rounding: float = 1e-9) -> Signs:
     """Claim: "A is non-negative", hence by Perron and Frobenius its principal eigenvector is positive (Sec. 4.3).
 
-    M is non-negative; P is a projection, and has negative entries but in special cases. Builds P and A.
+    M is non-negative. P has negative entries but in special cases, such as columns of F that are non-negative and have no row in
+    common; and so A may have some. Builds P and A.
     """
     p, a = matrix.projection.dense(), matrix.dense()
     _, vectors = scipy.linalg.eigh(a.cpu().numpy(), subset_by_index=[len(a) - 1, len(a) - 1])
@@ -78,9 +79,9 @@ def signs(matrix: FeatureMotion, rounding: float = 1e-9) -> Signs:
 def bipartite_defect(motion: MotionMatrix) -> float:
     """Largest |lambda_k + lambda_(n+1-k)| over the largest |lambda| of M: 0 if the spectrum is symmetric about 0.
 
-    With p = 1 chains join even frames to odd ones only. Such a graph is bipartite, -lambda is an eigenvalue wherever
-    lambda is, and power iteration on M without self-loops swings between two vectors. On A = PMP it does so with one P for each
-    frame; one P for the clip mixes even and odd frames. Builds M.
+    With p = 1 and without self-loops chains join even frames to odd ones only. Such a graph is bipartite, -lambda is an eigenvalue
+    wherever lambda is, and power iteration on M swings between two vectors. A = PMP inherits that where each frame has its own P;
+    one P for the clip mixes even and odd frames, and A's spectrum need not be symmetric. Builds M.
     """
     values = scipy.linalg.eigvalsh(motion.dense().cpu().numpy())
     largest = np.abs(values).max()
@@ -108,8 +109,9 @@ class Maxima:
 def proposition_1(matrix: FeatureMotion) -> Maxima:
     """Proposition 1: what maximises x'Mx among unit vectors of col(F) is the principal eigenvector of A = PMP.
 
-    True for a projector P, where that maximum is not negative: else A's largest eigenvalue is 0, outside of col(F). The constrained maximum is found without A: with Q an orthonormal basis of col(F), it is
-    the largest eigenvalue of Q'MQ. Builds P and M.
+    True for a projector P where that maximum is positive. Where it is negative, A's largest eigenvalue is 0 all the same, with vectors
+    orthogonal to col(F). The constrained maximum is found without A: with Q an orthonormal basis of col(F), it is the largest
+    eigenvalue of Q'MQ. Builds P and M.
     """
     _projector(matrix)
     return _maxima(matrix.projection.dense(), matrix.motion.dense())
@@ -144,8 +146,8 @@ def proposition_2(matrix: FeatureMotion, seed: int = 0) -> Quotients:
 
     PM is not symmetric, and its Rayleigh quotient, that of (PM + MP)/2, exceeds lambda_1 outside col(F): as printed,
     the argument does not hold. On col(F), where x = Px, PMx = PMPx = Ax and x'PMx = x'Ax, and there it does; the
-    algorithm never leaves col(F) after its first projection. It is the power method, with its conditions: lambda_1 > |lambda_n|, and a
-    start that is not orthogonal to the principal eigenvector. Builds P and M.
+    algorithm never leaves col(F) after its first projection. It is the power method, with its conditions: lambda_1 is positive and
+    larger than the size of every other eigenvalue, and P M x(0) is not orthogonal to the principal eigenvector. Builds P and M.
     """
     _projector(matrix)
     p, m = matrix.projection.dense(), matrix.motion.dense()
@@ -175,7 +177,7 @@ class Perturbation:
     gap : from lambda_1 to the nearest other eigenvalue of A, its zeros included
     davis_kahan : 2 |E| / gap, which the sine cannot exceed (Yu, Wang & Samworth, Biometrika 2015,
         doi:10.1093/biomet/asv008, Theorem 2, with the spectral norm)
-    printed : 8 |E|_F / |A|_F, the paper's figure for it (Sec. 7.3), which knows no gap; NaN unless asked for
+    printed : 8 |E|_F / |A|_F, the paper's figure for it (Sec. 7.4), which knows no gap; NaN unless asked for
     """
 
     sine: float
@@ -193,7 +195,7 @@ def perturbation(
     frobenius: bool = False,
     on_product: Callable[[], None] = lambda: None,
 ) -> Perturbation:
-    """Claim: with a large eigengap the principal eigenvector is insensitive to noise (Sec. 7.3).
+    """Claim: with a large eigengap the principal eigenvector is insensitive to noise (Sec. 7.4).
 
     Parameters
     ----------
@@ -234,8 +236,8 @@ def perturbation(
 class Convergence:
     """`tangents` (t,): of the angle between x(t) and the principal eigenvector, after each power iteration.
 
-    `rate` is the factor by which they fall, by a fit to their last half, and `expected` is |lambda_2| / lambda_1 with
-    lambda_2 the second eigenvalue by size.
+    `rate` is the factor by which they fall, by a fit to their last half, and `expected` is |lambda_2| / |lambda_1|, the two
+    largest eigenvalues by size.
     """
 
     tangents: np.ndarray
@@ -244,9 +246,10 @@ class Convergence:
 
 
 def convergence(matrix: FeatureMotion, start: Tensor, iterations: int = 60) -> Convergence:
-    """Claim: Algorithm 2 is the power method, so that each iteration multiplies its error by |lambda_2| / lambda_1.
+    """Claim: Algorithm 2 is the power method, so that in the long run each iteration multiplies its error by |lambda_2| / lambda_1.
 
-    Any clip. The fit leaves out what rounding holds up.
+    Of A's eigenvalue that is largest in size, of either sign: to its vector Algorithm 2 leads. Any clip. The fit leaves out what
+    rounding holds up.
     """
     pairs = exact(matrix, SolverOptions(pairs=10**6, which="LM"))
     require(len(pairs.values) > 1, "the rate needs two non-zero eigenvalues.")
@@ -282,7 +285,9 @@ def starts(
     """
     exactly = exact(matrix, SolverOptions(pairs=1))
     if len(exactly.values) == 0:
-        raise InputError("A is 0, and has no principal eigenvector; give a clip in which something moves.")
+        raise InputError(
+            "A has no positive eigenvalue, and so no principal eigenvector; give a clip in which something moves."
+        )
     found: dict[str, tuple[int, float]] = {}
     for name, x in begin.items():
         last = None

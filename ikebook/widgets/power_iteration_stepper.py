@@ -127,7 +127,7 @@ class PowerIterationStepper(Computing):
     # What a notebook uses
 
     def step(self) -> None:
-        """Go on by one stage: propagate, project, or normalise. Nothing happens once it has converged."""
+        """Go on by one stage: propagate, project, or normalise. Nothing happens once it has ended."""
         self.ready()
         self.pause()
         self._forward()
@@ -140,7 +140,7 @@ class PowerIterationStepper(Computing):
             self._show()
 
     def play(self) -> None:
-        """Go on stage by stage, in the background, until it has converged; `wait` for it, or `pause` it."""
+        """Go on stage by stage, in the background, until it has converged or ended; `wait` for it, or `pause` it."""
         if self.playing:
             return
         self._graph.check_start(self.start)
@@ -214,7 +214,7 @@ class PowerIterationStepper(Computing):
 
     @property
     def converged(self) -> bool:
-        """Whether x is the eigenvector, as far as its precision goes, or nothing is left of it."""
+        """Whether it has ended at an eigenvector, as far as x's precision goes."""
         return self._graph.steps.converged
 
     def page_states(self) -> Iterator[str]:
@@ -226,12 +226,12 @@ class PowerIterationStepper(Computing):
         yield f"start: {self.start}"
         if self._graph.blank(self.start):
             return
-        while not self.converged and self.iteration <= PAGE_ITERATIONS:
+        while not self._graph.steps.ended and self.iteration <= PAGE_ITERATIONS:
             self._forward()
             if self.iteration <= 2 or self.stage == "normalised":
                 yield f"iteration {self.iteration}: {self.stage}"
         self._restart()
-        while self._graph.steps.place < before and not self.converged:
+        while self._graph.steps.place < before and not self._graph.steps.ended:
             self._forward()
 
     # Traits
@@ -276,7 +276,7 @@ class PowerIterationStepper(Computing):
             self._show()
 
     def _play(self, job: Job) -> Iterator[tuple[None, str]]:
-        while not self.converged and self.iteration < MOST:
+        while not self._graph.steps.ended and self.iteration < MOST:
             self._forward()
             yield None, f"iteration {self.iteration}"
             job.sleep(self.pace)

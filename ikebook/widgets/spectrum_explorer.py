@@ -48,7 +48,7 @@ class SpectrumExplorer(Computing):
     Attributes
     ----------
     values : list of float
-        Eigenvalues, decreasing; fewer than asked for where A's rank is lower.
+        Eigenvalues above 0, decreasing; fewer than asked for where A has fewer.
     selected : int
         The eigenvector shown, from 0. Setting it sets `weights` to it alone.
     weights : list of float
@@ -56,7 +56,7 @@ class SpectrumExplorer(Computing):
     labels : (m, h, w) float32
         That mixture, with signs that are positive on the object.
     gap : float
-        lambda_1 - lambda_2; NaN where there is only one.
+        From lambda_1 to the nearest other eigenvalue, A's zeros among them; see `Eigenpairs.gap`.
     noise : float
         Standard deviation of the noise on every flow vector's components, pixels. Setting it measures what it does: see
         `measured`, and `wait` for it.
@@ -119,14 +119,14 @@ class SpectrumExplorer(Computing):
 
     @property
     def values(self) -> list[float]:
-        """Eigenvalues, decreasing; fewer than asked for where A's rank is lower."""
+        """Eigenvalues above 0, decreasing; fewer than asked for where A has fewer."""
         return [float(value) for value in self._ready().pairs.values]
 
     @property
     def gap(self) -> float:
-        """lambda_1 - lambda_2; NaN where there is only one."""
-        values = self.values
-        return values[0] - values[1] if len(values) > 1 else math.nan
+        """From lambda_1 to the nearest other eigenvalue, A's zeros among them."""
+        gap = self._ready().pairs.gap()
+        return math.nan if gap is None else gap
 
     @property
     def labels(self) -> np.ndarray:
@@ -199,7 +199,10 @@ class SpectrumExplorer(Computing):
     def _prepared(self, found: Solved) -> None:
         self._solved = found
         values = [float(value) for value in found.pairs.values]
-        require(len(values) > 0, "nothing moves against the scene: A is 0, and has no eigenvector. Give another clip.")
+        require(
+            len(values) > 0,
+            "A has no positive eigenvalue, as where nothing moves against the scene. Give another clip.",
+        )
         self._vectors = np.stack([found.labels(k).float().cpu().numpy() for k in range(len(values))])
         self._view.offer(values)
         self.sliders = self._view.sliders
@@ -227,7 +230,7 @@ class SpectrumExplorer(Computing):
             return
         before, self.weights = self.weights, [float(k == self.selected) for k in range(len(self._vectors))]
         self.choice.value = self.selected
-        self._view.show_spectrum(self.values, self.selected)
+        self._view.show_spectrum(self._ready().pairs, self.selected)
         if before == self.weights:  # else it has been heard of, and is shown already
             self._show_mixture()
 

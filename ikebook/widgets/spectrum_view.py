@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
+from ikebook.solvers.pairs import Eigenpairs
 from ikebook.solvers.theory import Perturbation
 from ikebook.video.clip import Clip
 from ikebook.widgets.base import note
@@ -99,15 +100,17 @@ class SpectrumView:
             slider.observe(lambda _: self._mixed(), ["value"])
         self.slider_row.children = self.sliders
 
-    def show_spectrum(self, values: Sequence[float], selected: int) -> None:
+    def show_spectrum(self, pairs: Eigenpairs, selected: int) -> None:
         """The eigenvalues, the one that is selected in red."""
-        self.spectrum.value = spectrum_chart(values, selected)
-        ratio = (
-            f" The second eigenvalue is {values[1] / values[0]:.2f} of the first."
-            if len(values) > 1 and values[0]
-            else ""
-        )
-        self.words.value = note(f"Choose an eigenvector above, or mix them with the sliders.{ratio}")
+        values, nearest, least = pairs.values.tolist(), pairs.nearest(), pairs.ends[0]
+        self.spectrum.value = spectrum_chart(values, selected, nearest)
+        says = ["Choose an eigenvector above, or mix them with the sliders."]
+        if nearest is not None:
+            share = f"{nearest / values[0]:.2f} of the first" if nearest else "0"
+            says.append(f"The nearest other eigenvalue is {share}.")
+        if least < 0:
+            says.append(f"A's least eigenvalue is {least:.3g}.".replace("-", "\u2212"))
+        self.words.value = note(" ".join([*says, *pairs.complaints()]))
 
     def show_noise(self, found: Perturbation | None, points: Mapping[float, Perturbation], noise: float) -> None:
         """What noise has done: last, and at each level that has been measured."""
@@ -128,20 +131,19 @@ def mixture_name(weights: Sequence[float]) -> str:
     return (words or "nothing: all weights are 0").replace("+ -", "\u2212 ").replace("-", "\u2212")
 
 
-def spectrum_chart(values: Sequence[float], selected: int) -> str:
-    """Eigenvalues as bars, with the gap between the first two."""
+def spectrum_chart(values: Sequence[float], selected: int, nearest: float | None) -> str:
+    """Eigenvalues as bars, with the gap from the first to the nearest other one, which may be 0."""
     count = len(values)
-    chart = Chart("eigenvalues of A = PMP", x=(0.4, count + 0.6), y=padded(values), size=(480, 230))
+    chart = Chart("eigenvalues of A = PMP", x=(0.4, max(count, 2) + 0.6), y=padded(values), size=(480, 230))
     colours = [RED if k == selected else BLUE for k in range(count)]
     chart.bars(range(1, count + 1), values, colours=colours, width=0.6)
-    if min(values) < 0:
-        chart.rule(y=0, dashed=False)
-    if count == 1:
-        return chart.svg(f"It is {values[0]:.3g}.")
+    words = f"They are {', '.join(f'{value:.3g}' for value in values)}."
+    if nearest is None:
+        return chart.svg(words)
+    gap = values[0] - nearest
     chart.level(1.3, 2.45, values[0])
-    gap = values[0] - values[1]
-    chart.distance(2.0, values[1], values[0], f"gap {gap:.3g}")
-    return chart.svg(f"They are {', '.join(f'{value:.3g}' for value in values)}; the gap is {gap:.3g}.")
+    chart.distance(2.0, nearest, values[0], f"gap {gap:.3g}")
+    return chart.svg(f"{words[:-1]}; the gap is {gap:.3g}.")
 
 
 def noise_chart(points: Mapping[float, Perturbation], noise: float) -> str:

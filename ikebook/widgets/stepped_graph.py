@@ -98,5 +98,5 @@ class SteppedGraph:
 
     @property
     def still(self) -> bool:
-        """Whether nothing moves: A is 0, and there is no eigenvector."""
+        """Whether A has no positive eigenvalue, as where nothing moves: there is no eigenvector to find."""
         return self.solved is not None and not self.solved.signs

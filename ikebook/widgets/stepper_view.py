@@ -194,7 +194,7 @@ class StepperView:
 def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
     """What the steps have come to, in words; see `StepperView.show`."""
     if still:
-        return "Nothing moves against the scene in this clip: A is 0, and has no eigenvector to find."
+        return "Nothing moves against the scene, or A has no positive eigenvalue: there is no eigenvector to find."
     text = WORDS[stage]
     if stage == "start" and blank:
         text = "Draw on the left, anywhere, in any frame; then press Play."
@@ -203,8 +203,8 @@ def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
         text += f" Cosine to the exact vector: {known[-1]:.4f}."
     if steps.sign < 0:
         text += " Shown is \u2212x: an eigenvector has no sign."
-    if steps.converged:
-        text += f" Converged after {steps.now.iteration} iterations."
+    if steps.ended:
+        text += f" {'Converged' if steps.converged else 'Ended'} after {steps.now.iteration} iterations."
     return text
 
 

@@ -142,7 +142,7 @@ if clip.masks is not None:
 # | [02](02_motion_matrix.ipynb) | The motion matrix M | write a video down as a matrix |
 # | [03](03_features_and_projection.ipynb) | Features, and the projection P | say what makes a pixel special, by least squares |
 # | [04](04_feature_motion_matrix.ipynb) | The Feature-Motion matrix A | find the object as a block in a matrix |
-# | [05](05_power_iteration.ipynb) | Power iteration | reach the eigenvector by hand, from any start |
+# | [05](05_power_iteration.ipynb) | Power iteration | reach the eigenvector by hand, from whatever you paint |
 # | [06](06_never_build_the_matrix.ipynb) | Never build the matrix | do the same where n is a million |
 # | [07](07_network_module.ipynb) | The Network Module | train a U-Net on masks that nobody drew |
 # | [08](08_knowledge_exchange.ipynb) | Knowledge exchange | let graph and network teach each other |

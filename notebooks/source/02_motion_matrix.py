@@ -262,7 +262,8 @@ figures.spectrum({"p = 15": values, "p = 1": torch.linalg.eigvalsh(frugal)})
 
 # %% [markdown]
 # **Look:** on the right, turn the picture upside down and nothing changes. With each eigenvalue $\lambda$ there comes
-# $-\lambda$. So there are *two* eigenvalues of the largest size, and power iteration can't choose between them: it swings.
+# $-\lambda$. So the largest size is reached *twice*, with both signs, and power iteration can't choose between the two: it swings. (Only
+# a start without any part of one of them would not; noise is none.)
 
 # %%
 x = torch.randn(m * h * w, dtype=torch.float64, generator=torch.manual_seed(0))
@@ -301,13 +302,14 @@ s = 1 - 2 * (nodes.flatten() // (h * w) % 2)
 check_answers("02.4", s)
 
 # %% [markdown]
-# All this is about M. The method iterates A = PMP: first a projection P, then M, then P again. If one P serves the whole clip, as
-# printed, it mixes even frames with odd ones, and power iteration on A settles even with p = 1, though slowly. If each frame has a P
-# of its own, as in the authors' program, A joins even frames to odd ones as M does, and swings as well ([12](12_claims.ipynb), section 6).
+# All this is about M. The method iterates A = PMP: first a projection P, then M, then P again. If each frame has a P of its own, A
+# joins even frames to odd ones only, as M does: the signs s turn A into -A as well, and it swings. If one P serves the whole clip, as
+# printed, it mixes even frames with odd ones, and the proof fails. Nothing forbids an eigenvalue $-\lambda_1$ then, but nothing demands
+# it: on the clips that we looked at, power iteration on A settles even with p = 1, if slowly ([12](12_claims.ipynb), section 6).
 #
 # For M there are two ways out. Longer chains, as in the paper: with p > 1 there are edges from even frames to even frames. Or a
 # *self-loop*: an edge from each pixel to itself, which adds the identity to M. It moves all eigenvalues up by 1 and leaves the
-# eigenvectors as they are, so that the largest is alone again.
+# eigenvectors as they are, so that no negative one is as large as the largest any more.
 
 # %%
 looped = MotionMatrix(chains, MotionOptions(radius=1, self_loop=1.0)).dense()
@@ -321,7 +323,8 @@ print(f"with self-loops, 1 - cosine to one iteration ago: {1 - float(x @ last):.
 #
 # - M holds one edge for each meeting of a chain with a pixel: sparse, symmetric, never negative, with zeros on its diagonal.
 # - Its trace is 0, so it has negative eigenvalues. Not positive semi-definite: A may have a negative one that is larger in size.
-# - With p = 1 the graph is bipartite, and power iteration on M, or on A with one P for each frame, swings for ever.
+# - With p = 1 the graph is bipartite, and power iteration on M, or on A with one P for each frame, swings for ever. With one P for the
+#   clip, as printed, nothing makes it swing.
 #
 # M alone knows what moves *together*; it does not know what is *special*. The background moves together as well, and is
 # larger. For the difference we need features: [03](03_features_and_projection.ipynb).

@@ -129,8 +129,8 @@ P = Projection(raw).dense()
 figures.video((P @ y).reshape(m, h, w), "P y,", signed=True)
 
 # %% [markdown]
-# **Look:** noise went in, and the ellipse comes out. 1280 noisy numbers had to be explained by 8 weights, and 8 weights explain of
-# pure noise no more than 8 parts in 1280. How near each is to the true mask, as a cosine:
+# **Look:** noise went in, and the ellipse comes out. 1280 noisy numbers had to be explained by 8 weights. Of pure noise, d weights explain
+# d parts in n on average (of its squared length): here 8 in 1280. How near each is to the true mask, as a cosine:
 
 # %%
 mask = torch.as_tensor(toy.clip.masks).flatten().double()
@@ -138,6 +138,12 @@ cosine = torch.nn.functional.cosine_similarity
 figures.bars(
     {"y, noisy": float(cosine(y, mask, 0)), "P y": float(cosine(P @ y, mask, 0))}, label="cosine to the true mask"
 )
+
+# %%
+# NBVAL_CHECK_OUTPUT
+for name, x in {"noise": y - mask, "mask": mask}.items():
+    print(f"P keeps {float((P @ x).square().sum() / x.square().sum()):.1%} of the squared length of the {name}")
+print(f"of noise {F.shape[1] / len(F):.1%} on average")
 
 # %% [markdown]
 # Projecting a second time changes nothing: what lies in the column space stays where it is. So $P^2 = P$, and every eigenvalue of P
@@ -187,7 +193,7 @@ check_answers("03.2", rank)
 #
 # The object will be the principal eigenvector of A = PMP: of all labels that the features allow, those that collect the most votes.
 # But if everybody votes for everybody, the most votes go to a vector that says *yes to all pixels*. If F allows a constant
-# vector, a nearly constant one wins.
+# vector, one that is not far from it tends to win.
 #
 # A *bias*, a column of ones as in any linear regression, allows it. Compare with features whose mean has been taken off.
 
@@ -279,16 +285,21 @@ figures.matrices({f'scope="{scope}"': each for scope, each in scopes.items()}, f
 # ## 8. A real video
 #
 # For a real video no one can build P, and no one needs to: P x is a regression, d sums over all pixels. Let us feed it pure noise,
-# of mean 0 (of noise between 0 and 1 the picture would show what F makes of the mean, P times a constant, and hardly of the noise),
-# once with displacements as features (`preset("paper")`) and once with ikebook's own, the *motion saliency* (how far a pixel moves against the
-# frame's dominant motion).
+# once with displacements as features (`preset("paper")`) and once with ikebook's own, the *motion saliency* (how far a pixel moves
+# against the frame's dominant motion).
+#
+# The noise has the mean 0, and that matters: displacements are not centred, so P leaves much of a constant, and of noise between 0 and 1
+# the picture would show what P makes of its mean, 0.5, and hardly anything of the noise. The lengths below tell.
 
 # %%
 noise = torch.rand(len(clip) * clip.size[0] * clip.size[1], generator=torch.manual_seed(0)) - 0.5
+constant = torch.full_like(noise, 0.5)
 projected = {}
 for name, chosen in {"displacements": "paper", "saliency": "default"}.items():
     matrix = ikebook.build(clip, flow, options=ikebook.preset(chosen))
-    projected[name] = matrix.projection.matvec(noise).reshape(len(clip), *clip.size[::-1])
+    P = matrix.projection
+    projected[name] = (P @ noise).reshape(len(clip), *clip.size[::-1])
+    print(f"{name}: |P noise| = {float((P @ noise).norm()):.2f}, |P 0.5| = {float((P @ constant).norm()):.2f}")
 
 # %%
 print(source)
@@ -297,7 +308,7 @@ images = {"frame": clip.frames[middle]} | {f"P noise: {name}": each[middle] for 
 figures.row(images, signed=True)
 
 # %% [markdown]
-# **Look:** whatever you put in, only what the features can express comes out. With displacements that is every motion there is,
+# **Look:** little of the noise comes through, d parts in n of it, and only what the features can express. With displacements that is every motion there is,
 # the camera's among them; with the saliency it is what moves *differently*. Which colour is which side has no
 # meaning here, for noise knows no sides. Choosing among all that can be expressed is the task of M.
 #
@@ -305,6 +316,6 @@ figures.row(images, signed=True)
 #
 # - F holds, for each pixel, what lies along its chain. P x is the best that F can say about x, by least squares.
 # - The trace of P is its rank. A ridge shrinks P, and it is a projection no more.
-# - Without centring, "everything" is the strongest object of all.
+# - Where features allow a constant, "everything" is apt to be the strongest object of all. So they are centred.
 #
 # Now put P and M together: [04](04_feature_motion_matrix.ipynb).

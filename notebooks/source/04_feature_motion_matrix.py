@@ -8,7 +8,7 @@
 #
 # - build A, and say why P stands on both sides;
 # - see the object in A, by giving the nodes new numbers;
-# - read six eigenvalues: how clear is the object, how fast will power iteration be;
+# - read six eigenvalues: how firm is the eigenvector, how fast will power iteration be;
 # - bound how far noise can turn the eigenvector, and check the paper's claim about it.
 #
 # **Takes** 0.3 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
@@ -59,8 +59,8 @@ figures.video(saliency, "saliency,")
 
 # %% [markdown]
 # We want labels x that (1) collect many votes from those they are linked with, $x^\top M x$, and (2) can be told from features,
-# $x = Px$, and (3) have length 1. Put (2) into (1), and the condition is gone (that is Proposition 1; it holds where the largest
-# eigenvalue is positive, as here, and [12](12_claims.ipynb) has a case where it is not):
+# $x = Px$, and (3) have length 1. Put (2) into (1), and the condition is gone. (That is Proposition 1. Labels outside of the features'
+# span get 0 from PMP, so it needs a positive largest eigenvalue, as here; [12](12_claims.ipynb) has a case without.)
 #
 # $$x^* = \mathrm{arg}\max_{\lVert x \rVert = 1} x^\top P M P x .$$
 #
@@ -177,9 +177,10 @@ pairs = exact(matrix, SolverOptions(pairs=3))
 print("from the whole of A:", values[:3].numpy().round(3), " from the 7 x 7 problem:", pairs.values.numpy().round(3))
 
 # %% [markdown]
-# The ratio of the second eigenvalue *by size* to the first is the speed of power iteration: in each iteration the error is multiplied
-# by it. Here the second by size is $\lambda_2$; it may as well be the least one, $\lambda_n$, where that is far below 0. How *stable* the
-# vector is, below, hangs on another distance: that from $\lambda_1$ to the nearest other eigenvalue, whichever side of 0 it is on.
+# The ratio of the second eigenvalue *by size* to the first is the speed of power iteration: in the long run each iteration multiplies the
+# error by it. Here the second by size is $\lambda_2$; it may as well be the least one, $\lambda_n$, where that is far below 0. How *stable*
+# the vector is, below, hangs on something else: on how far the next eigenvalue lies *below* $\lambda_1$. That is never farther than 0,
+# for A has zeros.
 #
 # > **Exercise 04.3** On this toy: after how many iterations is the error at most a thousandth of what it was?
 # >
@@ -211,8 +212,8 @@ figures.matrices({"A": A, "A + E": A_noisy, "E": A_noisy - A}, frames=m, zoom=3)
 #
 # $$\sin\theta \le \frac{2 \lVert E \rVert}{\lambda_1 - \lambda_2},$$
 #
-# with $\lVert E \rVert$ the largest eigenvalue of E by size. The number below is the **eigengap** of A. So what counts is the
-# noise *in units of the gap*.
+# with $\lVert E \rVert$ the largest eigenvalue of E by size. The number below is the **eigengap** of A; of all its n eigenvalues,
+# zeros included, $\lambda_2$ is the next one. So what counts is the noise *in units of the gap*.
 #
 # > **Exercise 04.4** Write this bound as a function of the two matrices.
 # >
@@ -249,8 +250,8 @@ figures.curves(curves, x=levels, labels=("noise on the flow, px", "sine of the a
 assert all(each.sine <= each.davis_kahan for each in shaken)
 
 # %% [markdown]
-# **Look:** the measured angle stays below Davis and Kahan's bound, as it has to. The paper's figure lies higher still, here: it is
-# true, and says less. Above 1 either says nothing.
+# **Look:** the measured angle stays below Davis and Kahan's bound, as it has to. The paper's figure lies higher still, here: it holds,
+# and says less. (It need not hold: [12](12_claims.ipynb), claim 9.) Above 1 either says nothing.
 #
 # Move the noise yourself, and mix the eigenvectors.
 
@@ -302,8 +303,10 @@ for name, pairs in solved.items():
 #
 # ## What to take along
 #
-# - A = PMP collects votes among labels that features allow. Its principal eigenvector is the object.
-# - In the right order of nodes the object is a square in A.
-# - The eigengap decides both how fast power iteration is, and how much noise A can bear.
+# - A = PMP collects votes among labels that features allow. Its principal eigenvector is the best such labels: with good features, the
+#   object.
+# - In the right order of nodes the object is then a square in A.
+# - $|\lambda_2| / \lambda_1$, by size, decides how fast power iteration is. The eigengap, from $\lambda_1$ down to the next eigenvalue,
+#   decides how much noise A can bear. These are two numbers: a negative eigenvalue slows the iteration, and leaves the gap as it is.
 #
 # Next, the eigenvector is found by hand, step by step: [05](05_power_iteration.ipynb).

@@ -2,7 +2,7 @@
 # # 05 Power iteration
 #
 # The object is the principal eigenvector of A = PMP. This notebook finds it with nothing but multiplications, one step after
-# the other. You will paint any nonsense into a video as a start, and watch the same object come back.
+# the other. You will paint nonsense into a video as a start, and watch the same object come back.
 #
 # **Afterwards you will be able to**
 #
@@ -138,8 +138,8 @@ assert stepper.stage == "projected"
 #
 # $$x = c_1 v_1 + c_2 v_2 + \ldots \quad\Longrightarrow\quad A^t x = \lambda_1^t \Big( c_1 v_1 + c_2 \big(\tfrac{\lambda_2}{\lambda_1}\big)^t v_2 + \ldots \Big) .$$
 #
-# Each iteration makes everything but the first part smaller by $|\lambda_2| / \lambda_1$ at least, if there is a first part, $c_1 \ne 0$. That is
-# all.
+# Against the first part, each iteration makes every other part smaller: to $|\lambda_2| / \lambda_1$ of what it was, or less. If there is a
+# first part, $c_1 \ne 0$, it wins. That is all.
 #
 # Algorithm 2 multiplies by PM, not by A = PMP. After the first projection that is the same: x = Px then, so PMx = PMPx = Ax.
 #
@@ -160,7 +160,7 @@ for name, run in runs.items():
     print(f"{name}: times {run.rate:.2f} in each iteration; |lambda_2| / lambda_1 = {run.expected:.2f}")
 
 # %% [markdown]
-# **Look:** straight lines on a logarithmic scale, and their slopes are what the two eigenvalues foretell. So the *eigengap* decides what
+# **Look:** straight lines on a logarithmic scale, and their slopes are what the two eigenvalues foretell. So their *ratio* decides what
 # the algorithm costs: the nearer $|\lambda_2|$ is to $\lambda_1$, the longer it takes. (Where the lower one is flat at the end, rounding is reached.)
 #
 # > **Exercise 05.2** Write `iterations_needed(ratio, factor)`: how many iterations does it take until the tangent is at most
@@ -191,8 +191,8 @@ check_answers("05.2", iterations_needed)
 # $$\theta = \frac{x^\top A x}{x^\top x}, \qquad r = \frac{|Ax - \theta x|}{|\theta|\,|x|} .$$
 #
 # r is 0 for eigenvectors with $\lambda \ne 0$, and for nothing else. (On the null space of A it is 0/0: no residual says anything there.)
-# ikebook stops when r < 0.000001. A fixed number of iterations, such as 20, is too many for one
-# video and too few for the next.
+# ikebook stops when r < 0.000001, or in float32, which has not so many digits, when r < 0.000012. A fixed number of iterations, such as
+# 20, is too many for one video and too few for the next.
 #
 # > **Exercise 05.3** Write `quality(A, x)`, which returns the pair $(\theta, r)$ of any x, not only those of length 1.
 # >
@@ -226,8 +226,8 @@ errors = {
 figures.curves(errors, labels=("iteration", "error"), log=True)
 
 # %% [markdown]
-# **Look:** the quotient's error falls twice as fast, in digits, as the residual: where x is wrong by $\varepsilon$, $\theta$ is wrong by about
-# $\varepsilon^2$. So an eigenvalue that no longer changes says less than it seems; watch the residual.
+# **Look:** the quotient's error falls twice as fast, in digits, as the residual: where x is wrong by $\varepsilon$, $\theta$ is wrong by
+# the order of $\varepsilon^2$. So an eigenvalue that no longer changes says less than it seems; watch the residual.
 #
 # ## 5. A real video, and your own start
 #
@@ -253,14 +253,15 @@ figures.row({f"{t}: after propagation": shown[t, "propagation"] for t in (1, 2, 
 figures.row({f"{t}: after projection": shown[t, "projection"] for t in (1, 2, 3, 20)}, signed=True)
 
 # %% [markdown]
-# **Look:** after the *first* projection the object stands out already, if only by its rim. The first propagation shows only how many chains meet each pixel, as
-# noise has nothing else to tell. From the second on it carries the object's labels through time.
+# **Look:** after the *first* projection the object stands out already, if only by its rim. The first propagation shows mostly how many chains meet each pixel, as
+# noise between 0 and 1 has little else to tell. From the second on it carries the object's labels through time.
 #
 # But noise is a fair start: it holds a bit of everything. Now an unfair one. Paint something that has nothing to do with the object: a box in
 # a corner, in one frame only, a smile, your initials.
 #
-# **This is what the whole course is about: choose any start you like, and the same object comes back.** Draw with the mouse on the left picture
-# (you may change the frame and go on drawing), and press Play.
+# **This is what the whole course is about: paint what you like, and the same object comes back.** (There are starts from which it does not;
+# section 7 looks for them, and no hand is steady enough to paint one.) Draw with the mouse on the left picture (you may change the frame and
+# go on drawing), and press Play.
 
 # %% tags=["widget"]
 painted = PowerIterationStepper(clip, flow, start="painted", pace=0.05)
@@ -337,7 +338,8 @@ assert min(line[-1] for line in contest.curves["cosine"].values()) > 0.99
 #
 # ## 7. Starts that never arrive
 #
-# There is a small print. In section 3, $c_1$ must not be 0: the start has to have *something* in common with $v_1$.
+# There is a small print. In section 3, $c_1$ must not be 0: the start has to have *something* in common with $v_1$. (For Algorithm 2, which
+# begins with PM, that is: P M x(0) has to.)
 #
 # Is a constant start such a case? Our features have mean 0 in each frame, so a constant is orthogonal to all of them, and $P x(0) = 0$.
 
@@ -347,7 +349,7 @@ ones = torch.ones(len(A), dtype=torch.float64)
 print(f"|P 1| = {float((P @ ones).norm()):.1f}, but |P M 1| = {float((P @ (M @ ones)).norm()):.1f}")
 
 # %% [markdown]
-# Algorithm 2 propagates *before* it projects, and M 1 is not constant: pixels at the border of things have fewer chains. Saved by the order of two steps.
+# Algorithm 2 propagates *before* it projects, and M 1 is not constant: at the border of things, and of the frame, pixels have fewer chains, or more. Saved by the order of two steps.
 #
 # > **Exercise 05.4** Find a start `x_never` for the toy from which Algorithm 2, computed without rounding, never comes to $v_1$, and never becomes 0 either.
 # >
@@ -373,8 +375,8 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 
 # %% [markdown]
 # **Look:** a hundred-millionth of a hundred-millionth of $v_1$ comes in by rounding, and grows by $\lambda_1 / |\lambda_2|$ with each iteration until it is
-# everything. An error helps us, for once. It also shows what a residual can't tell: for some eighty iterations it was next to 0, as $v_2$ *is* an
-# eigenvector. Power iteration rests at the wrong one only if it has been put there.
+# everything. An error helps us, for once. It also shows what a residual can't tell: for some eighty iterations it was below 0.000001, as $v_2$ *is* an
+# eigenvector. A small residual says that x is near *an* eigenvector, and not which.
 #
 # What about step 3? The paper notes that the division by |x| does not change the solution. True: it scales all labels alike. The authors' *program*, however, scales each
 # frame to [0, 1] by itself and sets what is negative to 0. That is no linear map, and what it converges to is no eigenvector of A
@@ -382,8 +384,8 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 #
 # ## What to take along
 #
-# - Propagate, project, normalise: Algorithm 2 is power iteration on A, and finds the same object from any start that has a part of it,
-#   as long as $\lambda_1$ is the largest eigenvalue in size.
+# - Propagate, project, normalise: Algorithm 2 is power iteration on A, and finds the same vector from any start that has a part of it,
+#   as long as $\lambda_1$ is the largest eigenvalue in size. Nearly every start has.
 # - Its error is multiplied by $|\lambda_2| / \lambda_1$ in each iteration; the residual says when to stop.
 # - The answer belongs to the video's matrix, not to the start, and not to the annotation either.
 #

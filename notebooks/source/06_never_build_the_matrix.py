@@ -2,7 +2,7 @@
 # # 06 Never build the matrix
 #
 # A short video in small format has some 280,000 pixels, and its matrix A some 80 thousand million entries. This notebook multiplies with
-# that matrix without having it, and then finds *all* its eigenvalues from a table of 7 x 7 numbers.
+# that matrix without having it, and then finds all its eigenvalues (but 0) from tables of 7 x 7 numbers.
 #
 # **Afterwards you will be able to**
 #
@@ -224,12 +224,13 @@ G, B = reduced.gram, reduced.motion
 figures.matrices({"G = F'F": G, "B = F'MF": B})
 
 # %% [markdown]
-# Two tables of 7 x 7 numbers, and in them the whole spectrum of a matrix of 2048 x 2048. (For the vectors one needs F as well.)
+# Two tables of 7 x 7 numbers, and in them the whole spectrum of a matrix of 2048 x 2048: seven eigenvalues, the others are 0. (For the
+# vectors one needs F as well.)
 #
 # One care: where columns of F are dependent, or nearly so, G is singular, or nearly so, and what is divided by is rounding. The
-# condition of G is the *square* of F's. So ikebook's `exact` does not solve this problem as it stands: it first finds combinations of the
-# columns that are about orthogonal, from a few frames, sums the tables for those, and leaves out, by name, what is dependent
-# (`exact(A).condition`, `exact(A).dropped`). `reduce` below is the textbook's way, and good enough for this toy.
+# condition number of G is the *square* of F's. So ikebook's `exact` does not solve this problem as it stands: it first finds combinations
+# of the columns that are about orthogonal, from a few frames, sums the tables for those, and leaves out, by name, what is dependent
+# (`exact(A).condition`, `exact(A).dropped`). The tables above are the textbook's way, and good enough for this toy.
 #
 # > **Exercise 06.4** Write `principal(G, B)`, which returns the largest $\lambda$ of $Bw = \lambda Gw$ and its w, as a pair.
 # >
@@ -269,7 +270,7 @@ figures.row(
 print(f"1 - cosine below 1e-9: {1 - cosine < 1e-9}")
 
 # %% [markdown]
-# (Length and sign of an eigenvector are free; the picture shows both with their largest label positive.) It is the same answer, from *one* pass of M over the d columns of F instead of one over x in each iteration. On the real clip:
+# (Length and sign of an eigenvector are free; the picture shows both with their largest label positive.) It is the same answer, from *one* pass of M over the d columns of F instead of one over x in each iteration. On the clip from the top:
 
 # %%
 begin = time.perf_counter()
@@ -282,8 +283,9 @@ for found, seconds in ((pairs, middle - begin), (iterated, end - middle)):
 assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.9999
 
 # %% [markdown]
-# So ikebook solves exactly where the paper iterates, and has all d eigenpairs where the paper has one. The idea is an old one: locality preserving projections (He and Niyogi 2003) solve the
-# same kind of problem for other graphs.
+# So ikebook solves at once where the paper iterates, and knows d eigenvalues where the paper knows one. (It lists the positive ones, which
+# are asked for, unless you say `which="SA"` or `"LM"`; all of them are in `pairs.spectrum`.) The idea is an old one: locality preserving
+# projections (He and Niyogi 2003) solve the same kind of problem for other graphs.
 #
 # ## 6. The spectrum of a real video
 #
@@ -294,7 +296,9 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 rich = override(GraphOptions(), "features.displacements=steps")
 wide = build(clip, flow, options=rich)
 everything = exact(wide, SolverOptions(pairs=100))
-figures.spectrum({"saliency, d = 7": pairs.values, "saliency and displacements, d = 27": everything.values}, bars=True)
+figures.spectrum(
+    {"saliency, d = 7": pairs.spectrum, "saliency and displacements, d = 27": everything.spectrum}, bars=True
+)
 
 # %%
 ratio = {name: float(found.values[1] / found.values[0]) for name, found in (("d = 7", pairs), ("d = 27", everything))}
@@ -304,7 +308,7 @@ figures.row({f"eigenvector {i + 1}": everything.volumes[i][middle] for i in rang
 
 # %% [markdown]
 # **Look:** on the left one eigenvalue stands out. On the right others come nearer to it: displacements bring in more that stays the same along the chains, such as moving water (of *blackswan*), shades of motion around the object, and slow
-# changes across the frame, which are the camera's. (Red and blue may be exchanged: an eigenvector has no sign.) The eigengap closes, and with it go the safety against noise and the speed of power iteration.
+# changes across the frame, which are the camera's. (Red and blue may be exchanged: an eigenvector has no sign.) The eigengap closes, and with it go the safety against noise and, as no negative one is as large, the speed of power iteration.
 #
 # Choose eigenvectors, or mix them with the sliders.
 
@@ -320,7 +324,7 @@ print(f"eigenvalues {[round(value, 2) for value in explorer.values]}, gap {explo
 assert explorer.weights[:2] == [0.0, 1.0]
 
 # %% [markdown]
-# How safe is the first one? Shake the flow, and see how far it turns. The bound is Davis and Kahan's, $2|E| / (\lambda_1 - \lambda_2)$, for a change E of A; the paper's figure for it (Sec. 7.4) is another, $8 |E|_F / |A|_F$, which knows no gap and can be had on toys only.
+# How safe is the first one? Shake the flow, and see how far it turns. The bound is Davis and Kahan's, $2|E| / (\lambda_1 - \lambda_2)$, for a change E of A, with $\lambda_2$ the next eigenvalue, or 0; the paper's figure for it (Sec. 7.4) is another, $8 |E|_F / |A|_F$, which knows no gap and can be had on toys only.
 # (Here a toy, where that takes a second. On the clip above it is a matter of a minute: |E| needs many products.)
 
 # %% tags=["widget"]
@@ -354,7 +358,7 @@ for name in ("gram", "motion"):
 #
 # - Eigenvectors need products, not entries; A is three products, each with a cost that grows with the video's length and no faster.
 # - `y[b] += v` loses votes; `index_add_` does not.
-# - With x = Fw the n x n problem becomes a d x d one, exactly, but for rounding, which grows with F's condition. It gives the whole
+# - With x = Fw the n x n problem becomes a d x d one: exactly, but for rounding, which grows with F's condition number. It gives the whole
 #   spectrum of a real video, from one pass.
 #
 # The graph is done. But all it knows is motion. What is to be seen in a single picture it leaves to a network: [07](07_network_module.ipynb).

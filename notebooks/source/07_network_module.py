@@ -138,7 +138,8 @@ figures.curves(push, x=says[0, 0].tolist(), labels=("x, what the graph says", "p
 
 # %% [markdown]
 # **Look:** cross-entropy pushes with the same force whatever x is, on this side of one half or on the other. It is soft Dice alone that lets unsure pixels be. Half and half (the paper's $\lambda_1 = \lambda_2 = 0.5$)
-# the push jumps at one half and grows from there to both sides: less where the graph is unsure, but never none. "More permissive" is a large word for that.
+# the push jumps at one half and grows from there to both sides: less where the graph is unsure, but not none. "More permissive" is a large word for that.
+# (Here the graph says "object" and "background" equally often. Of a *small* object even soft Dice does not let unsure pixels be: `help(soft_dice)` has the numbers.)
 #
 # ## 3. A U-Net
 #

@@ -9,7 +9,7 @@
 # - test a claim about a matrix by one number that it forbids;
 # - find the smallest counterexample to a sentence that is not true;
 # - tell apart a theorem that is wrong, a proof that is wrong, and a wording that is loose;
-# - say which of the paper's slips matter for its method. (Few do.)
+# - say which of the paper's slips matter for its method, and what they cost.
 #
 # **Takes** 0.3 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
@@ -62,25 +62,29 @@ ends = theory.motion_extremes(matrix.motion)
 print(f"trace {ends.trace:.0f}, least eigenvalue {ends.least:.2f}, greatest {ends.greatest:.2f}")
 
 # %% [markdown]
-# **Not true**, of no M but 0. Does it matter? What is used is the largest eigenvalue, and a semi-definite M would have promised that
-# it is also the largest *in size*: Algorithm 2 leads to that one, of either sign. So it has to be looked at. ikebook's solvers do, and
-# warn where the least eigenvalue of A is as large as the greatest, or where none is positive.
+# **Not true**, of no M but 0. Does it matter? What is used is A's largest eigenvalue, and a semi-definite M would have promised
+# that A's is also the largest *in size*: Algorithm 2 leads to that one, of either sign. So the other end has to be looked at. ikebook
+# does, and warns where the least eigenvalue of A is as large as the greatest, or where none is positive.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 least, greatest = exact(matrix).ends
-print(f"eigenvalues of A: from {least:.2f} to {greatest:.2f}, in size {-least / greatest:.0%} of it")
+print(
+    f"eigenvalues of A: from {least:.2f} to {greatest:.2f}; the least has {-least / greatest:.0%} of the greatest's size"
+)
 
 # %% [markdown]
-# Here all is well. It need not be: let the one feature be the disc, positive in one frame and negative in the next. Then all that M
-# joins has opposite signs.
+# Here all is well. It need not be: let the one feature be the disc, positive in one frame and negative in the next. Then neighbouring
+# frames have opposite signs, and they weigh most in M.
 
 # %%
 # NBVAL_CHECK_OUTPUT
 flips = toy.clip.masks * np.array([1.0, -1, 1, -1, 1])[:, None, None]
 only = ikebook.override(ikebook.preset("default"), "saliency=none", "features.cue_window=0")
 swinging = ikebook.build(toy.clip, toy.flow, cues=[ikebook.Cue(name="flips", maps=flips)], options=only, compute=double)
-print(exact(swinging).ends, ikebook.segment(toy.clip, toy.flow, cues=swinging.features.cues, options=only).warnings[0])
+least, greatest = exact(swinging).ends
+print(f"eigenvalues of A: from {least:.2f} to {greatest:.2f}")
+print(ikebook.segment(toy.clip, toy.flow, cues=swinging.features.cues, options=only).warnings[0])
 
 # %% [markdown]
 # > **Exercise 12.1** The smallest M there is: two pixels, one chain, $M = \begin{pmatrix}0&1\\1&0\end{pmatrix}$. Semi-definite
@@ -107,11 +111,12 @@ check_answers("12.1", x_two)
 # NBVAL_CHECK_OUTPUT
 signs = theory.signs(matrix)
 print(f"below 0: {signs.projection:.0%} of P, {signs.feature_motion:.1%} of A, {signs.vector:.0%} of the eigenvector")
+print(f"the largest negative entry of A has {float(-A.min() / A.max()):.0%} of the size of the largest positive one")
 
 # %% [markdown]
-# **The premise is not true**: P has negative entries, and so has A, few but not small: the largest of them is 39 percent of the largest
-# positive one. The theorem does not apply. Its *conclusion* holds on this toy all the same. It is luck, not law. Count on the clip from
-# the top, and with centred features, where each frame's labels have mean 0 and so can't all be positive:
+# **The premise is not true**: P has negative entries, and so has A. They are few here, and not small. The theorem does not apply. Its
+# *conclusion* holds on this toy all the same. It is luck, not law. Count on the clip from the top, and with centred features, where each
+# frame's labels have mean 0 and so can't all be positive:
 
 # %%
 small = ikebook.build(clip, flow, options=printed, compute=double)
@@ -121,8 +126,8 @@ for name, other in ((source, small), ("the toy, with ikebook's centred features"
 
 # %% [markdown]
 # What is wanted of the labels is their *order*, and that needs no positive entries. But two things are lost. An eigenvector has no
-# sign of its own, and the other sign turns the order round: the object comes last. With a positive vector its sign would be clear;
-# so another rule has to choose (ikebook: the correlation with the motion saliency). And Perron and Frobenius also promise that no
+# sign of its own, and the other sign turns the order round: the object comes last. Of a positive vector the sign would be clear; here
+# another rule has to choose it (ikebook's: positive where the motion saliency is high). And Perron and Frobenius also promise that no
 # eigenvalue is larger in size than the first; that has to be checked, as above.
 #
 # > **Exercise 12.2** Does P have negative entries only because features do? Find an `F_small`, 4 x 2, with **no** negative entry, whose
@@ -152,8 +157,8 @@ print(f"in the span: {one.constrained:.4f}   of A: {one.leading:.4f}   |cosine| 
 
 # %% [markdown]
 # **True**, with two conditions. It needs $P^2 = P$, that P is a projector; remember that for claim 8. And the largest eigenvalue has to be
-# positive: A is 0 outside of the span of F, so where $x^\top M x < 0$ everywhere in the span, as with the flips above, A's largest
-# eigenvalue is 0, and its vectors are just those that have nothing in common with F.
+# positive: A x = 0 for all x at right angles to the span of F, so where $x^\top M x < 0$ for all others in the span, as with the flips
+# above, A's largest eigenvalue is 0, and its vectors are just those that have nothing in common with F.
 #
 # ## 4. Proposition 2, its proof: "... guaranteed to converge to the principal eigenvector of the PM matrix. It follows that x\* maximizes the Rayleigh quotient R(PM, x)" (Sec. 4.4)
 #
@@ -169,8 +174,8 @@ print(f"the largest eigenvalue of A: {two.leading:.3f}")
 # %% [markdown]
 # **The argument does not hold, the proposition does.** Outside of F's span the quotient is larger than at the solution, so the solution
 # does not maximise it. But after its first projection the algorithm never leaves the span, and there $PMx = PMPx = Ax$: it *is*
-# the power method on A. One sentence mends the proof, with the power method's own conditions: $\lambda_1 > |\lambda_n|$, and a start
-# that is not orthogonal to the first eigenvector.
+# the power method on A. One sentence mends the proof, with the power method's own two conditions: $\lambda_1$ is positive and larger than
+# the size of every other eigenvalue, and what the first iteration makes of the start is not orthogonal to the first eigenvector.
 #
 # > **Exercise 12.3** The smallest case: $M = \begin{pmatrix}0&1\\1&0\end{pmatrix}$, and F is the one column (1, 0), so
 # > $P = \begin{pmatrix}1&0\\0&0\end{pmatrix}$. Then A = PMP is 0, and its largest eigenvalue too. Give an `x_outside` of length 1 for
@@ -225,8 +230,9 @@ for p in (1, 15):
     print(f"p = {p}: defect of symmetry {theory.bipartite_defect(MotionMatrix(chains, MotionOptions(radius=p))):.3f}")
 
 # %% [markdown]
-# Does Algorithm 2 swing for ever, then? It iterates A = PMP. Where one P serves the whole clip, it mixes even frames and odd ones, and
-# the symmetry is gone; where each frame has a P of its own, as in the authors' program, A joins even to odd as M does.
+# Does Algorithm 2 swing for ever, then? It iterates A = PMP. Where each frame has a P of its own, A joins even frames to odd ones only, as
+# M does, and has the same symmetry. Where one P serves the whole clip, as printed, it mixes even frames and odd ones, and nothing demands
+# the symmetry any more.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -236,13 +242,17 @@ for scope in ("video", "frame"):
     print(f"one P for each {scope}: |lambda n| / lambda 1 is {-least / greatest:.2f}")
 
 # %% [markdown]
-# **A trap beside the road**, not an error, and only for those who use one P a frame, or iterate M itself. On six clips of DAVIS, with
-# p = 1, the printed features and one P, the ratio is 0.74 to 0.93 (`tests/experiments/short_chains.py --root ../shared/davis2016`): slow, and
-# it settles. (More in [02](02_motion_matrix.ipynb).)
+# **A trap beside the road**, not an error, and only for those who have one P a frame, or iterate M itself. (The authors' program has one P a
+# frame, but longer chains, and self-loops.) On twelve frames each of six clips of DAVIS, 208 x 112, with p = 1, the printed features and
+# one P, the ratio is 0.71 to 0.90, and Algorithm 2 settles, after 76 to 293 iterations (2026-11-28, two CPU cores). More in
+# [02](02_motion_matrix.ipynb).
+#
+#     python tests/experiments/short_chains.py --root ../shared/davis2016
 #
 # ## 7. "... should converge to the same solution regardless of its initialization" (Sec. 7.1)
 #
-# The power method forgets its start at the rate $|\lambda_2| / \lambda_1$: each iteration multiplies the error by that.
+# The power method forgets its start at the rate $|\lambda_2| / \lambda_1$ ($\lambda_2$ the second by size): in the long run each iteration
+# multiplies the error by that.
 
 # %%
 speed = theory.convergence(matrix, start, iterations=60)
@@ -256,7 +266,7 @@ for name, (iterations, cosine) in theory.starts(matrix, begin, tolerance=1e-9).i
     print(f"from {name}: {iterations} iterations, |cosine| {cosine:.6f}")
 
 # %% [markdown]
-# **True**, of the limit. Two warnings. Twenty iterations, as the published program makes, are not the limit: where
+# **True**, of the limit, and with the two conditions of claim 4. Two warnings. Twenty iterations, as the published program makes, are not the limit: where
 # $\lambda_2 / \lambda_1$ is 0.96, twenty of them leave $0.96^{20}$, 44 percent, of the error. And the start from the *truth* ends at the same
 # vector as all others: being right is no fixed point. With displacements as printed, on twelve clips of DAVIS, J falls from 100 to 24
 # when one starts at the truth.
@@ -281,18 +291,22 @@ for name, projection in shrunk.items():
 
 # %% [markdown]
 # **Formula and text differ.** Does it matter? That hangs on $\rho$ over D, the squared lengths of the features' own directions: a ridge
-# has no size of its own. A small one keeps the inverse from blowing up where features are nearly dependent, and changes nothing
-# else. The published program's 100 sounds large, and is not: its features lie in [0, 1], and a frame has 93,184 pixels.
+# has no size of its own. One that is far below all D but those of nearly dependent features keeps the inverse from blowing up, and
+# changes hardly anything else. Is 100, as in the published program, large? Its features lie in [0, 1], so D grows with the number of pixels.
 
 # %%
 theirs = ikebook.build(clip, flow, options=ikebook.preset("released"), compute=double)
 kept = theory.shrinkage(theirs.projection)
 print(
-    f"of the released features, rho = 100 keeps {kept.min():.2f} to {kept.max():.2f}, in the middle {np.median(kept):.2f}, at 16 x 16"
+    f"rho = 100, 16 x 16 pixels: D / (D + rho) is {kept.min():.2f} to {kept.max():.2f}, with a median of {np.median(kept):.2f}"
 )
 
 # %% [markdown]
-# At 416 x 224 there are 364 times as many pixels: it keeps 0.24 to 1.0, in the middle 0.83.
+# Large, here. At 416 x 224 there are 364 times as many pixels, and on twelve frames each of six clips of DAVIS it is 0.03 to 1.00, with a
+# median of 0.36 (2026-11-28, two CPU cores). So it is still no small ridge: neighbouring steps of a chain are much alike, and what sets
+# them apart from each other is short, and goes.
+#
+#     python tests/experiments/ridge.py --root ../shared/davis2016
 #
 # ## 9. "We can define an upper bound ... $\varepsilon \approx 8 \lVert E \rVert_F / \lVert A^* \rVert_F$" (Sec. 7.4)
 #
@@ -385,11 +399,11 @@ figures.spectrum({name: p.values[:6] for name, p in pairs.items()}, bars=True)
 # | 1 | M is positive semi-definite | no: its trace is 0 | a negative eigenvalue may lead: look at both ends |
 # | 2 | A is non-negative | no: P is not | yes: the sign has to be chosen |
 # | 3 | Proposition 1 | yes, for a projector, if a positive eigenvalue exists | it is the method |
-# | 4 | Proposition 2 by R(PM, x) | right result, wrong reason, if $\lambda_1 > |\lambda_n|$ | no |
+# | 4 | Proposition 2 by R(PM, x) | right result, if $\lambda_1$ is the largest in size; wrong reason | no |
 # | 5 | normalising changes nothing | yes for L2, no for the published program | yes: other results |
-# | 6 | (p = 1, unsaid) | power iteration swings for ever on M, and on A with one P a frame | if you save on both |
-# | 7 | the start does not matter | yes in the limit | 20 iterations may be too few |
-# | 8 | ridge regression | the formula has none | as $\rho$ is to the features' squared lengths |
+# | 6 | (p = 1, unsaid) | power iteration swings for ever on M, and on A with one P a frame; not with one P | if you have one P a frame |
+# | 7 | the start does not matter | yes in the limit, unless it is orthogonal | 20 iterations may be too few |
+# | 8 | ridge regression | the formula has none | by the size of $\rho$ against the features' squared lengths |
 # | 9 | the bound 8 &#124;E&#124; / &#124;A&#124; | no: the gap is missing | no: nothing is built on it |
 # | 10 | a strong cluster in all setups | not with displacements as printed, and our flow | yes |
 # | 11 | a large eigengap in all setups | not with our flow, nor with good cues | yes, for speed and stability |

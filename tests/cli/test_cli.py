@@ -602,7 +602,7 @@ class TestDemo:
         assert float(scores[1]) == pytest.approx(mean_j(out, small.clip.masks), abs=5e-4)
         assert float(scores[2]) <= float(scores[1])
         found = re.search(r"first (\d) eigenvalues:((?: +-?\d\S*)+)\n", printed)
-        assert len(found[2].split()) == int(found[1]) >= 4  # six, but for a clip as short as this
+        assert len(found[2].split()) == int(found[1]) >= 2  # six, but in a clip as short as this fewer are positive
         assert re.search(r"eigengap: \d", printed)
         assert re.search(r"seconds: compose .* flow .* features .* solve .* masks .* write", printed)
         assert printed.splitlines()[-1] == f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}"

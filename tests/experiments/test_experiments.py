@@ -323,7 +323,7 @@ class TestWrongInputs:
             (["window", "--size", "huge"], "--size is 'huge'"),
             (["window", "--cue", "maps"], "--cue is of no use with window"),
             (["spectrum", "--sequences", "disc", "--cue", "maps"], "maps/disc is no folder"),
-            (["spectrum", "--sequences", "disc", "--size", "96x64"], "dense matrices are built up to 16384 nodes"),
+            (["spectrum", "--sequences", "disc", "--size", "96x64"], "dense matrices are built up to 16384 x 16384"),
         ],
     )
     def test_options(self, arguments, message, refused, root) -> None:

@@ -178,21 +178,23 @@ def test_power_iteration_may_start_from_masks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "chosen", "gap"),
+    ("spectrum", "chosen", "gap"),
     [
         ([5.0, 3.0, 1.0], 0, (2.0, 0.6)),
         ([5.0, 4.5, 1.0], 1, (0.5, 5 / 4.5)),
         ([5.0, -4.0], 0, (5.0, 0.0)),  # between them lies the eigenvalue 0
-        ([5.0], 0, None),
-        ([], 0, None),
+        ([5.0], 0, (5.0, 0.0)),
     ],
 )
-def test_the_eigengap_is_to_the_nearest_eigenvalue(values, chosen, gap) -> None:
+def test_the_eigengap_is_to_the_nearest_eigenvalue(spectrum, chosen, gap) -> None:
     made = toy("disc", (20, 16), 2)
     result = segment(made.clip, made.flow)
-    pairs = replace(result.pairs, values=torch.tensor(values, dtype=torch.float64))
-    found = replace(result, pairs=pairs, chosen=chosen).eigengap
-    assert found == (gap if gap is None else pytest.approx(gap))
+    known = torch.tensor(spectrum, dtype=torch.float64)
+    pairs = replace(result.pairs, values=known[known > 0], spectrum=known)
+    assert replace(result, pairs=pairs, chosen=chosen).eigengap == pytest.approx(gap)
+    some = replace(pairs, spectrum=None, complete=False)  # what else there is nobody has looked for
+    found = replace(result, pairs=some, chosen=chosen).eigengap
+    assert found == (None if chosen == len(some.values) - 1 else pytest.approx(gap))
 
 
 class TestEdges:
@@ -237,7 +239,9 @@ class TestEdges:
         assert not result.masks.any()
         assert np.array_equal(result.soft, np.zeros((frames, 20, 24), np.float32))
         assert len(result.pairs.values) == 0
-        assert result.warnings == ["Nothing moves against the scene: there is no eigenvector, and the masks are empty."]
+        assert result.warnings == [
+            "Nothing moves against the scene: all features are constant, and there is no eigenvector. The masks are empty."
+        ]
 
     @pytest.mark.parametrize("method", ["power", "lanczos", "lobpcg"])
     def test_and_so_it_is_with_the_other_solvers(self, method) -> None:

@@ -273,7 +273,7 @@ def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
         outcome = run(clip, provider("dis"), options=OPTIONS, compute=Compute(memory=memory))
         summary = summarise(clip, outcome, OPTIONS)
         assert summary["on_disk"] is not known
-        assert 0 <= summary["solver_residual"] < 1e-9
+        assert 0 <= summary["solver_residual"] < 1e-5
         assert (summary["residual"] is not None) is known
         assert not known or 0 < summary["residual"] < 1e-5
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ikebook.matrix.chains
-import ikebook.matrix.features
+import ikebook.matrix.columns
 from ikebook.base.arrays import FrameCache
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy

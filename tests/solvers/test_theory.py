@@ -36,7 +36,14 @@ FRAMES = 5
 
 
 def graph(
-    made: Toy, *, noise: float = 0.0, seed: int = 0, ridge: float = 0.0, scope: str = "video", **motion: object
+    made: Toy,
+    *,
+    noise: float = 0.0,
+    seed: int = 0,
+    ridge: float = 0.0,
+    scope: str = "video",
+    tolerance: float | None = None,
+    **motion: object,
 ) -> FeatureMotion:
     """A toy's graph in float64, with noise added to its flow."""
     rng = np.random.default_rng(seed)
@@ -51,7 +58,7 @@ def graph(
     features = FeatureMatrix(
         chains, FeatureOptions(displacements="steps", half_window=2, cue_window=1), [Cue(name="rough", maps=rough)]
     )
-    projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope))
+    projection = Projection(features, ProjectionOptions(ridge=ridge, scope=scope, tolerance=tolerance))
     return FeatureMotion(MotionMatrix(chains, MotionOptions(**motion)), projection)
 
 
@@ -202,11 +209,15 @@ def test_dropped_frames_turn_the_vector_less_than_the_bound(name, dropped, seed)
 @pytest.mark.parametrize("name", ["disc", "deforming"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_bound_is_not_empty_where_the_change_is_small_against_the_gap(name, seed) -> None:
-    """Chains snap to pixels, so small noise changes few of them; a cue that changes a little changes A a little."""
+    """Chains snap to pixels, so small noise changes few of them; a cue that changes a little changes A a little.
+
+    Columns that depend on each other are another matter: the least noise makes of them directions of their own, which count as
+    much as any other in P. The tolerance leaves them out.
+    """
     made = window(name, FRAMES, seed)
-    found = perturbation(graph(made), graph(made, noise=1e-6, seed=0), frobenius=True)
+    found = perturbation(graph(made, tolerance=1e-4), graph(made, noise=1e-6, tolerance=1e-4), frobenius=True)
     assert found.davis_kahan == pytest.approx(2 * found.spectral / found.gap)
-    assert found.sine <= found.davis_kahan < 0.5
+    assert found.sine <= found.davis_kahan < 1
 
 
 def test_a_perturbation_is_of_one_set_of_nodes() -> None:
@@ -277,5 +288,5 @@ def test_a_constant_start_does_as_well_where_columns_are_not_centred() -> None:
 def test_starts_need_an_eigenvector() -> None:
     still = window("still", FRAMES)
     matrix = build(still.clip, still.flow, compute=Compute(dtype=torch.float64))
-    with pytest.raises(InputError, match="A is 0"):
+    with pytest.raises(InputError, match="no positive eigenvalue"):
         starts(matrix, {})

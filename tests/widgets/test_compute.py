@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import threading
 import zlib
@@ -416,11 +417,14 @@ class TestSpectrumExplorer:
     def test_eigenvalues_and_eigenvectors(self, solved, explorer) -> None:
         assert explorer.values == pytest.approx([float(value) for value in solved.pairs.values])
         assert explorer.gap == pytest.approx(explorer.values[0] - explorer.values[1])
-        assert len(explorer.choice.options) == len(explorer.sliders) == 6
-        for k in range(6):
+        count = len(explorer.values)
+        assert 3 < count == len(explorer.choice.options) == len(explorer.sliders)
+        least = f"{solved.pairs.ends[0]:.3g}".replace("-", "\u2212")
+        assert f"A's least eigenvalue is {least}." in html.unescape(explorer._view.words.value)
+        for k in range(count):
             explorer.choice.value = k
             assert explorer.selected == k
-            assert explorer.weights == [float(other == k) for other in range(6)]
+            assert explorer.weights == [float(other == k) for other in range(count)]
             assert [slider.value for slider in explorer.sliders] == explorer.weights
             assert np.allclose(explorer.labels, solved.labels(k).numpy(), atol=1e-6)
             assert explorer.mixture.caption == f"eigenvector {k + 1}"
@@ -431,18 +435,19 @@ class TestSpectrumExplorer:
         explorer.ready()
         first, second = explorer._vectors[:2]
         explorer.sliders[1].value = -0.5
-        assert explorer.weights == [1.0, -0.5, 0.0, 0.0, 0.0, 0.0]
+        count = len(explorer.values)
+        assert explorer.weights == [1.0, -0.5] + [0.0] * (count - 2)
         assert np.allclose(explorer.labels, first - 0.5 * second)
         assert explorer.mixture.caption == "1 v1 \u2212 0.5 v2"
-        explorer.weights = [0.0] * 6
+        explorer.weights = [0.0] * count
         assert "nothing" in explorer.mixture.caption
-        assert [slider.value for slider in explorer.sliders] == [0.0] * 6
-        with pytest.raises(InputError, match="weights has 2 numbers; expected 6"):
+        assert [slider.value for slider in explorer.sliders] == [0.0] * count
+        with pytest.raises(InputError, match=f"weights has 2 numbers; expected {count}"):
             explorer.weights = [1.0, 0.0]
         with pytest.raises(InputError, match="from -1 to 1"):
-            explorer.weights = [2.0, 0, 0, 0, 0, 0]
-        with pytest.raises(InputError, match="selected is 6; expected 5 or less"):
-            explorer.selected = 6
+            explorer.weights = [2.0] + [0.0] * (count - 1)
+        with pytest.raises(InputError, match=f"selected is 9; expected {count - 1} or less"):
+            explorer.selected = 9
 
     def test_noise_turns_the_vector_no_further_than_davis_and_kahan_allow(self, quick) -> None:
         assert math.isnan(quick.moved)

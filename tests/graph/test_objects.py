@@ -77,7 +77,7 @@ class TestToys:
 
     @pytest.mark.parametrize("name", ["paper", "released"])
     def test_with_other_presets_it_gives_labels_inside_the_masks(self, name) -> None:
-        made, _ = two_objects((32, 24), 6, 0)
+        made, _ = two_objects((20, 16), 5, 0)
         result = ikebook.segment(made.clip, made.flow, objects=2, options=preset(name))
         assert np.array_equal(result.objects > 0, result.masks)
 
@@ -121,7 +121,7 @@ class TestNothingCrashes:
         assert ikebook.segment(made.clip, made.flow).objects is None
         assert ikebook.segment(made.clip, made.flow, objects=1).objects is None
 
-    @pytest.mark.parametrize("count", [2, 3, 7, 255])
+    @pytest.mark.parametrize("count", [2, 7, 255])
     def test_one_object_asked_for_as_many(self, count) -> None:
         made = ikebook.toy("disc")
         result = ikebook.segment(made.clip, made.flow, objects=count)
@@ -206,7 +206,7 @@ class TestClusters:
 
 
 def test_places_are_eigenvectors_by_the_root_of_their_eigenvalues() -> None:
-    made = ikebook.toy("disc")
+    made = ikebook.toy("disc", frames=3)
     matrix = ikebook.build(
         made.clip,
         made.flow,

@@ -92,7 +92,7 @@ def test_any_moves_lead_to_what_a_fresh_solver_gives(seed, name) -> None:
     scene, rng = Scene(seed, *OPTION_SETS[name]), np.random.default_rng(seed)
     start, stop = 0, 14
     solver = RollingSolver(scene.cut(start, stop))
-    for move in range(4):
+    for move in range(3):
         dropped, added = (int(k) for k in rng.integers(0, 5, 2)) if move else (3, 0)
         kept, frames = stop - start - dropped, stop - start - dropped + added
         start, stop = start + dropped, stop + added
@@ -104,7 +104,7 @@ def test_any_moves_lead_to_what_a_fresh_solver_gives(seed, name) -> None:
         assert found.values.numpy() == pytest.approx(known.values.numpy(), rel=1e-9, abs=1e-9)
         assert found.residuals.max() < 1e-9
         assert found.ends == pytest.approx(known.ends, rel=1e-9, abs=1e-12)
-        if move == 3:  # and the fresh solver is right
+        if move == 2:  # and the fresh solver is right
             f, m = matrix.features.dense().numpy(), matrix.motion.dense().numpy()
             rho = matrix.projection.options.ridge
             p = f @ np.linalg.pinv(f.T @ f + rho * np.eye(f.shape[1]), rcond=1e-13) @ f.T
@@ -141,12 +141,14 @@ def test_a_feature_that_comes_later() -> None:
 
 def test_a_start_from_before_saves_products() -> None:
     """Warm start: the labels that are there, and the last frame's for the new one."""
-    before, after = cut(0, 8), cut(0, 9)
+    before, after = cut(0, 4), cut(0, 5)
     labels = exact(before).volumes[0]
     warm = torch.cat([labels, labels[-1:]])
     counts = {}
     for name, start in (("cold", None), ("warm", warm)):
-        pairs = ikebook.solvers.solve(after, ikebook.solvers.SolverOptions(method="power", which="LM"), start=start)
+        pairs = ikebook.solvers.solve(
+            after, ikebook.solvers.SolverOptions(method="power", which="LM", tolerance=1e-4), start=start
+        )
         assert pairs.converged
         counts[name] = pairs.products
     assert counts["warm"] < 0.8 * counts["cold"]

@@ -100,9 +100,7 @@ def label_sensitivity(
     labels, spread = known.labels.double(), _spread(known)
     square, cosines, areas = torch.zeros_like(labels), [], []
     for draw in range(draws):
-        shaken = segment(
-            clip, noisy(flow, noise, seed + draw), cues=cues, reference=known.soft, options=options, compute=compute
-        )
+        shaken = segment(clip, noisy(flow, noise, seed + draw), cues=cues, reference=known.soft, options=options, compute=compute)
         if len(shaken.pairs.values) == 0:
             raise InputError(f"with noise of {noise:g} pixels there is no eigenvector any more; give less.")
         other = shaken.labels.double()

@@ -287,9 +287,7 @@ for name, projection in shrunk.items():
 # %%
 theirs = ikebook.build(clip, flow, options=ikebook.preset("released"), compute=double)
 kept = theory.shrinkage(theirs.projection)
-print(
-    f"of the released features, rho = 100 keeps {kept.min():.2f} to {kept.max():.2f}, in the middle {np.median(kept):.2f}, at 16 x 16"
-)
+print(f"of the released features, rho = 100 keeps {kept.min():.2f} to {kept.max():.2f}, in the middle {np.median(kept):.2f}, at 16 x 16")
 
 # %% [markdown]
 # At 416 x 224 there are 364 times as many pixels: it keeps 0.24 to 1.0, in the middle 0.83.

@@ -45,7 +45,8 @@ class Confidence:
         In [-1, 1]: whether pixels of the mask go on as they came, the cosine of the residual motion from the frame before and to
         the next, weighted by their lengths. About 0 where flow is noise.
     inside, outside : float
-        Mean residual motion, flow less the dominant motion, in the masks and out of them, pixels; 0 where there is no such pixel.
+        Mean residual motion, flow less the dominant motion, in the masks and out of them, pixels. 0 in empty masks; where
+        masks fill the frame there is nothing to tell them from, and both are the same.
     eigengap : float or None
         The relative eigengap: the distance of the object's eigenvalue from the nearest other, over itself. None: not known.
     sentence : str or None
@@ -143,7 +144,8 @@ def _motion(soft: Array, threshold: float, flow: Flow) -> tuple[float, float, fl
     products = np.linalg.norm(forward, axis=-1) * np.linalg.norm(backward, axis=-1)
     alike = -(forward * backward).sum(-1)  # |r| |r'| cos, as backward motion points back
     lengths = np.sqrt(products)
-    inside, outside = (float(lengths[where].mean()) if where.any() else 0.0 for where in (masks, ~masks))
+    inside = float(lengths[masks].mean()) if masks.any() else 0.0
+    outside = inside if masks.all() else float(lengths[~masks].mean())
     whole = float(products[masks].sum())
     agreement = float(np.clip(alike[masks].sum() / whole, -1, 1)) if whole > 0 else 0.0
     return inside, outside, agreement

@@ -3,7 +3,21 @@
     python tests/experiments/confidence_on_clips.py toys
     python tests/experiments/confidence_on_clips.py davis --root ../shared/davis2016_train
 
-NUMBERS
+On toys of three sizes and three seeds (2026-11-28, two CPU cores) the 60 kinds without an object, where nothing moves, the camera
+alone moves, or frames or flow are noise, have 0.020 at most, and all are warned of. Of the 30 kinds with one, those with exact flow
+have 0.71 and more; with DIS, which loses small fast discs, 0.12 and more, but for one occluder clip of J 0.31, which is warned of.
+
+On sequences of DAVIS 2016 at 208x112, the rank correlation (Spearman) with J, and how many are warned of:
+
+                         confidence  stability  agreement     inside    outside   eigengap   warned of
+    20 of the train set        0.73       0.78       0.47      -0.13      -0.47      -0.38   0
+    12 of the val. set         0.38       0.70       0.13      -0.50      -0.20       0.15   0
+
+The formula and the threshold of 0.1 were chosen on toys and the first; the second was looked at once, afterwards. There its 0.38 is
+little (12 sequences): the motion can be clear, and the object another one than the annotated (kite-surf, bmx-trees, bmx-bumps).
+Stability alone agrees with J best, but can't tell noise: toys without an object reach 0.77. A larger eigengap says nothing of J.
+Each is in `confidence_measures`. It takes 2% of a segment's time. A line of the toys is the seed with the least confidence with an
+object, and with the greatest without.
 """
 
 from __future__ import annotations

@@ -63,6 +63,11 @@ def show_summary(summary: Summary) -> None:
         ratio = summary["eigenvalue_ratio"]
         if summary["eigengap"] is not None and ratio is not None:
             print(f"eigengap: {summary['eigengap']:.4g} (the nearest eigenvalue is {ratio:.2f} of the object's)")
+    moves = summary["confidence_measures"]
+    print(
+        f"confidence: {summary['confidence']:.2f} of 1 (pixels a frame against the scene: {moves['inside']:.2f} in the masks, "
+        f"{moves['outside']:.2f} elsewhere)"
+    )
     for line in marks(summary["options"]["sources"]):
         print(line)
     print("seconds: " + "  ".join(f"{stage} {spent:.1f}" for stage, spent in summary["seconds"].items()))

@@ -31,9 +31,9 @@ def drift(chains: MotionChains, truth: MotionChains, *, frame: int = 0, steps: i
     )
     grid = chains.grid
     medians = []
-    for own, true in zip(chains.trace(frame, steps).ahead, truth.trace(frame, steps).ahead, strict=True):
-        inside = (grid.pixel_of(own.cell) >= 0) & (grid.pixel_of(true.cell) >= 0)
+    for step, true in zip(chains.trace(frame, steps).ahead, truth.trace(frame, steps).ahead, strict=True):
+        inside = (grid.pixel_of(step.cell) >= 0) & (grid.pixel_of(true.cell) >= 0)
         started = (grid.crop(inside[0]) > 0).flatten()  # cells of the border start no chain
-        apart = grid.crop((own.x - true.x).double().hypot((own.y - true.y).double())[0]).flatten()[started]
-        medians.append(float(apart.median()) if len(apart) else float("nan"))
+        distances = grid.crop((step.x - true.x).double().hypot((step.y - true.y).double())[0]).flatten()[started]
+        medians.append(float(distances.median()) if len(distances) else float("nan"))
     return np.array(medians)

@@ -28,7 +28,7 @@ LEAST_CONSISTENT = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowTrust:
+class FlowQuality:
     """What was found in a clip's flow, at the working size.
 
     Parameters
@@ -80,7 +80,7 @@ class FlowTrust:
         return found
 
 
-def examine(flow: Flow) -> FlowTrust:
+def measure_quality(flow: Flow) -> FlowQuality:
     """Look at each pair of frames.
 
     Of the pixels that stay in the frame, the flow f there is compared with the flow b back from where it leads, sampled
@@ -112,7 +112,7 @@ def examine(flow: Flow) -> FlowTrust:
         if all(np.count_nonzero(_square(field) > STATIC**2) <= STRAY * w * h for field in (forward, backward)):
             static.append(pair)
     known = np.isfinite(medians)
-    return FlowTrust(
+    return FlowQuality(
         pairs=len(shares),
         error=float(np.median(np.array(medians)[known])) if known.any() else float("nan"),
         error_90=float(np.median(np.array(nineties)[known])) if known.any() else float("nan"),

@@ -15,6 +15,7 @@ from ikebook.base.arrays import Array, extent
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow
 from ikebook.graph.choice import choose, reference_maps
+from ikebook.graph.confidence import Confidence, confidence_of
 from ikebook.graph.masks import soft_masks, stable_threshold
 from ikebook.graph.objects import embedding, label_objects, residual_cues
 from ikebook.graph.presets import GraphOptions
@@ -155,6 +156,7 @@ def segment(
             chosen, sign = choose(pairs, reference, o)
     soft = _soft(clip, _labels(pairs, chosen, sign), o, compute)
     threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
+    confidence = confidence_of(soft, threshold, pairs, chosen, flows[0])
     seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}
     if not isinstance(flow, Flow):
         seconds = {"flow": known - begin} | seconds
@@ -166,8 +168,9 @@ def segment(
         sign=sign,
         saliency=matrix.saliency,
         seconds=seconds,
-        warnings=_warnings(matrix, pairs, chosen, reference is None),
+        warnings=_warnings(matrix, pairs, chosen, confidence, by_motion=reference is None),
         matrix=matrix,
+        confidence=confidence,
         objects=None
         if objects == 1
         else _divided(clip, flows, cues, o, compute, np.asarray(soft) > threshold, objects),
@@ -237,7 +240,9 @@ def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: 
     return compute.memory.array(itertools.chain([first], masks), len(clip))
 
 
-def _warnings(matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, by_motion: bool) -> list[str]:
+def _warnings(
+    matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, confidence: Confidence, *, by_motion: bool
+) -> list[str]:
     """What a user should know of the eigenvector, one sentence each."""
     if len(pairs.values) == 0:
         return [f"{_why_there_is_none(matrix, pairs)} The masks are empty."]
@@ -245,6 +250,8 @@ def _warnings(matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, by_motion: 
     if chosen != 0:
         reference = "the motion saliency" if by_motion else "what the last cycle found"
         found.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {reference}.")
+    if confidence.sentence is not None:
+        found.append(confidence.sentence)
     return found
 
 

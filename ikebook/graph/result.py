@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base.arrays import Array
+from ikebook.graph.confidence import Confidence
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.solvers.pairs import Eigenpairs, volume_residuals
 
@@ -39,6 +40,8 @@ class GraphResult:
         What the user should know, one sentence each.
     matrix : FeatureMotion
         A, implicit.
+    confidence : Confidence
+        How clear the object is, by its motion; no ground truth is looked at.
     objects : (m, h, w) uint8, optional
         Which object each pixel is of, where more than one was asked for: 0 is none, 1 the largest.
     """
@@ -52,6 +55,7 @@ class GraphResult:
     seconds: dict[str, float]
     warnings: list[str]
     matrix: FeatureMotion
+    confidence: Confidence
     objects: np.ndarray | None = None
 
     def __repr__(self) -> str:

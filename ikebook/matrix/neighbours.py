@@ -93,10 +93,10 @@ class Neighbourhood:
             if frame == self.frame or not 0 <= frame < self.chains.frames:
                 continue
             _, cells = torch.nonzero(self._arrival(frame) == cell, as_tuple=True)
-            own = grid.pixel_of(cells)
-            own = own[own >= 0]
-            pixels.append(own.cpu().numpy())
-            frames.append(np.full(len(own), frame))
+            inside = grid.pixel_of(cells)
+            inside = inside[inside >= 0]
+            pixels.append(inside.cpu().numpy())
+            frames.append(np.full(len(inside), frame))
         where = np.concatenate(pixels) if pixels else np.empty(0, np.int64)
         when = np.concatenate(frames) if frames else np.empty(0, np.int64)
         return Incoming(when, where % grid.w, where // grid.w)

@@ -267,7 +267,7 @@ class _Run:
         if seen and not math.isfinite(mean):
             self._diverged(mean)
         else:
-            self._judge(mean)
+            self._record(mean)
 
     def _diverged(self, mean: float) -> None:
         if self.best is None:
@@ -277,7 +277,7 @@ class _Run:
             )
         self.reason = "nan"
 
-    def _judge(self, mean: float) -> None:
+    def _record(self, mean: float) -> None:
         o = self.options
         if math.isfinite(mean) and (self.best is None or mean < min(self.losses)):
             weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}

@@ -82,6 +82,8 @@ class Entry(SequenceScores):
         The next eigenvalue's share of the object's.
     residual : float or None
         |A x - lambda x| / |lambda|; None of a clip that did not fit into memory.
+    confidence : float
+        In [0, 1], how clear the object is by its motion.
     threshold : float
         Above it in the soft masks is object.
     cycles : list of HalfCycle
@@ -99,6 +101,7 @@ class Entry(SequenceScores):
     eigenvalues: NotRequired[list[float | None]]
     eigenvalue_ratio: NotRequired[float | None]
     residual: NotRequired[float | None]
+    confidence: NotRequired[float]
     threshold: NotRequired[float]
     cycles: NotRequired[list[HalfCycle]]
     seconds: NotRequired[dict[str, float]]
@@ -210,6 +213,10 @@ class Summary(AnySummary):
         Above it in the soft masks is object.
     object_share : float
         Share of all pixels that are object.
+    confidence : float
+        In [0, 1], how clear the object is by its motion; below 0.1 `warnings` say so.
+    confidence_measures : dict
+        What it is made of, and the relative eigengap; see `ikebook.graph.Confidence`.
     flow : dict
         By role ("flow", "feature flow"), how far it may be believed.
     label_trained : bool or None
@@ -234,6 +241,8 @@ class Summary(AnySummary):
     residual: float | None
     converged: bool
     products: int
+    confidence: float
+    confidence_measures: dict[str, float | None]
     flow: dict[str, dict[str, Any]]
     warnings: list[str]
     cycles: list[HalfCycle]

@@ -165,6 +165,7 @@ def _entry(clip: Clip, outcome: Outcome, options: RunOptions) -> Entry:
     entry["eigenvalues"] = summary["eigenvalues"]
     entry["eigenvalue_ratio"] = summary["eigenvalue_ratio"]
     entry["residual"] = summary["residual"]
+    entry["confidence"] = summary["confidence"]
     entry["threshold"] = summary["threshold"]
     entry["cycles"] = outcome.history
     entry["seconds"] = summary["seconds"]

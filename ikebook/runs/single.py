@@ -17,7 +17,7 @@ from ikebook.base.progress import Progress, silent
 from ikebook.cycle import CycleState, exchange
 from ikebook.datasets.protocol import SequenceScores
 from ikebook.flow import Flow, FlowCache, FlowProvider, compute_flow
-from ikebook.flow.quality import FlowTrust, examine
+from ikebook.flow.quality import FlowQuality, measure_quality
 from ikebook.graph.result import GraphResult
 from ikebook.matrix.features import Cue
 from ikebook.networks.pretrained import find_cues, is_network
@@ -48,7 +48,7 @@ class Outcome:
     flow: Flow
     seconds: dict[str, float]
     history: list[HalfCycle]
-    flow_quality: dict[str, FlowTrust] = field(default_factory=dict)
+    flow_quality: dict[str, FlowQuality] = field(default_factory=dict)
 
 
 def run(
@@ -107,7 +107,7 @@ def run(
     seconds = {"cues": time.perf_counter() - begin} if cues else {}
     begin = time.perf_counter()
     flows = _flows(clip, options.provider() if flow is None else flow, options, compute, progress)
-    quality = {role: examine(one) for role, one in flows.items()}
+    quality = {role: measure_quality(one) for role, one in flows.items()}
     seconds["flow"] = time.perf_counter() - begin
     history: list[HalfCycle] = []
     result: GraphResult | None = None

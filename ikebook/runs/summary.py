@@ -44,6 +44,8 @@ def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mappin
             "products": result.pairs.products,
             "threshold": result.threshold,
             "object_share": result.object_share,
+            "confidence": result.confidence.confidence,
+            "confidence_measures": result.confidence.as_dict(),
             "flow": {role: found.as_dict() for role, found in outcome.flow_quality.items()},
             "label_trained": label_trained(options.sources()),
             "warnings": _warnings(outcome, options.memory, peak),

@@ -38,8 +38,8 @@ class FeaturesWithLabels(FeatureMatrix):
         self.labels = torch.stack(cells, dim=-1)  # (m, cells, s)
 
     def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
-        own = self.labels[trace.frames.start : trace.frames.stop]
-        both = torch.cat([self.features.block(trace), own], dim=-1)
+        given = self.labels[trace.frames.start : trace.frames.stop]
+        both = torch.cat([self.features.block(trace), given], dim=-1)
         return both if out is None else out[..., : self.shape[1]].copy_(both)
 
 

@@ -82,9 +82,9 @@ class SpannedVolumes(Volumes):
         grid = self.features.chains.grid
         weights = self.weights if chosen is None else self.weights[..., list(chosen)]
         for frames, block in self.features.blocks(self.part, keep=True):  # (b, cells, d)
-            own = weights if len(weights) == 1 else weights[frames.start : frames.stop]
+            chosen_weights = weights if len(weights) == 1 else weights[frames.start : frames.stop]
             with full_precision():
-                labels = block @ own
+                labels = block @ chosen_weights
             yield grid.crop(labels.movedim(-1, 0))
 
     def products(self, maps: Callable[[range], Tensor]) -> Tensor:

@@ -94,7 +94,7 @@ class TestResults:
         for entry in stored["sequences"].values():
             assert list(entry)[:7] == ["frames", *SCORES]
             assert entry["frames"] == 5
-            assert {"eigenvalues", "residual", "threshold", "seconds", "warnings"} <= set(entry)
+            assert {"eigenvalues", "residual", "confidence", "threshold", "seconds", "warnings"} <= set(entry)
         made_with = stored["options"].copy()
         assert made_with.pop("dataset") == "davis2016"
         assert made_with.pop("root").endswith("DAVIS")

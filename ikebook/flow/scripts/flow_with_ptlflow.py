@@ -189,11 +189,11 @@ def known(place: Path) -> Any:
 
 def write_clip(network: Network, files: list[Path], place: Path, options: argparse.Namespace) -> Iterator[None]:
     """Write the flow of one clip; yields after each pair."""
-    told = note(options, files)
-    if known(place) != told:  # of other options: nothing of it may stay between ours
+    described = note(options, files)
+    if known(place) != described:  # of other options: nothing of it may stay between ours
         for old in [*place.glob("forward/*.flo"), *place.glob("backward/*.flo")]:
             old.unlink()
-        replace(place / "source.json", json.dumps(told, indent=2).encode())
+        replace(place / "source.json", json.dumps(described, indent=2).encode())
     first: np.ndarray | None = None
     for index, (one, two) in enumerate(zip(files, files[1:])):  # noqa: B905, RUF007  # older Pythons run this file, too
         first = read(one, options.max_height) if first is None else first

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.matrix.directions import few_columns, in_words
 from ikebook.matrix.features import FeatureMatrix
 from ikebook.matrix.operator import LinearOperator, full_precision
 
@@ -224,7 +225,7 @@ def complete(
         return _nothing_yet(gram, conditioner, column_by_column(lengths))
     _, values, right = torch.linalg.svd(small / whole, full_matrices=False)
     kept = values > options.rank_tolerance(dtype) * values[:1]
-    dropped = conditioner.dropped + tuple(_in_words(direction, columns) for direction in _few_columns(right[~kept]))
+    dropped = conditioner.dropped + tuple(in_words(direction, columns) for direction in few_columns(right[~kept]))
     values, right = values[kept], torch.where(empty, 0.0, right[kept]).T
     basis, inner = right / values / lengths[:, None], conditioner.scale / whole @ right / values
     again = Preconditioner(basis, values[:, None] * right.T, lengths, torch.full_like(values, NOTHING), dropped)
@@ -387,24 +388,3 @@ def _dense_projection(features: Tensor, options: ProjectionOptions) -> Tensor:
         within, values, _ = torch.linalg.svd(left.T @ rows, full_matrices=False)
         left = left @ within * (values / (values**2 + options.ridge).sqrt())
     return (left @ left.T).to(features)
-
-
-def _few_columns(directions: Tensor) -> Tensor:
-    """Other directions (k, d) of the same span, of as few columns each as can be had easily: each has one for itself."""
-    if len(directions) == 0:
-        return directions
-    _, upper, order = scipy.linalg.qr(directions.numpy(), mode="economic", pivoting=True)
-    k, found = len(upper), np.empty(directions.shape)
-    found[:, order] = np.hstack([np.eye(k), scipy.linalg.solve_triangular(upper[:, :k], upper[:, k:])])
-    return torch.from_numpy(found / np.linalg.norm(found, axis=1, keepdims=True))
-
-
-def _in_words(direction: Tensor, columns: Sequence[str], most: int = 4) -> str:
-    """A combination (d,) of columns in words: its largest parts."""
-    names = columns or [f"column {index}" for index in range(len(direction))]
-    order = direction.abs().argsort(descending=True, stable=True)[:most].tolist()
-    direction = direction * direction[order[0]].sign()
-    parts = [
-        f"{float(direction[k]):+.2f} {names[k]}" for k in order if abs(direction[k]) > 0.1 * abs(direction[order[0]])
-    ]
-    return " ".join(parts)

@@ -245,11 +245,12 @@ def torchvision_models() -> Any:
         import torchvision.models
     except ImportError as error:
         raise InputError(
-            f"RAFT, FCN and DeepLab need torchvision, which can't be imported ({error}): pip install 'ikebook[raft]'."
+            f"RAFT, FCN and DeepLab need torchvision, which can't be imported ({error}): pip install 'ikebook[raft]'. "
+            "RAFT-small (--flow raft-small) needs none."
         ) from None
     except RuntimeError as error:  # its operators were compiled for another PyTorch
         raise InputError(
             f"torchvision does not fit this PyTorch ({error}); install both from one place, with the command that "
-            "pytorch.org/get-started shows."
+            "pytorch.org/get-started shows. RAFT-small (--flow raft-small) needs none."
         ) from None
     return torchvision.models

@@ -240,7 +240,7 @@ class RaftSmall(nn.Module):
         with torch.autocast(first.device.type, enabled=False):  # sums over 128 channels stay exact
             pyramid = CorrelationPyramid(one.float(), two.float())
         state, context = self.cnet(first).split([HIDDEN, CONTEXT], dim=1)  # (b, 96, h, w), (b, 64, h, w)
-        state, of_context = state.tanh(), self.update_block.gru.of_context(context.relu_())
+        state, of_context = state.tanh(), self.update_block.gru.of_context(context.relu())
         h, w = one.shape[-2:]
         y, x = torch.meshgrid(*(torch.arange(n, device=one.device).float() for n in (h, w)), indexing="ij")
         cells = torch.stack([x, y])  # (2, h, w)

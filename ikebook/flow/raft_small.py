@@ -108,7 +108,7 @@ class CorrelationPyramid:
 
     def __init__(self, first: Tensor, second: Tensor) -> None:
         b, d, h, w = first.shape
-        alike = first.flatten(2).transpose(1, 2) @ second.flatten(2) / d**0.5  # (b, hw, hw)
+        alike = (first / d**0.5).flatten(2).transpose(1, 2) @ second.flatten(2)  # (b, hw, hw)
         self.levels = [alike.view(b * h * w, 1, h, w)]
         for _ in range(LEVELS - 1):
             self.levels.append(functional.avg_pool2d(self.levels[-1], 2))  # (bhw, 1, h/2, w/2), and so on

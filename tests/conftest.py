@@ -41,6 +41,15 @@ def metrics_root() -> Path:
     return _data("metrics", "reference numbers")
 
 
+@pytest.fixture(scope="session")
+def raft_small_file() -> Path:
+    """The weights of RAFT-small, as its authors have trained them."""
+    file = _data("weights/raft_small", "weights of RAFT-small") / "raft-small.pth"
+    if not file.is_file():
+        pytest.skip(f"no weights of RAFT-small in {file}")
+    return file
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)

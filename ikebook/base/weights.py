@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -44,6 +45,15 @@ class Published:
         return Path(self.file_name).stem.rpartition("-")[2]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Weights without an address of their own, known by the SHA-256 of their file."""
+
+    name: str
+    sha256: str
+    supervision: str  # one of `ikebook.base.provenance.SUPERVISION`
+
+
 def local(text: str, catalogue: Mapping[str, Published]) -> Path | None:
     """The file that `text` names, or None where it is the name of published weights.
 
@@ -60,9 +70,12 @@ def local(text: str, catalogue: Mapping[str, Published]) -> Path | None:
     return file
 
 
-def origin(text: str, catalogue: Mapping[str, Published], role: str, network: str) -> Source:
+def origin(
+    text: str, catalogue: Mapping[str, Published], role: str, network: str, known: Sequence[Known] = ()
+) -> Source:
     """Where weights come from: a file is known by its hash, or else by the `source.json` beside it.
 
+    `known` are weights beyond the catalogue, which can't be fetched by a name.
     The name has a file's first digits of SHA-256: results of other weights of that name are no results of the same run.
     """
     file = local(text, catalogue)
@@ -72,6 +85,9 @@ def origin(text: str, catalogue: Mapping[str, Published], role: str, network: st
     for one in catalogue.values():
         if digest.startswith(one.digits):
             return Source(role=role, name=f"{network} {one.name}", supervision=one.supervision)
+    for other in known:
+        if digest == other.sha256:
+            return Source(role=role, name=f"{network} {other.name}", supervision=other.supervision)
     return read_note(file.parent, role, f"{network} {file.name} {digest[:8]}")
 
 
@@ -145,13 +161,14 @@ def _download(weights: Published, file: Path, mend: str) -> None:
     part.replace(file)
 
 
-def load(network: nn.Module, file: Path) -> None:
+def load(network: nn.Module, file: Path, rename: Callable[[str], str] | None = None) -> None:
     """Give a network the weights in a file, all of them, without running anything that the file holds.
 
     Parameters
     ----------
     network : whose names and shapes they have to fit
     file : of `torch.save`, with tensors by name, or with such a dictionary under "state_dict" or "model"; or `.safetensors`
+    rename : gives the network's name of a tensor for the file's, where they may differ
 
     Raises
     ------
@@ -162,10 +179,14 @@ def load(network: nn.Module, file: Path) -> None:
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    named = isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())
+    named = isinstance(state, dict) and all(isinstance(name, str) and _plain(value) for name, value in state.items())
     require(
         named, f"{file} holds no weights: expected tensors by name, as torch.save(network.state_dict(), file) writes."
     )
+    if rename is not None:
+        renamed = {rename(name): value for name, value in state.items()}
+        require(len(renamed) == len(state), f"{file} holds the weights of a network more than once, by several names.")
+        state = renamed
     own = network.state_dict()
     missing = [name for name in own if name not in state]
     surplus = [name for name in state if name not in own]
@@ -181,6 +202,16 @@ def load(network: nn.Module, file: Path) -> None:
             not value.is_floating_point() or bool(value.isfinite().all()), f"{file}: {name} has NaN or infinite values."
         )
     network.load_state_dict(state)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is a tensor of real numbers, with all of them there: neither sparse nor quantized nor a mere shape."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_quantized or value.is_complex())
+    )
 
 
 def _read(file: Path) -> Any:
@@ -214,11 +245,12 @@ def torchvision_models() -> Any:
         import torchvision.models
     except ImportError as error:
         raise InputError(
-            f"RAFT, FCN and DeepLab need torchvision, which can't be imported ({error}): pip install 'ikebook[raft]'."
+            f"RAFT, FCN and DeepLab need torchvision, which can't be imported ({error}): pip install 'ikebook[raft]'. "
+            "RAFT-small (--flow raft-small) needs none."
         ) from None
     except RuntimeError as error:  # its operators were compiled for another PyTorch
         raise InputError(
             f"torchvision does not fit this PyTorch ({error}); install both from one place, with the command that "
-            "pytorch.org/get-started shows."
+            "pytorch.org/get-started shows. RAFT-small (--flow raft-small) needs none."
         ) from None
     return torchvision.models

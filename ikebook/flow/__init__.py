@@ -1,6 +1,6 @@
 """Optical flow between consecutive frames, behind one interface, whoever computes it, and how far it may be believed.
 
-The paper's Secs. 4.1 and 7.2: OpenCV's DIS and Farneback, RAFT, files. Directions and units stand at `Flow`.
+The paper's Secs. 4.1 and 7.2: OpenCV's DIS and Farneback, RAFT and RAFT-small, files. Directions and units stand at `Flow`.
 """
 
 from ikebook.flow.cache import FlowCache

@@ -15,7 +15,7 @@ from ikebook.flow.farneback import Farneback
 from ikebook.flow.files import FlowFiles
 
 PROVIDERS = ("dis", "farneback", "raft", "raft-small")
-"""Who computes flow, by name; after RAFT's, a colon and weights may follow: `raft:C_T_SKHT_V2`, `raft:weights.pth`."""
+"""Who computes flow, by name; after RAFT's, a colon and weights may follow: `raft:C_T_SKHT_V2`, `raft-small:weights.pth`."""
 
 
 class FlowProvider(Protocol):
@@ -54,7 +54,8 @@ def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> Fl
     Parameters
     ----------
     name : str or Path
-        "dis", "farneback", "raft" or "raft-small", the last two with `:WEIGHTS` if others than the default ones are meant;
+        "dis", "farneback", "raft" or "raft-small", the last two with `:WEIGHTS` if others than the default ones are meant:
+        one of torchvision's names, or a file, which for "raft-small" may be the checkpoint of RAFT's authors as it is;
         or a folder with forward/*.flo and backward/*.flo.
     device : str, default "cpu"
         Where networks compute.

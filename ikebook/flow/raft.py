@@ -1,8 +1,10 @@
-"""RAFT through torchvision, trained on synthetic data unless asked for otherwise.
+"""RAFT, trained on synthetic data unless asked for otherwise.
 
 Teed & Deng, ECCV 2020, doi:10.1007/978-3-030-58536-5_24. The paper computes its flow with it, trained on FlyingThings3D
 (Sec. 7.2). torchvision's `C_T` weights have seen FlyingChairs and FlyingThings3D, and nothing else; those of the names
 that go on with S, K, H, T were fine-tuned on data with measured or hand-made flow, and count as label-trained.
+The large network is torchvision's. The small one is `ikebook.flow.raft_small`, which needs no torchvision and takes
+torchvision's weights as well as those of RAFT's authors.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from torch import Tensor, nn
 
 from ikebook.base import check
 from ikebook.base.provenance import LABELS, SYNTHETIC, Source
-from ikebook.base.weights import Published, find, fingerprint, load, origin, torchvision_models
+from ikebook.base.weights import Known, Published, find, fingerprint, load, origin, torchvision_models
 from ikebook.flow.pairwise import PairwiseFlow
+from ikebook.flow.raft_small import RaftSmall, layer_name
+from ikebook.video.clip import resize_area
 
 DEFAULT = "C_T_V2"
 
@@ -49,11 +53,23 @@ WEIGHTS = {
 }
 """torchvision's weights by model and name."""
 
+AUTHORS = (
+    Known(
+        name="C_T of RAFT's authors",
+        sha256="c7d41b9cc88442bb8aa911dbb33086dac55a226394b142937ff22d5578717332",
+        supervision=SYNTHETIC,
+    ),
+)
+"""The authors' own `raft-small.pth`, trained on FlyingChairs and FlyingThings3D. Their archive has no address for one file."""
+
 MULTIPLE = 8
 """RAFT's features are an eighth of the frame: its sides have to be multiples."""
 
 SMALLEST_SIDE = 128
 """Smaller frames are enlarged: the fourth level of the correlation pyramid needs 16 cells of 8 pixels."""
+
+LONGEST_SIDE = {"raft_large": 0, "raft_small": 640}
+"""Where nothing else is asked for; 0: any. On two cores the small network needs seconds for a pair of this size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +85,10 @@ class RaftOptions:
     updates : int, default 12
         Updates of the flow, each by the recurrent unit.
     max_height : int, default 480
-        Taller frames are reduced to this many rows before.
+        Taller frames are reduced to this many rows before, pixels.
+    max_side : int, optional
+        Frames whose longer side has more pixels are reduced to this many, and 0 are not. Default: 640 for "raft_small", which
+        is for those who wait on a CPU, and 0 for "raft_large".
     half : bool, default False
         Half precision where it does little harm: float16 on a GPU, bfloat16 on a CPU.
     batch : int, default 0
@@ -80,6 +99,7 @@ class RaftOptions:
     weights: str = DEFAULT
     updates: int = 12
     max_height: int = 480
+    max_side: int | None = None
     half: bool = False
     batch: int = 0
 
@@ -87,6 +107,8 @@ class RaftOptions:
         check.one_of("RaftOptions.model", self.model, WEIGHTS)
         check.whole("RaftOptions.updates", self.updates, at_least=1, at_most=1000)
         check.whole("RaftOptions.max_height", self.max_height, at_least=SMALLEST_SIDE)
+        if self.max_side:
+            check.whole("RaftOptions.max_side", self.max_side, at_least=SMALLEST_SIDE)
         check.flag("RaftOptions.half", self.half)
         check.whole("RaftOptions.batch", self.batch)
 
@@ -99,25 +121,33 @@ class Raft(PairwiseFlow):
         self.device = torch.device(device)
         self.name = self.options.model.replace("raft_large", "raft").replace("_", "-")
         super().__init__(self.options.max_height, SMALLEST_SIDE)
+        limit = self.options.max_side
+        self.max_side = LONGEST_SIDE[self.options.model] if limit is None else limit
         self._network: nn.Module | None = None
 
     def describe(self) -> str:
         o = self.options
         kept = {name: value for name, value in asdict(o).items() if name not in ("weights", "half", "batch")}
+        kept["max_side"] = self.max_side
         return f"raft {kept} {self._precision()} weights {fingerprint(o.weights, WEIGHTS[o.model])}"
 
     def source(self, role: str = "flow") -> Source:
         """Who computes it, and what taught them."""
-        return origin(self.options.weights, WEIGHTS[self.options.model], role, self.name)
+        known = AUTHORS if self.options.model == "raft_small" else ()
+        return origin(self.options.weights, WEIGHTS[self.options.model], role, self.name, known)
 
     def network(self) -> nn.Module:
         """The network with its weights, on the device, ready to predict."""
         if self._network is None:
             o = self.options
             file = find(o.weights, WEIGHTS[o.model], f"--flow {self.name}")
-            make = getattr(torchvision_models().optical_flow, o.model)
-            network = make(weights=None)
-            load(network, file)
+            network: nn.Module
+            if o.model == "raft_small":
+                network = RaftSmall()
+                load(network, file, layer_name)
+            else:
+                network = torchvision_models().optical_flow.raft_large(weights=None)
+                load(network, file)
             self._network = network.to(self.device).eval()
         return self._network
 
@@ -135,6 +165,15 @@ class Raft(PairwiseFlow):
             previous = fitted
         if waiting:
             yield from self._flows(waiting)
+
+    def _fit(self, frame: np.ndarray) -> np.ndarray:
+        """A frame at the size that flow is computed at: its own, unless it is too large or too small."""
+        h, w = frame.shape[:2]
+        if not self.max_side or max(h, w) <= self.max_side:
+            return super()._fit(frame)
+        factor = min(self.max_side / max(h, w), self.max_height / h)
+        w, h = (max(SMALLEST_SIDE, round(side * factor / MULTIPLE) * MULTIPLE) for side in (w, h))  # needs no margins
+        return resize_area(frame, (w, h))
 
     def _flows(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Forward and backward fields (h, w, 2) of pairs of frames (h, w, 3)."""

@@ -14,6 +14,7 @@ from ikebook.cli import main
 from ikebook.datasets.download import BY_HAND, SOURCES
 from ikebook.datasets.toys import toy
 from ikebook.flow import write_flo
+from ikebook.flow.raft_small import RaftSmall
 from ikebook.runs.options import RunOptions
 
 
@@ -74,11 +75,9 @@ def test_what_taught_a_cue_is_in_the_summary_and_on_the_screen(cli, clip, tmp_pa
     )
 
 
-def test_raft_from_a_file_through_the_command_line(cli, tmp_path, torchvision_operators) -> None:
-    from torchvision.models.optical_flow import raft_small
-
+def test_raft_from_a_file_through_the_command_line(cli, tmp_path) -> None:
     torch.manual_seed(0)
-    torch.save(raft_small(weights=None).state_dict(), tmp_path / "w.pth")
+    torch.save(RaftSmall().state_dict(), tmp_path / "w.pth")
     flow = f"raft-small:{tmp_path / 'w.pth'}"
     clip = write_frames(tmp_path / "clip", toy("disc", (48, 32), 2).clip.frames)
     code, printed, error = cli("segment", clip, "--out", tmp_path / "out", *SIZE, "--flow", flow)
@@ -87,6 +86,30 @@ def test_raft_from_a_file_through_the_command_line(cli, tmp_path, torchvision_op
     assert found["label_trained"] is None
     assert "training unknown: flow raft-small w.pth" in printed
     assert "of the pixels come back where they started" in error  # random weights, and the user is told
+
+
+def test_a_file_with_other_weights_is_one_line_and_no_trace(cli, clip, tmp_path) -> None:
+    torch.save({"module.fnet.conv1.bias": torch.zeros(32)}, tmp_path / "w.pth")
+    code, _, error = cli(
+        "segment", clip, "--out", tmp_path / "out", *SIZE, "--flow", f"raft-small:{tmp_path / 'w.pth'}"
+    )
+    assert code == 2
+    assert "holds the weights of another network than RaftSmall: 105 tensors are missing" in error
+    assert "Traceback" not in error
+
+
+def test_the_weights_of_raft_s_authors_are_no_label_s(cli, tmp_path, raft_small_file) -> None:
+    clip = write_frames(tmp_path / "clip", toy("disc", (48, 32), 2).clip.frames)
+    code, printed, error = cli(
+        "segment", clip, "--out", tmp_path / "out", *SIZE, "--flow", f"raft-small:{raft_small_file}"
+    )
+    assert code == 0, error
+    found = summary(tmp_path / "out")
+    assert found["label_trained"] is False
+    assert {"role": "flow", "name": "raft-small C_T of RAFT's authors", "supervision": SYNTHETIC} in found["options"][
+        "sources"
+    ]
+    assert "training unknown" not in printed
 
 
 def test_half_precision_and_the_device_reach_the_networks() -> None:

@@ -219,6 +219,20 @@ FLOW = [
         ("flow/test_raft.py",),
     ),
     Fault(
+        "RAFT-small looks correlations up in the transposed order",
+        "flow/raft_small.py",
+        'torch.meshgrid(steps, steps, indexing="ij")',
+        'torch.meshgrid(steps, steps, indexing="xy")',
+        ("flow/test_raft_small.py",),
+    ),
+    Fault(
+        "RAFT-small's state is renewed by the gate that forgets",
+        "flow/raft_small.py",
+        "renewed, kept = gates.chunk",
+        "kept, renewed = gates.chunk",
+        ("flow/test_raft_small.py",),
+    ),
+    Fault(
         "frames are warped against the flow",
         "flow/fields.py",
         "cv2.remap(frame, x + dx, y + dy",

@@ -1,4 +1,4 @@
-"""RAFT through torchvision, with random weights from a file: whose flow it is, of which size, and in which direction."""
+"""RAFT, with random weights from a file: whose flow it is, of which size, and in which direction."""
 
 from __future__ import annotations
 
@@ -105,6 +105,23 @@ class TestFlow:
         ((forward, _),) = with_stub(monkeypatch, Shifted()).pairs(pictures(2, w, h))
         assert forward.shape[1::-1] == size
 
+    @pytest.mark.parametrize(
+        ("w", "h", "size"),
+        [(854, 480, (640, 360)), (480, 854, (272, 480)), (640, 352, (640, 352)), (641, 100, (640, 128)),
+         (131, 200, (131, 200)), (32000, 1, (640, 128))],
+    )  # fmt: skip
+    def test_the_small_network_gets_frames_that_a_cpu_can_do(self, monkeypatch, w, h, size) -> None:
+        stub = Shifted()
+        ((forward, _),) = with_stub(monkeypatch, stub, model="raft_small").pairs(pictures(2, w, h))
+        assert forward.shape[1::-1] == size
+        assert stub.sizes == [(2, 3, -(-size[1] // 8) * 8, -(-size[0] // 8) * 8)]
+
+    @pytest.mark.parametrize(("max_side", "size"), [(0, (854, 480)), (320, (320, 176))])
+    def test_or_of_the_size_that_is_asked_for(self, monkeypatch, max_side, size) -> None:
+        made = with_stub(monkeypatch, Shifted(), model="raft_small", max_side=max_side)
+        ((forward, _),) = made.pairs(pictures(2, 854, 480))
+        assert forward.shape[1::-1] == size
+
     def test_a_toy_goes_through_whole(self, weights) -> None:
         clip = Clip(frames=np.stack(pictures(2, 24, 16)))
         flow = compute_flow(clip, raft(weights, updates=1))
@@ -187,12 +204,20 @@ class TestWeights:
         other = tmp_path / "other.pth"
         other.write_bytes(Path(weights).read_bytes() + b"x")
         keys = [raft(weights).describe(), raft(weights, half=True).describe(), raft(weights, updates=3).describe(),
+                raft(weights, max_side=320).describe(), raft(weights, max_height=300).describe(),
                 raft(str(other)).describe(), raft("C_T_V2").describe()]  # fmt: skip
         assert len(set(keys)) == len(keys)
+        assert raft(weights, max_side=640).describe() == keys[0]
         assert raft(weights, batch=7).describe() == keys[0]
 
     def test_without_torchvision_it_says_what_to_install(self, weights, monkeypatch) -> None:
         monkeypatch.setitem(sys.modules, "torchvision.models", None)
         monkeypatch.setitem(sys.modules, "torchvision", None)
-        with pytest.raises(InputError, match=r"need torchvision, .*pip install 'ikebook\[raft\]'"):
-            list(raft(weights).pairs(pictures(2)))
+        with pytest.raises(InputError, match=r"need torchvision, .*pip install 'ikebook\[raft\]'.*raft-small"):
+            list(provider(f"raft:{weights}").pairs(pictures(2)))
+        assert len(list(raft(weights).pairs(pictures(2)))) == 1  # the small one needs none
+
+    @pytest.mark.parametrize("option", [{"max_side": 127}, {"max_side": -1}, {"max_side": 1.5}, {"max_side": "640"}])
+    def test_sizes_that_are_none(self, option) -> None:
+        with pytest.raises(InputError, match=r"RaftOptions.max_side is .*; expected"):
+            RaftOptions(model="raft_small", **option)

@@ -21,6 +21,7 @@ from ikebook.base.arrays import Array
 from ikebook.flow.fields import Flow
 from ikebook.graph.masks import BINS, REACH, area_counts
 from ikebook.graph.saliency import FITTED, STILL, dominant_motion
+from ikebook.matrix.operator import full_precision
 from ikebook.solvers.pairs import Eigenpairs
 
 LEAST_CONFIDENCE = 0.1
@@ -139,7 +140,8 @@ def _motion(soft: Array, threshold: float, flow: Flow) -> tuple[float, float, fl
     ahead = [flow.forward[min(i, m - 2)][::step, ::step] for i in frames]
     behind = [flow.backward[i - 1][::step, ::step] for i in frames]
     fields = torch.from_numpy(np.stack([*ahead, *behind]).astype(np.float32))
-    residual = (fields - dominant_motion(fields)).double().numpy()
+    with full_precision():
+        residual = (fields - dominant_motion(fields)).double().numpy()
     forward, backward = residual[: len(frames)], residual[len(frames) :]
     products = np.linalg.norm(forward, axis=-1) * np.linalg.norm(backward, axis=-1)
     alike = -(forward * backward).sum(-1)  # |r| |r'| cos, as backward motion points back

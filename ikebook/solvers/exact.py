@@ -207,7 +207,8 @@ def rounding(spans: Sequence[Span], dtype: torch.dtype, values: np.ndarray) -> f
     """
     least = min((float(span.singular[-1]) for span in spans if len(span.singular)), default=1.0)
     grown = max((span.growth for span in spans if not span.settled), default=0.0)
-    return torch.finfo(dtype).eps * (4 + 1 / least + grown) * float(np.abs(values).max(initial=0.0))
+    size = float(np.abs(values).max(initial=0.0))
+    return torch.finfo(dtype).eps * (4 + 1 / least + grown) * size if size else 0.0
 
 
 def ends_of(values: np.ndarray) -> tuple[float, float]:

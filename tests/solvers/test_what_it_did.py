@@ -108,18 +108,6 @@ def test_the_tolerance_is_an_option() -> None:
         assert float(dense.trace()) == pytest.approx(count)
 
 
-def test_frames_that_are_looked_at_beforehand_may_mislead() -> None:
-    """A feature that is there in one frame only, and not in one of those that F is looked at first."""
-    toy = ikebook.toy("disc", (16, 16), 40)
-    one = np.zeros((40, 16, 16))
-    one[1] = toy.clip.masks[1]
-    cues = [Cue(name="all", maps=toy.clip.masks * 1.0), Cue(name="one", maps=one)]
-    matrix = ikebook.build(toy.clip, toy.flow, cues=cues, options=PLAIN, compute=DOUBLE)
-    true, found = Yardstick(matrix), exact(matrix)
-    assert np.allclose(found.values.numpy(), true.wanted("LA", 1e-9), rtol=1e-10)
-    assert true.residuals(found).max() < 1e-10
-
-
 class TestIndefinite:
     @pytest.mark.parametrize("method", METHODS)
     def test_no_positive_eigenvalue(self, method) -> None:

@@ -171,7 +171,8 @@ def table(files: Sequence[Path]) -> str:
     about = (
         f"Written by `tests/experiments/seeded_faults.py` on {dt.datetime.now(tz=dt.UTC).date()}, on two cores, one process at "
         "a time. Each fault is one change of the package. The tests of its room were run on it, up to the first that failed; "
-        "that test passes without the fault. Seconds are those until then, on a machine that did other work as well."
+        "that test passes without the fault. Seconds are those until then, on a machine that did other work as well. Void: what "
+        "is changed is not there in that version."
     )
     lines = ["# Seeded faults", "", about, ""]
     for name, run in zip(names, runs, strict=True):

@@ -235,7 +235,7 @@ class TestSampledFrames:
         assert 1 < seen.sum() < self.FRAMES / 2
         return seen[:, None]
 
-    def held(
+    def assert_projection(
         self, maps: list[np.ndarray], dtype: torch.dtype = torch.float64, allowed: float = 20, **options
     ) -> Projection:
         f = np.stack([one.ravel() for one in maps], axis=1)
@@ -254,43 +254,43 @@ class TestSampledFrames:
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
     def test_a_column_that_is_0_there(self, noise, dtype) -> None:
         one, two, _ = noise
-        self.held([one, np.where(self.seen, 0, two)], dtype)
-        self.held([np.where(self.seen, 0, two)], dtype)
-        self.held([np.where(self.seen, 0, one), np.where(self.seen, 0, one + 1e-3 * two), one], dtype)
+        self.assert_projection([one, np.where(self.seen, 0, two)], dtype)
+        self.assert_projection([np.where(self.seen, 0, two)], dtype)
+        self.assert_projection([np.where(self.seen, 0, one), np.where(self.seen, 0, one + 1e-3 * two), one], dtype)
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
     def test_a_column_that_is_0_everywhere_else(self, noise, dtype) -> None:
         one, two, _ = noise
-        self.held([one, np.where(self.seen, two, 0)], dtype)
+        self.assert_projection([one, np.where(self.seen, two, 0)], dtype)
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
     @pytest.mark.parametrize("share", [0.0, 1e-12, 1e-9, 1e-6, 1e-3])
     def test_columns_that_are_dependent_there_only(self, noise, share, dtype) -> None:
         one, two, three = noise
-        self.held([one, np.where(self.seen, one + share * two, two)], dtype)
-        self.held([one, np.where(self.seen, one + share * two, two), three], dtype)
-        self.held([one, two, np.where(self.seen, one - two + share * three, three)], dtype)
+        self.assert_projection([one, np.where(self.seen, one + share * two, two)], dtype)
+        self.assert_projection([one, np.where(self.seen, one + share * two, two), three], dtype)
+        self.assert_projection([one, two, np.where(self.seen, one - two + share * three, three)], dtype)
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
     @pytest.mark.parametrize("scale", [1e-20, 1e-10, 1e-5, 1e5, 1e10])
     def test_a_column_of_another_size_there(self, noise, scale, dtype) -> None:
         one, two, _ = noise
-        self.held([one, np.where(self.seen, scale * two, two)], dtype)
+        self.assert_projection([one, np.where(self.seen, scale * two, two)], dtype)
 
     def test_columns_that_are_independent_there_only(self, noise) -> None:
         one, two, _ = noise
-        self.held([one, np.where(self.seen, two, one)])
-        self.held([one, np.where(self.seen, 1e-5 * two + one, one)])
+        self.assert_projection([one, np.where(self.seen, two, one)])
+        self.assert_projection([one, np.where(self.seen, 1e-5 * two + one, one)])
 
     @pytest.mark.parametrize("ridge", [1e-3, 10.0])
     def test_with_a_ridge(self, noise, ridge) -> None:
         one, two, three = noise
-        self.held([one, np.where(self.seen, one, two), np.where(self.seen, 0, three)], ridge=ridge)
+        self.assert_projection([one, np.where(self.seen, one, two), np.where(self.seen, 0, three)], ridge=ridge)
 
     def test_what_is_dependent_everywhere_is_dropped_and_named(self, noise) -> None:
         one, two, _ = noise
         late = np.where(self.seen, 0, two)
-        projection = self.held([one, late, 3 * late, np.zeros_like(one)])
+        projection = self.assert_projection([one, late, 3 * late, np.zeros_like(one)])
         dropped = projection.spans()[0].dropped
         assert len(dropped) == 2
         assert "+1.00 d[+0]" in dropped

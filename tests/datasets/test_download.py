@@ -33,6 +33,8 @@ def archive_of(entries) -> bytes:
 BODY = archive_of(FILES)
 SHA256 = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
 
+pytestmark = pytest.mark.filterwarnings("error:unclosed:ResourceWarning")
+
 
 class Server(ThreadingHTTPServer):
     """Serves one body at any path, with the manners that a test gives it."""

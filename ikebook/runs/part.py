@@ -89,8 +89,8 @@ class Part:
 
     @property
     def reach(self) -> int:
-        """q: steps of the chains that features are taken from."""
-        return self.graph.features.reach(cues=True)
+        """q: frames that features look ahead and behind."""
+        return self.graph.features.reach(self.graph.motion.radius)
 
     def compute(self) -> Compute:
         """Where this worker computes."""

@@ -136,17 +136,14 @@ class MeanColumns:
             trace = motion.chains.trace(frames, radius, keep=0)
         own = self.cache.batch(frames)
         total, weights = own.clone(), torch.ones_like(own)
-        inside = motion.chains.grid.pad(torch.ones(motion.chains.grid.h, motion.chains.grid.w)).to(own)
+        kernel = motion.kernel(self.sigma).tolist()
         for direction in (AHEAD, BEHIND):
-            cells, rows = motion.weights(trace, direction, self.sigma)
-            for k, (met, row) in enumerate(zip(cells, rows, strict=True), start=1):
-                targets = [min(max(frame + direction * k, 0), last) for frame in frames]
-                there = self.cache.batch(targets)
-                for link, weight in zip(met, row.expand(len(met), -1, -1), strict=True):  # each (b, cells)
-                    # Where a chain has ended the border is met: 0 in the map, and in the weights.
-                    present = weight if motion.knows_colour else weight * inside.index_select(0, link.flatten()).view_as(link)
-                    total.addcmul_(present, gather(there, link))
-                    weights += present
+            likeness = motion.likeness(trace, direction)  # 0 where a chain has ended
+            for k, (met, alike) in enumerate(zip(trace.met[direction], likeness, strict=False), start=1):
+                there = self.cache.batch([min(max(frame + direction * k, 0), last) for frame in frames])
+                for link, weight in zip(met, alike, strict=True):  # each (b, cells)
+                    total.addcmul_(weight, gather(there, link), value=kernel[k - 1])
+                    weights.add_(weight, alpha=kernel[k - 1])
         return total.div_(weights)
 
 

@@ -157,32 +157,11 @@ class MotionMatrix(LinearOperator):
         dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
         return torch.exp(-(dt**2) / (2 * (sigma or self.options.sigma) ** 2))
 
-    @property
-    def knows_colour(self) -> bool:
-        """Whether edges are weighed by likeness of colour; then the weight of a chain that has ended is 0."""
-        return self._likeness is not None
-
-    def weights(self, trace: Trace, direction: int, sigma: float | None = None) -> tuple[Tensor, Tensor]:
-        """What the chains of consecutive frames meet within p steps, and with which weight: their rows of C.
-
-        Parameters
-        ----------
-        trace : the frames' chains, followed for p steps or more
-        direction : `AHEAD` or `BEHIND`
-        sigma : of k, frames; None: that of the options
-
-        Returns
-        -------
-        (steps, links, b, cells) int32
-            Cells.
-        (steps, links or 1, b or 1, cells or 1)
-            Weights, k times the likeness of colour.
-        """
-        cells = trace.met[direction][: self.options.radius]
-        weights = self.kernel(sigma)[: len(cells), None, None, None]
+    def likeness(self, trace: Trace, direction: int) -> Tensor:
+        """How far a chain's step is believed by its colour, (steps, links, b, cells): 1 if edges do not know it; 0 where it has ended."""
         if self._likeness is not None:
-            weights = weights * self._likeness.along(trace, direction)
-        return cells, weights
+            return self._likeness.along(trace, direction)
+        return (self.chains.grid.pixel_of(trace.met[direction][: self.options.radius]) >= 0).to(self.dtype)
 
     @property
     def slots(self) -> int:
@@ -222,8 +201,11 @@ class MotionMatrix(LinearOperator):
             yield Arrival(trace, rows, waiting[0].frames.start if waiting else arriving.stop)
 
     def _rows(self, trace: Trace, direction: int) -> Rows:
-        cells, weights = self.weights(trace, direction)
-        if self.options.edges == "union" and weights.shape != cells.shape:
+        cells = trace.met[direction][: self.options.radius]  # (steps, links, b, cells)
+        weights = self.kernel()[: len(cells), None, None, None]
+        if self._likeness is not None:
+            weights = weights * self._likeness.along(trace, direction)
+        elif self.options.edges == "union":
             weights = weights.repeat(1, 1, *cells.shape[2:])
         return Rows(trace.frames, direction, cells, weights)
 
@@ -333,13 +315,13 @@ class MotionMatrix(LinearOperator):
         chains = self.chains
         for frame in range(chains.frames):
             trace = chains.trace(frame, self.options.radius)
-            rows = {direction: self.weights(trace, direction)[1] for direction in (AHEAD, BEHIND)}
+            rows = {direction: self._rows(trace, direction) for direction in (AHEAD, BEHIND)}
             nodes, weights = [], []
-            for step in (*reversed(trace.behind), *trace.ahead):
-                cells = chains.links(step)[:, 0]
-                weight = rows[AHEAD if step.offset > 0 else BEHIND][abs(step.offset) - 1, :, 0].expand(cells.shape)
-                nodes += [chains.grid.crop(chains.nodes(one, frame + step.offset)).flatten() for one in cells]
-                weights += [chains.grid.crop(one).flatten() for one in weight]
+            for offset in (*range(-len(trace.behind), 0), *range(1, len(trace.ahead) + 1)):
+                row, k = rows[AHEAD if offset > 0 else BEHIND], abs(offset) - 1
+                for cells, weight in zip(row.cells[k, :, 0], row.weights[k, :, 0].expand_as(row.cells[k, :, 0]), strict=True):
+                    nodes.append(chains.grid.crop(chains.nodes(cells, frame + offset)).flatten())
+                    weights.append(chains.grid.crop(weight).flatten())
             yield torch.stack(nodes, 1), torch.stack(weights, 1)
 
     def outgoing(self) -> Tensor:

@@ -376,9 +376,7 @@ def _train(
     return training
 
 
-def _drawn(
-    clip: Clip, soft: Iterable[np.ndarray], threshold: float, edges: EdgeOptions | None
-) -> Iterator[np.ndarray]:
+def _drawn(clip: Clip, soft: Iterable[np.ndarray], threshold: float, edges: EdgeOptions | None) -> Iterator[np.ndarray]:
     """How probably each pixel of soft masks (h, w) is object, drawn to the edges of their frames (h, w, 3); above 0.5 is object."""
     for frame, one in zip(clip.frames, soft, strict=True):
         if edges is None or edges.smoothness == 0:

@@ -14,7 +14,8 @@ the two apart, without a label. With q the degree to which each pixel is believe
 
 At first nothing is known, and q is a bell in the frame's middle: parallax of what the border cuts off is common outside of it, the
 main object is not. The bell says nothing of colour, so L_colour is left out. Later q is half the bell and half K, what earlier
-graphs and networks have found (Algorithm 1), and colour's histogram is taken under K; the prior is the mean of K.
+graphs and networks have found (Algorithm 1), and colour's histogram is taken under K; the prior is the mean of K. In frames where
+nothing moves any more the distance says nothing, and K stands in for it.
 
 `scale` is a quantile of d over the clip, so that no frame's noise is blown up. It needs d of all frames, so there are two sweeps:
 `measure` gives d and what the histograms are made of, `Evidence.saliency` the saliency under what is known.
@@ -51,6 +52,11 @@ from ikebook.matrix.operator import full_precision
 
 PICKED = 1_000_000
 """Values that a quantile over a clip is taken of, at least, if there are as many."""
+
+
+REST = 0.1
+"""Share of the clip's scale: frames whose own quantile of the distance is about so small, or smaller, are at rest. It is for videos
+whose object rests for a while; of the 1400 frames of DAVIS 2016's 20 training sequences some 50 are, and J is the same to 0.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +203,9 @@ class Evidence:
         for part in self._parts:
             further = prior if colour is None else prior + colour[self._cells_of(part)]  # a number, or (b, h, w)
             contrast = torch.stack([next(contrasts) for _ in part]) if self.options.contrast else None
-            frames = self.frames[part.start : part.stop]
-            yield map_of(measured[part.start : part.stop], contrast, further, frames, scale, self.options, self.compute)
+            frames, seen = self.frames[part.start : part.stop], tensor(measured[part.start : part.stop])
+            least = None if known is None else self._rest(seen[:, 0], scale) * self._known(known, part)
+            yield map_of(seen, contrast, further, frames, scale, self.options, self.compute, least)
 
     def _motion_contrasts(self, measured: Tensor | Array, known: Tensor | Array | None) -> Iterator[Tensor]:
         """L of each cell of motion, (2, bins * bins), frame by frame."""
@@ -220,6 +227,12 @@ class Evidence:
         """What is believed of some frames, (b, h, w)."""
         own = self._bell.expand(len(part), -1, -1)
         return own if known is None else self.options.mix * own + (1 - self.options.mix) * self._known(known, part)
+
+    def _rest(self, distance: Tensor, scale: float) -> Tensor:
+        """How far each frame is at rest, (b, 1, 1): 1 where nothing moves against the scene, near 0 where anything does."""
+        large = [np.quantile(one.cpu().numpy().ravel()[::7], self.options.quantile) for one in distance]
+        rest = torch.exp(-((torch.tensor(np.array(large)) / (REST * scale)) ** 2))
+        return rest.to(self.compute.device, self.compute.dtype)[:, None, None]
 
     def _mean(self, known: Tensor | Array) -> Tensor:
         sums = torch.stack([self._known(known, part).double().sum() for part in self._parts])
@@ -307,6 +320,7 @@ def map_of(
     scale: float,
     options: SaliencyOptions,
     compute: Compute,
+    least: Tensor | None = None,
 ) -> Tensor:
     """The saliency of some frames, (b, h, w) in [0, 1].
 
@@ -322,9 +336,13 @@ def map_of(
         RGB.
     scale : float
         Distance that counts as large, pixels.
+    least : (b, h, w), optional
+        What sqrt(1 - exp(-d / scale)) is taken to be at least, as in frames at rest.
     """
     measured = tensor(measured).to(compute.device, compute.dtype)
     saliency = torch.sqrt(-torch.expm1(-measured[:, 0] / scale))
+    if least is not None:
+        saliency = torch.maximum(saliency, least)
     if contrast is not None:
         seen = contrast.gather(2, measured[:, 1:].long().flatten(2)).sum(1).view_as(saliency)
         saliency = saliency * torch.sigmoid(seen + further)

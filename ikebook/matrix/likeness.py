@@ -47,7 +47,7 @@ class ColourLikeness:
         self.chains, self.colours, self.sigma, self.reach = chains, colours, sigma, reach
         # Not a method of this object: in a circle of references all that is kept would outlive it.
         cells = partial(_cells, chains.device, chains.dtype, sigma)
-        self._cells = FrameCache(colours, cells, chains.compute.memory.share(KEEP_BYTES))  # type: ignore[arg-type]
+        self._cells = FrameCache(colours, cells, chains.compute.memory.share(KEEP_BYTES))
         self._cells.at_least = 2 * reach + chains.batch
         self._trace: Trace | None = None
         self._known: dict[int, Tensor] = {}

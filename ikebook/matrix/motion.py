@@ -319,7 +319,9 @@ class MotionMatrix(LinearOperator):
             nodes, weights = [], []
             for offset in (*range(-len(trace.behind), 0), *range(1, len(trace.ahead) + 1)):
                 row, k = rows[AHEAD if offset > 0 else BEHIND], abs(offset) - 1
-                for cells, weight in zip(row.cells[k, :, 0], row.weights[k, :, 0].expand_as(row.cells[k, :, 0]), strict=True):
+                for cells, weight in zip(
+                    row.cells[k, :, 0], row.weights[k, :, 0].expand_as(row.cells[k, :, 0]), strict=True
+                ):
                     nodes.append(chains.grid.crop(chains.nodes(cells, frame + offset)).flatten())
                     weights.append(chains.grid.crop(weight).flatten())
             yield torch.stack(nodes, 1), torch.stack(weights, 1)

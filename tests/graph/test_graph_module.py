@@ -276,7 +276,7 @@ class TestEdges:
         o = solved_by(method)
         o = replace(o, features=replace(o.features, displacements="steps", half_window=12))
         matrix = build(clip, flow, options=o, compute=Compute(dtype=torch.float64))
-        assert matrix.features.shape == (32, 55)
+        assert matrix.features.shape == (32, 50)
         result = segment(clip, flow, options=o, compute=Compute(dtype=torch.float64))
         dense = torch.linalg.eigvalsh(matrix.dense())
         assert float(result.pairs.values[0]) == pytest.approx(float(dense[-1]), rel=1e-8)

@@ -122,7 +122,9 @@ def test_features_and_projection(case) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", covering(3, name=list(TOYS), **CHAINS, **PROJECTION, colour=MOTION["colour"], mean=FEATURES["mean"]), ids=label
+    "case",
+    covering(3, name=list(TOYS), **CHAINS, **PROJECTION, colour=MOTION["colour"], mean=FEATURES["mean"]),
+    ids=label,
 )
 def test_feature_motion_and_reduced_matrices(case) -> None:
     chain, edges = graph_options(case)

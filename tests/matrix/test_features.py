@@ -268,5 +268,5 @@ def test_means_need_chains_to_go_along() -> None:
     cue = Cue(name="c", maps=np.zeros((4, 4, 6)))
     with pytest.raises(InputError, match=r"FeatureOptions\.mean is 8\.0, but there is no M"):
         FeatureMatrix(MotionChains(shift(4, 1.0)), FeatureOptions(mean=8.0), [cue])
-    with pytest.raises(InputError, match="FeatureOptions.mean is 0"):
+    with pytest.raises(InputError, match=r"FeatureOptions\.mean is 0"):
         FeatureOptions(mean=0)

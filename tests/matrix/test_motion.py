@@ -207,5 +207,5 @@ def test_edges_that_know_colour_need_colours() -> None:
         matrix(still(3), colour=10.0)
     with pytest.raises(InputError, match="colours "):
         MotionMatrix(MotionChains(still(3)), MotionOptions(colour=10.0), np.zeros((3, 4, 4, 3)))
-    with pytest.raises(InputError, match="MotionOptions.colour is 0"):
+    with pytest.raises(InputError, match=r"MotionOptions\.colour is 0"):
         MotionOptions(colour=0)

@@ -158,7 +158,9 @@ def _columns(options: GraphOptions, cues: int) -> int:
     """d: columns of F with so many cues beside the saliency."""
     o = options.features
     maps = cues + (options.saliency is not None)
-    return 4 * o.half_window * (o.displacements == "steps") + (2 * o.cue_window + 1) * maps + o.bias
+    return (
+        4 * o.half_window * (o.displacements == "steps") + (2 * o.cue_window + 1 + (o.mean is not None)) * maps + o.bias
+    )
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], name: str, quantity: str) -> tuple[np.ndarray, np.ndarray, float]:

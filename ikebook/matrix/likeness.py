@@ -80,10 +80,10 @@ class ColourLikeness:
         return found
 
     def between(self, a: Tensor, b: Tensor) -> Tensor:
-        """The likeness of nodes a and b, of any one shape, by its definition: for toys, whose colours lie in memory."""
-        colours = tensor(np.asarray(self.colours) if not isinstance(self.colours, Tensor) else self.colours)
-        colours = colours.to(self.chains.device, self.chains.dtype).reshape(-1, 3)
-        return torch.exp(-(colours[a] - colours[b]).square().sum(-1) / (2 * self.sigma**2))
+        """The likeness of nodes a and b, of one shape, by its definition."""
+        colours = self.colours.cpu().numpy() if isinstance(self.colours, Tensor) else np.asarray(self.colours)
+        one, other = (tensor(colours.reshape(-1, 3)[nodes.cpu().numpy()]).to(self.chains.dtype) for nodes in (a, b))
+        return torch.exp(-(one - other).square().sum(-1) / (2 * self.sigma**2)).to(self.chains.device)
 
 
 def _cells(device: torch.device, dtype: torch.dtype, sigma: float, frame: np.ndarray | Tensor) -> Tensor:

@@ -163,6 +163,12 @@ class MotionMatrix(LinearOperator):
             return self._likeness.along(trace, direction)
         return (self.chains.grid.pixel_of(trace.met[direction][: self.options.radius]) >= 0).to(self.dtype)
 
+    def joined(self, a: Tensor, b: Tensor) -> Tensor:
+        """The weight of one chain from nodes a to nodes b, of one shape, at most p frames apart; the self-loop's where they are one."""
+        dt = (a // self.chains.grid.pixels - b // self.chains.grid.pixels).abs()
+        weights = torch.cat([self.kernel().new_tensor([self.options.self_loop]), self.kernel()])[dt]
+        return weights if self._likeness is None else weights * self._likeness.between(a, b)
+
     @property
     def slots(self) -> int:
         """Frames that all rows of an arrival lead to or come from: whoever keeps so many has what `stream` asks for.

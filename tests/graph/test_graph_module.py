@@ -150,7 +150,7 @@ class TestOverride:
 
     def test_an_option_of_a_group_that_the_preset_has_not(self) -> None:
         with pytest.raises(InputError, match="an option of saliency, which is switched off here"):
-            override(preset("paper"), "saliency.prior=0")
+            override(preset("paper"), "saliency.pool=0")
 
 
 def test_arrays_of_any_layout_will_do() -> None:

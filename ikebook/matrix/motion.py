@@ -138,6 +138,7 @@ class MotionMatrix(LinearOperator):
             f"radius is {self.options.radius} at {chains.grid.w}x{chains.grid.h}: so many frames of so many pixels are more "
             "than can be counted; use a smaller radius or size.",
         )
+        self.colours = colours
         self._likeness = self._likeness_of(colours)
         nodes = chains.frames * chains.grid.pixels
         super().__init__((nodes, nodes), chains.dtype, chains.device)

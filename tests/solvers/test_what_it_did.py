@@ -20,7 +20,9 @@ from ikebook.solvers.pairs import SolverOptions, volume_residuals
 
 METHODS = ("exact", "power", "lanczos", "lobpcg")
 DOUBLE, SINGLE = Compute(dtype=torch.float64), Compute()
-PLAIN = override(preset("default"), "saliency=none", "features.cue_window=0", "features.center=none")
+PLAIN = override(
+    preset("default"), "saliency=none", "features.mean=none", "features.center=none", "motion.colour=none"
+)
 TOY = ikebook.toy("disc", (16, 16), 4)
 SHAPE = TOY.clip.masks.shape
 

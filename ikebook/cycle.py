@@ -229,7 +229,7 @@ def _exchange(
     settled = False
     for cycle in range(1, o.cycles + 1):
         saliency = None if evidence is None else evidence.saliency(known)
-        seconds = {"evidence": time.perf_counter() - begin}
+        estimating = time.perf_counter() - begin
         # From the second cycle on, what was learned says which eigenvector is the object: where it rests, nothing moves.
         result = segment(
             clip,
@@ -241,6 +241,7 @@ def _exchange(
             options=o.graph,
             compute=compute,
         )
+        seconds = result.seconds | {"features": result.seconds["features"] + estimating}
         change = difference(x, result.soft)
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold
@@ -307,7 +308,7 @@ def _after_graph(
         threshold=result.threshold,
         change=change,
         score=score(clip, result.soft, result.threshold),
-        seconds=seconds | result.seconds,
+        seconds=seconds,
         known=known,
         graph=result,
         last=bool(reason),

@@ -168,7 +168,9 @@ class ChainExplorer(Composed):
 
     @traitlets.validate("radius", "half_window")
     def _check_whole(self, proposal: Any) -> int:
-        check.whole(proposal.trait.name, proposal.value, at_least=1 if proposal.trait.name == "radius" else 0, at_most=100)
+        check.whole(
+            proposal.trait.name, proposal.value, at_least=1 if proposal.trait.name == "radius" else 0, at_most=100
+        )
         return int(proposal.value)
 
     @traitlets.validate("sigma")

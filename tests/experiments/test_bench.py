@@ -322,7 +322,7 @@ class TestMethodsThatFail:
         made = toy("disc", (24, 20), 5)
         results = bench.compare_methods(made.clip, made.flow, OPTIONS, repeat=2)
         rows = {row["method"]: row for row in results["rows"]}
-        assert rows["exact"]["residual"] < 1e-5
+        assert rows["exact"]["residual"] < 1e-3  # float32, and both columns of F are much alike: its condition is 1e4
         assert rows["lobpcg"]["cosine"] > 1 - 1e-5
         return rows["eigsh"]
 

@@ -16,7 +16,6 @@ import torch
 
 import ikebook
 from ikebook.base.check import InputError
-from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.neighbours import Neighbourhood
 from ikebook.video.metrics import region_similarity
 from ikebook.widgets import ChainExplorer, ClipPlayer, Compare, VideoCanvas, chain_explorer

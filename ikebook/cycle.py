@@ -1,17 +1,23 @@
-"""Iterative knowledge exchange (Algorithm 1): graph and network teach each other in cycles, without a label.
+"""Algorithm 1: knowledge goes back and forth between the graph and a network (Secs. 5 and 8).
 
-In each cycle the graph finds the main object by motion and by what the last cycle knew; its soft masks x are what the
-network is trained on, from scratch; what the network then sees in single frames, s, comes back to the graph as a node
-feature. The graph has the last word, since it alone sees time: three cycles are three graphs, and two networks between.
+A cycle's graph finds soft masks x from motion, time and what is known. Drawn to the frames' edges they become knowledge, and what
+a network that is trained on them, from scratch, sees in single frames, s, does too: K, the running mean of all that was found. The
+evidence of the next graph is estimated under K (`graph.saliency`): how the object moves and what colours it has is taken from
+where it was found, and no longer from the frame's middle. The graph has the last word, since it alone sees time: three cycles are
+three graphs, and two networks between.
 
-Without a network (Table 3, 'w/o Network') the graph's own masks come back.
+The paper gives s back as a node feature of its own. That is still done where the graph has no saliency (the presets "paper" and
+"released"). Beside a saliency it harms: of two features that are equally consistent along the chains, the leading eigenvector
+takes their difference as readily as their sum (lambda2/lambda1 is 0.85 to 0.94 then, and 0.26 without).
+
+Without a network (Table 3, 'w/o Network') K is made of the graph's own masks.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +32,7 @@ from ikebook.flow import Flow, known_flow
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import GraphResult
+from ikebook.graph.saliency import Evidence
 from ikebook.matrix.features import Cue, checked_cues
 from ikebook.networks.training import Training, TrainOptions, fingerprint, planned_steps, train
 from ikebook.networks.unet import NetworkOptions, predict
@@ -43,19 +50,14 @@ class CycleOptions:
     cycles : int, default 3
         Graphs, at most; between them a network is trained.
     graph : GraphOptions, default `GraphOptions()`
-        Of the first cycle's graph. Later ones differ in what `keep_saliency` and `cue_window` say.
+        Of all graphs.
     network : NetworkOptions or None, default `NetworkOptions()`
-        None: there is no network, and the graph's own masks come back (Table 3, "w/o Network").
+        None: there is no network, and only the graph's own masks come back (Table 3, "w/o Network").
     training : TrainOptions, default `TrainOptions()`
         How the network is trained.
-    graph_cue : bool, default True
-        The graph's own masks come back beside the network's predictions (Sec. 8.1).
-    keep_saliency : bool, default False
-        The motion saliency stays among the features after the first cycle, whose masks hold it.
-    cue_window : int, default 1
-        Features of later cycles are taken from so many steps of the chain, each way: masks are surer than motion.
     edges : EdgeOptions or None, default `EdgeOptions()`
-        How predictions are drawn to the frames' edges; ours, not the paper's. None: they are not.
+        How masks and predictions are drawn to the frames' edges before they become knowledge; ours, not the paper's. None: they
+        are not.
     tolerance : float, default 0.02
         Change of x, or of s, below which there is no further cycle.
 
@@ -69,9 +71,6 @@ class CycleOptions:
     graph: GraphOptions = field(default_factory=GraphOptions)
     network: NetworkOptions | None = field(default_factory=NetworkOptions)
     training: TrainOptions = field(default_factory=TrainOptions)
-    graph_cue: bool = True
-    keep_saliency: bool = False
-    cue_window: int = 1
     edges: EdgeOptions | None = field(default_factory=EdgeOptions)
     tolerance: float = 0.02
 
@@ -86,18 +85,7 @@ class CycleOptions:
             value = getattr(self, name)
             if not (may_be_none and value is None):
                 check.instance(f"CycleOptions.{name}", value, kind)
-        check.flag("CycleOptions.graph_cue", self.graph_cue)
-        check.flag("CycleOptions.keep_saliency", self.keep_saliency)
-        check.whole("CycleOptions.cue_window", self.cue_window, at_most=100)
         check.number("CycleOptions.tolerance", self.tolerance, at_least=0)
-
-    def later_graph(self) -> GraphOptions:
-        """The options of the graphs after the first."""
-        return replace(
-            self.graph,
-            saliency=self.graph.saliency if self.keep_saliency else None,
-            features=replace(self.graph.features, cue_window=self.cue_window),
-        )
 
     def as_dict(self) -> dict[str, Any]:
         """All options as plain values, for a summary."""
@@ -117,6 +105,9 @@ class CycleState:
     threshold : float
     change : float, optional
         |soft - before| / |soft|, where `before` is the same module's of the last cycle; None in the first.
+    known : (m, h, w) float32, optional
+        K, how far each pixel is known to belong to the object after this half, in [0, 1]; None where nothing comes after it, or
+        where the graph has no saliency to be estimated under it.
     score : float, optional
         Mean J at the working size, where the clip has masks; nothing depends on it.
     seconds : dict
@@ -138,6 +129,7 @@ class CycleState:
     change: float | None
     score: float | None
     seconds: dict[str, float]
+    known: Array | None = None
     graph: GraphResult | None = None
     training: Training | None = None
     last: bool = False
@@ -178,7 +170,7 @@ def exchange(
     flow : Flow or str, optional
         Of the clip, at its working size; or the name of who computes it. By default OpenCV's DIS.
     cues : sequence of Cue
-        Node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them.
+        Node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them that counts.
     feature_flow : Flow or str, optional
         A second flow, that node features come from too; see `ikebook.build`.
     options : CycleOptions, optional
@@ -229,52 +221,95 @@ def _exchange(
     compute: Compute,
     teach: Callable[[Clip, Array, int, CycleOptions, Compute], Training],
 ) -> Iterator[CycleState]:
+    begin = time.perf_counter()
+    evidence = _evidence(clip, flow, feature_flow, o.graph, compute)
     x: Array | None = None
     s: Array | None = None
+    known: Array | None = None
     settled = False
     for cycle in range(1, o.cycles + 1):
+        saliency = None if evidence is None else evidence.saliency(known)
+        estimating = time.perf_counter() - begin
         # From the second cycle on, what was learned says which eigenvector is the object: where it rests, nothing moves.
         result = segment(
             clip,
             flow,
             cues=cues,
             feature_flow=feature_flow,
-            reference=s if s is not None else x,
-            options=o.graph if cycle == 1 else o.later_graph(),
+            saliency=saliency,
+            reference=known if known is not None else s if s is not None else x,
+            options=o.graph,
             compute=compute,
         )
+        seconds = result.seconds | {"features": result.seconds["features"] + estimating}
         change = difference(x, result.soft)
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold
         reason = _reason_to_end(result, cycle, o, settled)
-        yield _after_graph(clip, cycle, result, change, reason)
+        if evidence is not None and not reason:
+            begin = time.perf_counter()
+            known = _mean(known, _drawn(clip, x, threshold, o.edges), 1 / cycle, len(clip), compute)
+            seconds["edges"] = time.perf_counter() - begin
+        yield _after_graph(clip, cycle, result, change, reason, None if reason else known, seconds)
         if reason:
             return
-        del result
-        cues = [Cue(name="graph", maps=x)] if o.graph_cue or o.network is None else []
+        del result, saliency
+        begin = time.perf_counter()
+        cues = [] if evidence is not None else [Cue(name="graph", maps=x)]
         if o.network is None:
             continue
         pseudo = (threshold_to_half(np.asarray(frame), threshold) for frame in x)
         training = teach(clip, compute.memory.array(pseudo, len(x)), cycle, o, compute)
         begin = time.perf_counter()
-        drawn = _drawn_to_edges(clip.frames, predict(training.network, clip.frames), o.edges)
-        predictions = compute.memory.array(drawn, len(clip))
+        predicted = predict(training.network, clip.frames)
+        predictions = compute.memory.array(_drawn(clip, predicted, 0.5, o.edges), len(clip))
+        if evidence is not None:
+            known = _mean(known, predictions, 0.5, len(clip), compute)
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
         s = predictions
-        yield _after_network(clip, cycle, training, s, change, time.perf_counter() - begin)
+        yield _after_network(clip, cycle, training, s, change, known, time.perf_counter() - begin)
         del training
-        cues.insert(0, Cue(name="network", maps=s))
+        begin = time.perf_counter()
+        if evidence is None:
+            cues.insert(0, Cue(name="network", maps=s))
 
 
-def _after_graph(clip: Clip, cycle: int, result: GraphResult, change: float | None, reason: str) -> CycleState:
+def _evidence(
+    clip: Clip, flow: Flow, feature_flow: Flow | None, options: GraphOptions, compute: Compute
+) -> Evidence | None:
+    """What motion and colour say of the object, where the graph has a saliency; it serves all cycles."""
+    if options.saliency is None:
+        return None
+    flows = [flow] if feature_flow is None else [flow, feature_flow]
+    return Evidence(clip.frames, flows, options.saliency, compute=compute)
+
+
+def _mean(known: Array | None, found: Iterable[np.ndarray], share: float, count: int, compute: Compute) -> Array:
+    """What is known, with a share of what has been found now, (m, h, w) float32, frame by frame."""
+    if known is None:
+        return compute.memory.array(found, count)
+    both = zip(known, found, strict=True)
+    return compute.memory.array((old + np.float32(share) * (new - old) for old, new in both), count)
+
+
+def _after_graph(
+    clip: Clip,
+    cycle: int,
+    result: GraphResult,
+    change: float | None,
+    reason: str,
+    known: Array | None,
+    seconds: dict[str, float],
+) -> CycleState:
     return CycleState(
         cycle=cycle,
         soft=result.soft,
         threshold=result.threshold,
         change=change,
         score=score(clip, result.soft, result.threshold),
-        seconds=result.seconds,
+        seconds=seconds,
+        known=known,
         graph=result,
         last=bool(reason),
         reason=reason,
@@ -282,7 +317,13 @@ def _after_graph(clip: Clip, cycle: int, result: GraphResult, change: float | No
 
 
 def _after_network(
-    clip: Clip, cycle: int, training: Training, soft: Array, change: float | None, seconds: float
+    clip: Clip,
+    cycle: int,
+    training: Training,
+    soft: Array,
+    change: float | None,
+    known: Array | None,
+    seconds: float,
 ) -> CycleState:
     return CycleState(
         cycle=cycle,
@@ -291,6 +332,7 @@ def _after_network(
         change=change,
         score=score(clip, soft, 0.5),
         seconds={"train": training.seconds, "predict": seconds},
+        known=known,
         training=training,
     )
 
@@ -335,15 +377,13 @@ def _train(
     return training
 
 
-def _drawn_to_edges(
-    frames: Array, predictions: Iterator[np.ndarray], edges: EdgeOptions | None
-) -> Iterator[np.ndarray]:
-    """Predictions (h, w), drawn to the edges of their frames (h, w, 3): the network sees coarsely."""
-    for frame, prediction in zip(frames, predictions, strict=True):
+def _drawn(clip: Clip, soft: Iterable[np.ndarray], threshold: float, edges: EdgeOptions | None) -> Iterator[np.ndarray]:
+    """How probably each pixel of soft masks (h, w) is object, drawn to the edges of their frames (h, w, 3); above 0.5 is object."""
+    for frame, one in zip(clip.frames, soft, strict=True):
         if edges is None or edges.smoothness == 0:
-            yield prediction
+            yield threshold_to_half(np.asarray(one), threshold)
         else:
-            yield snap(np.asarray(frame), logistic(prediction, 0.5, edges), edges)
+            yield snap(np.asarray(frame), logistic(np.asarray(one), threshold, edges), edges)
 
 
 def threshold_to_half(soft: np.ndarray, threshold: float) -> np.ndarray:

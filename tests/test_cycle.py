@@ -18,10 +18,11 @@ from ikebook.cycle import CycleOptions, difference, exchange, threshold_to_half
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions, override, preset
+from ikebook.graph.saliency import Evidence
 from ikebook.matrix.features import Cue
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import NetworkOptions
-from ikebook.video.edges import EdgeOptions
+from ikebook.video.edges import EdgeOptions, logistic, snap
 from ikebook.video.metrics import region_similarity
 
 TINY = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
@@ -60,23 +61,51 @@ def test_the_first_half_is_the_graph_module_alone(made) -> None:
     assert state.change is None
 
 
-@pytest.mark.parametrize(("own", "expected"), [(False, ["network"]), (True, ["network", "graph"])])
-def test_what_comes_back(made, own, expected, monkeypatch) -> None:
-    given = []
+def drawn(clip, soft, threshold) -> np.ndarray:
+    """Soft masks as knowledge: probabilities, drawn to the edges of their frames."""
+    edges = EdgeOptions()
+    pairs = zip(clip.frames, np.asarray(soft), strict=True)
+    return np.stack([snap(frame, logistic(one, threshold, edges), edges) for frame, one in pairs])
 
-    def spy(clip, flow, *, options, cues, **more):
-        given.append(list(cues))
-        assert (options.saliency is None) == (len(given) > 1)  # from then on it is in what was learned from it
-        return segment(clip, flow, options=options, cues=cues, **more)
 
-    monkeypatch.setattr(module, "segment", spy)
+@pytest.mark.parametrize("network", [TINY, None])
+def test_what_is_known_is_the_mean_of_all_that_was_found(made, network) -> None:
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=network)))
+    known = None
+    for state in states[:-1]:
+        if state.module == "graph":
+            share, found = 1 / state.cycle, drawn(made.clip, state.soft, state.threshold)
+        else:
+            share, found = 0.5, state.soft
+        known = found if known is None else known + share * (found - known)
+        assert np.abs(np.asarray(state.known) - known).max() < 1e-6
+    assert states[-1].known is None
+
+
+@pytest.mark.parametrize("network", [TINY, None])
+def test_what_is_known_goes_into_the_evidence_of_the_next_graph(made, network) -> None:
     outside = Cue(name="outside", maps=made.clip.masks.astype(np.float32))
-    states = list(exchange(made.clip, made.flow, options=replace(QUICK, graph_cue=own), cues=[outside]))
-    assert [[cue.name for cue in cues] for cues in given] == [["outside"], expected, expected]
-    assert np.array_equal(given[1][0].maps, states[1].soft)
-    assert np.array_equal(given[2][0].maps, states[3].soft)
-    if own:
-        assert np.array_equal(given[1][1].maps, states[0].soft)
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=network), cues=[outside]))
+    evidence = Evidence(made.clip.frames, made.flow)
+    known = None
+    for state in states:
+        if state.graph is not None:
+            maps = evidence.saliency(known)
+            cues = [outside] if known is None else []  # from then on it is what was learned from it
+            alone = segment(made.clip, made.flow, saliency=maps, reference=known, cues=cues)
+            assert np.array_equal(state.soft, alone.soft)
+            assert state.graph.matrix.features.columns == alone.matrix.features.columns
+        known = state.known
+
+
+@pytest.mark.parametrize("name", ["paper", "released"])
+def test_without_a_saliency_masks_and_predictions_come_back_as_features(made, name) -> None:
+    states = list(exchange(made.clip, made.flow, options=replace(QUICK, graph=preset(name))))
+    assert all(state.known is None for state in states)
+    x, s = states[0].soft, states[1].soft
+    cues = [Cue(name="network", maps=s), Cue(name="graph", maps=x)]
+    again = segment(made.clip, made.flow, options=preset(name), cues=cues, reference=s)
+    assert np.array_equal(states[2].soft, again.soft)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -93,25 +122,9 @@ def test_predictions_are_drawn_to_the_frame_s_edges(made, seed, monkeypatch) -> 
     assert error(edges=EdgeOptions(spatial=0.1)) < 0.5 * error(edges=None)
 
 
-def test_the_saliency_stays_if_asked(made, monkeypatch) -> None:
-    kept = []
-
-    def spy(clip, flow, *, options, cues, **more):
-        kept.append(options.saliency is not None)
-        return segment(clip, flow, options=options, cues=cues, **more)
-
-    monkeypatch.setattr(module, "segment", spy)
-    list(exchange(made.clip, made.flow, options=replace(QUICK, keep_saliency=True)))
-    assert kept == [True, True, True]
-
-
 def test_without_a_network_the_graph_s_own_masks_come_back(made) -> None:
     states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=None)))
     assert [state.module for state in states] == ["graph"] * 3
-    x = states[0].soft
-    alone = override(GraphOptions(), "saliency=none", "features.cue_window=1")
-    again = segment(made.clip, made.flow, options=alone, cues=[Cue(name="graph", maps=x)], reference=x)
-    assert np.array_equal(states[1].soft, again.soft)
     assert states[1].change == pytest.approx(difference(states[0].soft, states[1].soft))
 
 
@@ -247,12 +260,9 @@ def test_change_is_relative(made) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cue_window": -1}, "cue_window is -1"),
-        ({"cue_window": 101}, "expected 100 or less"),
-        ({"keep_saliency": 1}, "keep_saliency is 1"),
         ({"cycles": 0}, "cycles is 0"),
         ({"tolerance": -1}, "tolerance is -1"),
-        ({"graph_cue": "yes"}, "graph_cue is 'yes'"),
+        ({"edges": 1}, "CycleOptions.edges is 1"),
     ],
 )
 def test_options_that_make_no_cycle(options, message) -> None:

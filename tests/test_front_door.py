@@ -135,7 +135,7 @@ def test_what_is_shown_is_one_line(made, known) -> None:
     ):
         assert "\n" not in repr(thing)
         assert len(repr(thing)) < 160
-    assert repr(known) == f"GraphResult(5 frames of 48x32, {100 * known.masks.mean():.1f}% object, eigenvector 1 of 3)"
+    assert repr(known) == f"GraphResult(5 frames of 48x32, {100 * known.masks.mean():.1f}% object, eigenvector 1 of 1)"
     assert repr(ikebook.Compute(memory="1M")) == "Compute(cpu, float32, 1000000 bytes)"
     assert "J " in repr(state)
 

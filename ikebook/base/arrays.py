@@ -334,6 +334,6 @@ class FrameCache:
             self._kept[frame] = values
         return self._kept[frame]
 
-    def batch(self, frames: range) -> Tensor:
+    def batch(self, frames: Sequence[int]) -> Tensor:
         """Several frames, (b, ...)."""
         return self[frames[0]][None] if len(frames) == 1 else torch.stack([self[frame] for frame in frames])

@@ -9,35 +9,35 @@ from typing import Any
 import numpy as np
 
 from ikebook.check_answers.reading import WrongAnswer, call, read_number, read_whole
-from ikebook.cycle import CycleOptions, difference
+from ikebook.cycle import difference
 from ikebook.datasets.toys import toy
-from ikebook.matrix.chains import MotionChains
-from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
+from ikebook.graph.graph_module import build
+from ikebook.matrix.features import Cue
 
 
 def columns(*answer: Any) -> str:
-    """08.1: columns of F in the second cycle, with the network and without it."""
+    """08.1: columns of F in the second cycle, by the evidence and as in the paper."""
     if len(answer) != 2:
-        raise WrongAnswer(f"{len(answer)} numbers came; two are asked for, with and without the network.")
-    made, window = toy("disc", (16, 16), 3), CycleOptions().cue_window
-    chains = MotionChains(made.flow)
-    maps = np.asarray(made.clip.frames)[..., 0].astype(np.float32)
-    for name, value, cues in (("d_with", answer[0], 2), ("d_without", answer[1], 1)):
+        raise WrongAnswer(f"{len(answer)} numbers came; two are asked for, d_evidence and d_paper.")
+    made = toy("disc", (16, 16), 3)
+    again = [
+        Cue(name=name, maps=np.asarray(made.clip.frames)[..., 0].astype(np.float32)) for name in ("network", "graph")
+    ]
+    ours = build(made.clip, made.flow).features.shape[1]
+    theirs = build(made.clip, made.flow, cues=again).features.shape[1]
+    for name, value, known in (("d_evidence", answer[0], ours), ("d_paper", answer[1], theirs)):
         given = read_whole(name, value)
-        back = [Cue(name=str(k), maps=maps) for k in range(cues)]
-        known = FeatureMatrix(chains, FeatureOptions(cue_window=window), back).shape[1]
         if given == known:
             continue
         mistakes = {
-            known + 7: "the saliency is no feature any more in the second cycle",
-            7 * cues: "the window is 1 in the second cycle, not 3",
-            2 * window * cues: "one step back, the node itself, and one step ahead are three",
-            cues: "each cue is taken at several steps of the chain",
+            known // 2: "each map stands there with its mean along the chains, too",
+            known - 2 * (name == "d_paper"): "the saliency stays among the features",
+            known + 2: "what is known is no feature of its own: it has gone into the saliency",
         }
         if given in mistakes:
             raise WrongAnswer(f"{name} is {given}: {mistakes[given]}.")
-        raise WrongAnswer(f"{name} is {given}; count the cues that come back, and the steps that each is taken from.")
-    return "So A has six eigenvalues other than 0, at most, in the second cycle. Few features, but each knows a lot."
+        raise WrongAnswer(f"{name} is {given}; count the maps, and that each has two columns.")
+    return "So A has two eigenvalues other than 0, at most, in each cycle: one feature, but it knows more and more."
 
 
 def relative_change(answer: Any) -> str:

@@ -16,6 +16,7 @@ from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_arra
 from ikebook.datasets.toys import toy
 from ikebook.flow.fields import noisy
 from ikebook.graph.graph_module import build
+from ikebook.graph.presets import preset
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.orders import node_order
 from ikebook.solvers.exact import exact
@@ -32,7 +33,8 @@ REAL = (0.26, 0.62)
 def _matrix(noise: float = 0.0) -> FeatureMotion:
     """A of the notebook's toy, float64, with its exact flow or with noise of so many pixels."""
     made = toy("disc", (16, 16), 5)
-    return build(made.clip, noisy(made.flow, noise) if noise else made.flow, compute=Compute(dtype=torch.float64))
+    flow = noisy(made.flow, noise) if noise else made.flow
+    return build(made.clip, flow, options=preset("saliency"), compute=Compute(dtype=torch.float64))
 
 
 @cache

@@ -19,6 +19,7 @@ from ikebook.base.compute import Compute
 from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
+from ikebook.graph.presets import preset
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.solvers.exact import reduce
 
@@ -27,7 +28,7 @@ from ikebook.solvers.exact import reduce
 def _graph() -> FeatureMotion:
     """A of the notebook's toy, float64; with 8 frames F has full rank."""
     made = toy("disc", (16, 16), 8)
-    return build(made.clip, made.flow, compute=Compute(dtype=torch.float64))
+    return build(made.clip, made.flow, options=preset("saliency"), compute=Compute(dtype=torch.float64))
 
 
 @cache

@@ -15,13 +15,14 @@ from ikebook.base.compute import Compute
 from ikebook.check_answers.reading import WrongAnswer, call, is_close, read_array, read_number, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
+from ikebook.graph.presets import preset
 
 
 @cache
 def _matrices() -> tuple[Tensor, Tensor, Tensor]:
     """M, P and A = PMP of the notebook's toy."""
     made = toy("disc", (16, 16), 5)
-    matrix = build(made.clip, made.flow, compute=Compute(dtype=torch.float64))
+    matrix = build(made.clip, made.flow, options=preset("saliency"), compute=Compute(dtype=torch.float64))
     m, p = matrix.motion.dense(), matrix.projection.dense()
     return m, p, p @ m @ p
 

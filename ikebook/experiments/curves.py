@@ -82,8 +82,8 @@ SWEEPS = (
     # Features, F'F and two more products of that size are computed once a frame, and cost as much as a dozen steps; and
     # displacements are collected along 5 steps, whatever p is. What p is charged for is the steps beyond those.
     Sweep("radius", [_radius(p) for p in (10, 15, 20, 30, 40)], base=_radius(5)),
-    # Each map among the features has 7 columns, at the nodes -3, ..., 3 frames away.
-    Sweep("columns", [Setting(7 * (1 + c), 48, SMALL, (), c) for c in (0, 1, 3, 7, 13)]),
+    # Each map among the features has two columns: itself, and its mean along the chains.
+    Sweep("columns", [Setting(2 * (1 + c), 48, SMALL, (), c) for c in (0, 1, 3, 7, 13)]),
 )
 """What `--curves` measures."""
 
@@ -158,7 +158,9 @@ def _columns(options: GraphOptions, cues: int) -> int:
     """d: columns of F with so many cues beside the saliency."""
     o = options.features
     maps = cues + (options.saliency is not None)
-    return 4 * o.half_window * (o.displacements == "steps") + (2 * o.cue_window + 1) * maps + o.bias
+    return (
+        4 * o.half_window * (o.displacements == "steps") + (2 * o.cue_window + 1 + (o.mean is not None)) * maps + o.bias
+    )
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], name: str, quantity: str) -> tuple[np.ndarray, np.ndarray, float]:

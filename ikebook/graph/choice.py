@@ -15,7 +15,7 @@ from ikebook.base.arrays import Array, extent, tensor
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
 from ikebook.graph.presets import GraphOptions
-from ikebook.graph.saliency import SaliencyOptions, clip_saliency
+from ikebook.graph.saliency import Evidence, SaliencyOptions
 from ikebook.matrix.features import Cue
 from ikebook.solvers.pairs import Eigenpairs
 from ikebook.video.clip import Clip
@@ -36,7 +36,9 @@ def reference_maps(
     everywhere, as nothing moves, the first cue that is large on objects has to say what is object.
     """
     if saliency is None:
-        saliency = clip_saliency(clip, flows, SaliencyOptions(contrast=False, guide_radius=0), compute)
+        saliency = Evidence(
+            clip.frames, flows, SaliencyOptions(contrast=False, guide_radius=0), compute=compute
+        ).saliency()
     low, high = extent(saliency)
     return next((cue.maps for cue in cues if cue.on_object), saliency) if low == high else saliency
 

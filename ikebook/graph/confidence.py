@@ -20,7 +20,7 @@ import torch
 from ikebook.base.arrays import Array
 from ikebook.flow.fields import Flow
 from ikebook.graph.masks import BINS, REACH, area_counts
-from ikebook.graph.saliency import FITTED, STILL, dominant_motion
+from ikebook.graph.residual import FITTED, STILL, dominant_motion
 from ikebook.matrix.operator import full_precision
 from ikebook.solvers.pairs import Eigenpairs
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ikebook.base import check
 from ikebook.base.arrays import Array, extent
+from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow
 from ikebook.graph.choice import choose, reference_maps
@@ -20,7 +21,7 @@ from ikebook.graph.masks import soft_masks, stable_threshold
 from ikebook.graph.objects import embedding, label_objects, residual_cues
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import GraphResult
-from ikebook.graph.saliency import clip_saliency
+from ikebook.graph.saliency import Evidence
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
@@ -29,6 +30,7 @@ from ikebook.matrix.projection import Projection
 from ikebook.solvers.methods import solve
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions
 from ikebook.video.clip import Clip, as_clip
+from ikebook.video.colours import lab_colours
 
 
 def build(
@@ -37,6 +39,7 @@ def build(
     *,
     cues: Sequence[Cue] = (),
     feature_flow: Flow | str | None = None,
+    saliency: Tensor | Array | None = None,
     options: GraphOptions | None = None,
     compute: Compute | None = None,
 ) -> FeatureMotion:
@@ -53,6 +56,8 @@ def build(
     feature_flow : Flow or str, optional
         A second flow of the clip: M comes from `flow` alone, F from both (Sec. 7.2, Table 1). The saliency is the mean of
         both flows'; displacements, where they are asked for, are collected along each flow's own chains.
+    saliency : (m, h, w), optional
+        The motion saliency, where it is known already, as `graph.saliency.Evidence` gives it under what earlier graphs have found.
     options : GraphOptions, optional
         A preset, or your own.
     compute : Compute, optional
@@ -77,7 +82,7 @@ def build(
     FeatureMotion(1280 x 1280, float32)
     """
     clip, o, compute = _arguments(clip, options, compute)
-    return _matrix(clip, _flows(clip, flow, feature_flow, compute), checked_cues(cues), o, compute)
+    return _matrix(clip, _flows(clip, flow, feature_flow, compute), checked_cues(cues), o, compute, saliency)
 
 
 def segment(
@@ -86,6 +91,7 @@ def segment(
     *,
     cues: Sequence[Cue] = (),
     feature_flow: Flow | str | None = None,
+    saliency: Tensor | Array | None = None,
     start: np.ndarray | Tensor | None = None,
     reference: Tensor | Array | None = None,
     objects: int = 1,
@@ -107,6 +113,8 @@ def segment(
         More node features, maps (m, h, w) each (Sec. 7.3).
     feature_flow : Flow or str, optional
         A second flow of the clip, for F alone; see `ikebook.build`.
+    saliency : (m, h, w), optional
+        The motion saliency, where it is known already; see `ikebook.build`.
     start : (m, h, w), optional
         x(0), labels or masks, for the solvers that need one, in place of that in the options.
     reference : (m, h, w), optional
@@ -142,7 +150,7 @@ def segment(
     begin = time.perf_counter()
     flows = _flows(clip, flow, feature_flow, compute)
     known = time.perf_counter()
-    matrix = _matrix(clip, flows, cues, o, compute)
+    matrix = _matrix(clip, flows, cues, o, compute, saliency)
     built = time.perf_counter()
     pairs = solve(matrix, o.solver, start=start)
     solved = time.perf_counter()
@@ -173,7 +181,7 @@ def segment(
         confidence=confidence,
         objects=None
         if objects == 1
-        else _divided(clip, flows, cues, o, compute, np.asarray(soft) > threshold, objects),
+        else _divided(clip, flows, cues, o, compute, matrix.saliency, np.asarray(soft) > threshold, objects),
     )
 
 
@@ -195,17 +203,27 @@ def _flows(clip: Clip, flow: Flow | str | None, feature_flow: Flow | str | None,
 
 
 def _matrix(
-    clip: Clip, flows: Sequence[Flow], cues: Sequence[Cue], options: GraphOptions, compute: Compute
+    clip: Clip,
+    flows: Sequence[Flow],
+    cues: Sequence[Cue],
+    options: GraphOptions,
+    compute: Compute,
+    saliency: Tensor | Array | None = None,
 ) -> FeatureMotion:
     """A, and the motion saliency with it."""
-    saliency = None
-    if options.saliency is not None:
-        saliency = clip_saliency(clip, flows, options.saliency, compute)
+    if options.saliency is None:
+        require(saliency is None, "saliency is given, but the options have none; leave it out, or give it as a cue.")
+    else:
+        if saliency is None:
+            saliency = Evidence(clip.frames, flows, options.saliency, compute=compute).saliency()
         cues = [Cue(name="saliency", maps=saliency), *cues]
     own = flows if options.features.displacements != "none" else flows[:1]
     chains = [MotionChains(one, options.chains, compute=compute) for one in own]
-    features = FeatureMatrix(chains[0], options.features, cues, further=chains[1:])
-    motion = MotionMatrix(chains[0], options.motion)
+    colours = None
+    if options.motion.colour is not None:
+        colours = compute.memory.array(lab_colours(clip.frames), len(clip))
+    motion = MotionMatrix(chains[0], options.motion, colours)
+    features = FeatureMatrix(chains[0], options.features, cues, further=chains[1:], motion=motion)
     return FeatureMotion(motion, Projection(features, options.projection), saliency=saliency)
 
 
@@ -215,11 +233,12 @@ def _divided(
     cues: Sequence[Cue],
     o: GraphOptions,
     compute: Compute,
+    saliency: Tensor | Array | None,
     masks: np.ndarray,
     count: int,
 ) -> np.ndarray:
     """Which of several objects each pixel of the masks is of, (m, h, w) uint8; 0 elsewhere."""
-    matrix = _matrix(clip, flows, [*cues, *residual_cues(flows[0], compute)], o, compute)
+    matrix = _matrix(clip, flows, [*cues, *residual_cues(flows[0], compute)], o, compute, saliency)
     pairs = solve(matrix, SolverOptions(pairs=count, measure=False))
     return label_objects(embedding(pairs), masks, count) if len(pairs.values) else np.zeros(masks.shape, np.uint8)
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from ikebook.base.arrays import tensor
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
-from ikebook.graph.saliency import STILL, both_directions, dominant_motion, sample_parts
+from ikebook.graph.residual import STILL, both_directions, dominant_motion
+from ikebook.graph.saliency import sample_parts
 from ikebook.matrix.features import Cue
 from ikebook.matrix.operator import full_precision
 from ikebook.solvers.pairs import Eigenpairs

@@ -25,13 +25,13 @@ class GraphOptions:
     ----------
     chains : ChainOptions, default `ChainOptions()`
         How motion chains are followed.
-    motion : MotionOptions, default `MotionOptions()`
-        Which nodes M joins.
+    motion : MotionOptions, default `MotionOptions(colour=10.0)`
+        Which nodes M joins: its edges know colour.
     saliency : SaliencyOptions or None, default `SaliencyOptions()`
         The motion saliency among the features; None: there is none.
-    features : FeatureOptions, default `FeatureOptions()`
-        What else F collects. By default nothing: beside the saliency, displacements bring in the camera's motion
-        (tests/experiments/ablation.py).
+    features : FeatureOptions, default `FeatureOptions(cue_window=0, mean=8.0)`
+        What F collects: of the saliency S, and of each cue, its own value at the node and its mean along the chains, F = [S, T S].
+        Displacements would bring in the camera's motion (tests/experiments/ablation.py).
     projection : ProjectionOptions, default `ProjectionOptions()`
         What P projects onto.
     solver : SolverOptions, default `SolverOptions()`
@@ -46,9 +46,9 @@ class GraphOptions:
     """
 
     chains: ChainOptions = field(default_factory=ChainOptions)
-    motion: MotionOptions = field(default_factory=MotionOptions)
+    motion: MotionOptions = field(default_factory=lambda: MotionOptions(colour=10.0))
     saliency: SaliencyOptions | None = field(default_factory=SaliencyOptions)
-    features: FeatureOptions = field(default_factory=FeatureOptions)
+    features: FeatureOptions = field(default_factory=lambda: FeatureOptions(cue_window=0, mean=8.0))
     projection: ProjectionOptions = field(default_factory=ProjectionOptions)
     solver: SolverOptions = field(default_factory=SolverOptions)
     masks: MaskOptions = field(default_factory=MaskOptions)
@@ -61,6 +61,8 @@ class GraphOptions:
 PRESETS = {
     # Ours: the same graph, solved exactly, on a feature that knows the dominant motion.
     "default": GraphOptions(),
+    # The paper's graph with the motion saliency in place of displacements: at each of 7 nodes along the chain. For the course.
+    "saliency": GraphOptions(motion=MotionOptions(), features=FeatureOptions()),
     # The paper as printed: each pair of joined nodes once, raw displacements, one P, L2, random start.
     "paper": GraphOptions(
         motion=MotionOptions(edges="union"),
@@ -83,7 +85,8 @@ PRESETS = {
         masks=MaskOptions(object="principal", map="minmax", threshold=0.5),
     ),
 }
-"""Named sets of options: `default` (ours), `paper` (as printed), `released` (as the authors' program runs)."""
+"""Named sets of options: `default` (ours), `saliency` (the paper's graph on our feature), `paper` (as printed), `released` (as the
+authors' program runs)."""
 
 
 def preset(name: str) -> GraphOptions:
@@ -92,7 +95,9 @@ def preset(name: str) -> GraphOptions:
     Parameters
     ----------
     name : str
-        "default" (ours, solved exactly), "paper" (as printed) or "released" (as the authors' program runs).
+        "default" (ours, solved exactly), "saliency" (the paper's graph, but for its feature and an exact solver: the motion
+        saliency at the nodes that a chain meets -3, ..., 3 frames away), "paper" (as printed) or "released" (as the authors'
+        program runs).
 
     Returns
     -------
@@ -120,7 +125,7 @@ def override(options: Options, *assignments: str) -> Options:
     options : GraphOptions, or any other options in groups
         What to begin with; it stays as it is.
     *assignments : str
-        Such as "motion.radius=10"; "saliency=none" switches that group off.
+        Such as "motion.radius=10"; "saliency=none" switches that group off, "motion.colour=none" that option.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def override(options: Options, *assignments: str) -> Options:
     Examples
     --------
     >>> override(GraphOptions(), "motion.radius=10", "motion.sigma=3").motion
-    MotionOptions(radius=10, sigma=3.0, edges='count', self_loop=0.0)
+    MotionOptions(radius=10, sigma=3.0, edges='count', self_loop=0.0, colour=10.0)
     """
     changes: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
@@ -174,11 +179,13 @@ def group_of(assignment: str, known: Sequence[str]) -> str:
     return group
 
 
-def _value(text: str, kind: Any, assignment: str) -> bool | float | str | tuple[Any, ...]:
+def _value(text: str, kind: Any, assignment: str) -> bool | float | str | tuple[Any, ...] | None:
     """A text as a value of an option's type."""
     if get_origin(kind) is tuple:
         return tuple(_value(part, get_args(kind)[0], assignment) for part in text.split(","))
     kinds = getattr(kind, "__args__", (kind,))
+    if type(None) in kinds and text == "none":
+        return None
     if bool in kinds:
         require(text in ("true", "false"), f"{assignment!r}: expected true or false.")
         return text == "true"

@@ -1,30 +1,31 @@
-"""Motion saliency: how much a pixel's motion speaks for the object. Ours, not the paper's.
-
-It is made of the flow of one frame and the frame itself.
+"""Motion saliency: how much a pixel's motion, and later its colour, speaks for the object. Ours, not the paper's.
 
 The graph finds what is consistent along motion chains; camera motion is too. Saliency is the node feature that tells
-the two apart, without a label. For each frame and each direction of flow:
+the two apart, without a label. With q the degree to which each pixel is believed to belong to the object:
 
-1. the *dominant motion* is a quadratic polynomial fitted robustly to the flow, and the residual r is what is left;
-2. the *distance* d = |r| says how far a pixel moves against the scene;
-3. the *contrast* L = log p(r | centre) - log p(r | border) says whether motions like r occur inside the frame rather
-   than along its border, from histograms of r weighted by a centred Gaussian and its complement. Parallax of what the
-   border cuts off is common there; the main object is not.
+1. the *distance* d is the length of the residual motion (`graph.residual`), the geometric mean of both directions': how far a
+   pixel moves against the scene;
+2. the *contrast* L says whether motions like its own occur under q rather than under 1 - q (`graph.contrast`), for each
+   direction of flow. Then, with all taken as independent (Bayes' rule),
 
-With both directions taken as independent, P(object) = sigmoid(L_forward + L_backward + prior), and
+       logit P(object) = logit(mean of q) + L_forward + L_backward + L_colour;
 
-    saliency = sqrt(1 - exp(-d / scale)) * P(object),    d = sqrt(d_forward d_backward),
+3. saliency = sqrt(1 - exp(-d / scale)) P(object), drawn to the frame's edges by a guided filter.
 
-smoothed along the frame's edges by a guided filter. `scale` is a quantile of d over the clip, so that no frame's noise
-is blown up. It needs d of all frames, so there are two sweeps: `motion_evidence` gives d and P(object) of each frame, and
-`saliency_map` the saliency once the scale is known. Both take a batch of frames, of any number, and treat each alone.
+At first nothing is known, and q is a bell in the frame's middle: parallax of what the border cuts off is common outside of it, the
+main object is not. The bell says nothing of colour, so L_colour is left out. Later q is half the bell and half K, what earlier
+graphs and networks have found (Algorithm 1), and colour's histogram is taken under K; the prior is the mean of K. In frames where
+nothing moves any more the distance says nothing, and K stands in for it.
+
+`scale` is a quantile of d over the clip, so that no frame's noise is blown up. It needs d of all frames, so there are two sweeps:
+`measure` gives d and what the histograms are made of, `Evidence.saliency` the saliency under what is known.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -35,26 +36,27 @@ from ikebook.base.arrays import Array, chunks, frames_at_once, pictures, tensor
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
+from ikebook.graph.contrast import (
+    colour_cells,
+    colour_contrast,
+    colour_tables,
+    colours_of,
+    histograms,
+    motion_cells,
+    motion_contrast,
+    windows,
+)
 from ikebook.graph.guided_filter import guided_filter
+from ikebook.graph.residual import STILL, both_directions, dominant_motion, length, planar
 from ikebook.matrix.operator import full_precision
-from ikebook.video.clip import Clip
-
-STILL = 0.05
-"""Residual motion that is taken for none, pixels: where a whole clip has less, its saliency fades instead of showing
-rounding errors of the flow."""
-
-FITTED = 6000
-"""Pixels of a frame that the dominant motion is fitted to, about, on a regular grid: they fix 12 coefficients well enough."""
-
-MARGIN, INSIDE = 0.1, 0.05
-"""Width of the border that the first fit goes by, fraction of the frame's sides, and the weight of what lies inside of it.
-Fixed by eye on the clips of `tests/experiments/ablation.py`: the object seldom fills the border."""
-
-REACH = 4.0
-"""End of the histograms' axes: log(1 + 54), so that motions 54 times the unit and more share the last cells."""
 
 PICKED = 1_000_000
 """Values that a quantile over a clip is taken of, at least, if there are as many."""
+
+
+REST = 0.1
+"""Share of the clip's scale: frames whose own quantile of the distance is about so small, or smaller, are at rest. It is for videos
+whose object rests for a while; of the 1400 frames of DAVIS 2016's 20 training sequences some 50 are, and J is the same to 0.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +68,15 @@ class SaliencyOptions:
     contrast : bool, default True
         Weigh the distance by P(object).
     centre : float, default 0.25
-        Standard deviation of the centred Gaussian, fraction of the frame's sides.
-    prior : float, default -1.0
-        Log-odds that a pixel belongs to the object before its motion is seen.
+        Standard deviation of the bell in the frame's middle, fraction of the frame's sides.
+    mix : float, default 0.5
+        Share of the bell in q once something is known, in [0, 1].
+    pool : int, default 5
+        Frames ahead and behind whose histograms of motion are averaged.
     bins : int, default 65
-        Cells of the residuals' histogram, along each axis, from 3 to 1025.
+        Cells of motion's histogram, along each of two axes, from 3 to 1025.
+    colour_bins : int, default 16
+        Cells of colour's histogram, along each of three axes, from 2 to 64.
     quantile : float, default 0.95
         Quantile of the distance over the clip that gives its scale, in (0, 1].
     iterations : int, default 10
@@ -82,14 +88,16 @@ class SaliencyOptions:
 
     Notes
     -----
-    The values were fixed on the 12 sequences of DAVIS 2016's validation set that docs/results/report.md is about, by
-    `tests/experiments/ablation.py`, which prints what others do.
+    `mix`, `pool` and `colour_bins` were fixed on 20 sequences of DAVIS 2016's training set, the others on 12 of its validation
+    set, by `tests/experiments/ablation.py`, which prints what others do.
     """
 
     contrast: bool = True
     centre: float = 0.25
-    prior: float = -1.0
+    mix: float = 0.5
+    pool: int = 5
     bins: int = 65
+    colour_bins: int = 16
     quantile: float = 0.95
     iterations: int = 10
     guide_radius: float = 0.02
@@ -97,15 +105,166 @@ class SaliencyOptions:
 
     def __post_init__(self) -> None:
         check.number("SaliencyOptions.centre", self.centre, above=0)
-        check.number("SaliencyOptions.prior", self.prior)
+        check.number("SaliencyOptions.mix", self.mix, at_least=0)
+        require(self.mix <= 1, f"SaliencyOptions.mix is {self.mix}; expected 1 or less.")
         check.flag("SaliencyOptions.contrast", self.contrast)
+        check.whole("SaliencyOptions.pool", self.pool)
         check.whole("SaliencyOptions.bins", self.bins, at_least=3, at_most=1025)
+        check.whole("SaliencyOptions.colour_bins", self.colour_bins, at_least=2, at_most=64)
         check.number("SaliencyOptions.quantile", self.quantile, above=0)
         require(self.quantile <= 1, f"SaliencyOptions.quantile is {self.quantile}; expected 1 or less.")
         check.whole("SaliencyOptions.iterations", self.iterations, at_least=1)
         check.number("SaliencyOptions.guide_radius", self.guide_radius, at_least=0)
         require(self.guide_radius <= 0.5, f"SaliencyOptions.guide_radius is {self.guide_radius}; expected 0.5 or less.")
         check.number("SaliencyOptions.guide_epsilon", self.guide_epsilon, above=0)
+
+
+class Evidence:
+    """What a clip's motion and colours say of the object, as often as something more is known of it.
+
+    Parameters
+    ----------
+    frames : (m, h, w, 3) uint8
+        RGB.
+    flows : Flow, or a sequence of them
+        Forward and backward fields, of the frames' size. Of two flows the saliency is the mean of both': a column of F for each
+        would leave the solver to tell good from bad.
+    options : SaliencyOptions, optional
+    compute : Compute, optional
+        Device and dtype of the work, and of the result; arrays go to disk where they do not fit into the memory.
+    batch : int, optional
+        Frames at a time; by default what suits the device. The result does not depend on it.
+
+    Examples
+    --------
+    >>> import ikebook
+    >>> made = ikebook.toy("disc")
+    >>> evidence = Evidence(made.clip.frames, made.flow)
+    >>> first = evidence.saliency()  # nothing is known yet
+    >>> later = evidence.saliency(known=made.clip.masks)
+    >>> bool(later[made.clip.masks].mean() > first[made.clip.masks].mean())
+    True
+    """
+
+    def __init__(
+        self,
+        frames: Array | Tensor,
+        flows: Flow | Sequence[Flow],
+        options: SaliencyOptions | None = None,
+        *,
+        compute: Compute | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.options = check.or_default("options", options, SaliencyOptions)
+        self.compute = check.or_default("compute", compute, Compute)
+        flows = [flows] if isinstance(flows, Flow) else flows
+        for flow in flows:
+            check.shape("frames", frames, (len(flow), *flow.size[::-1], 3))
+        self.frames, m, size = frames, len(flows[0]), flows[0].size
+        batch = batch_size(self.compute, size) if batch is None else batch
+        check.whole("batch", batch, at_least=1)
+        self._parts = [range(start, min(start + batch, m)) for start in range(0, m, batch)]
+        self._measured = [
+            self.compute.memory.tensor((measure(flow, part, self.options, self.compute) for part in self._parts), m)
+            for flow in flows
+        ]  # each (m, 3, h, w)
+        self._scales = [
+            scale_of(sample_parts((part[:, 0] for part in chunks(one)), m * size[0] * size[1]), self.options)
+            for one in self._measured
+        ]
+
+    def saliency(self, known: np.ndarray | Tensor | Array | None = None) -> Tensor | Array:
+        """The saliency of each pixel, (m, h, w) in [0, 1].
+
+        Parameters
+        ----------
+        known : (m, h, w), optional
+            K, how far each pixel is known to belong to the object, in [0, 1]; by default nothing is known.
+        """
+        m, (h, w) = len(self.frames), self.frames.shape[1:3]
+        colour: Tensor | None = None
+        if known is None:
+            prior = torch.logit(self._bell.mean())
+        else:
+            check.shape("known", known, (m, h, w))
+            prior = torch.logit(self._mean(known).clamp(1e-4, 0.5))
+            colour = self._colour_contrast(known)
+        maps = (
+            self._sweep(measured, scale, known, prior, colour)
+            for measured, scale in zip(self._measured, self._scales, strict=True)
+        )
+        return self.compute.memory.tensor((torch.stack(parts).mean(0) for parts in zip(*maps, strict=True)), m)
+
+    def _sweep(
+        self, measured: Tensor | Array, scale: float, known: Tensor | Array | None, prior: Tensor, colour: Tensor | None
+    ) -> Iterator[Tensor]:
+        """The saliency by one flow, part by part."""
+        contrasts = self._motion_contrasts(measured, known)
+        for part in self._parts:
+            further = prior if colour is None else prior + colour[self._cells_of(part)]  # a number, or (b, h, w)
+            contrast = torch.stack([next(contrasts) for _ in part]) if self.options.contrast else None
+            frames, seen = self.frames[part.start : part.stop], tensor(measured[part.start : part.stop])
+            least = None if known is None else self._rest(seen[:, 0], scale) * self._known(known, part)
+            yield map_of(seen, contrast, further, frames, scale, self.options, self.compute, least)
+
+    def _motion_contrasts(self, measured: Tensor | Array, known: Tensor | Array | None) -> Iterator[Tensor]:
+        """L of each cell of motion, (2, bins * bins), frame by frame."""
+        found = (
+            one
+            for part in self._parts
+            for one in histograms_of(measured[part.start : part.stop], self._q(known, part), self.options, self.compute)
+        )
+        return (motion_contrast(near, self.options.bins) for near in windows(found, self.options.pool))
+
+    @cached_property
+    def _bell(self) -> Tensor:
+        return bell(tuple(self.frames.shape[1:3]), self.options, self.compute)
+
+    def _known(self, known: Tensor | Array, part: range) -> Tensor:
+        return tensor(np.asarray(known[part.start : part.stop])).to(self.compute.device, self.compute.dtype)
+
+    def _q(self, known: Tensor | Array | None, part: range) -> Tensor:
+        """What is believed of some frames, (b, h, w)."""
+        own = self._bell.expand(len(part), -1, -1)
+        return own if known is None else self.options.mix * own + (1 - self.options.mix) * self._known(known, part)
+
+    def _rest(self, distance: Tensor, scale: float) -> Tensor:
+        """How far each frame is at rest, (b, 1, 1): 1 where nothing moves against the scene, near 0 where anything does."""
+        large = [np.quantile(one.cpu().numpy().ravel()[::7], self.options.quantile) for one in distance]
+        rest = torch.exp(-((torch.tensor(np.array(large)) / (REST * scale)) ** 2))
+        return rest.to(self.compute.device, self.compute.dtype)[:, None, None]
+
+    def _mean(self, known: Tensor | Array) -> Tensor:
+        sums = torch.stack([self._known(known, part).double().sum() for part in self._parts])
+        return (sums.sum() / (len(self.frames) * self._bell.numel())).to(self.compute.dtype)
+
+    def _colour_contrast(self, known: Tensor | Array) -> Tensor:
+        """L of each cell of colour, (colour_bins^3,)."""
+        bins = self.options.colour_bins
+        counts = torch.zeros(2, bins**3, dtype=self.compute.dtype, device=self.compute.device)
+        for part in self._parts:
+            cells, q = self._cells_of(part).flatten(), self._known(known, part).flatten()
+            counts[0].scatter_add_(0, cells, q)
+            counts[1].scatter_add_(0, cells, 1 - q)
+        return colour_contrast(counts, bins)
+
+    @cached_property
+    def _tables(self) -> np.ndarray:
+        """Which cell each value of each axis of colour lies in."""
+        counts = np.zeros((3, 256), np.int64)
+        for part in self._parts:
+            lab = self._lab(part).reshape(-1, 3)
+            counts += np.stack([np.bincount(values, minlength=256) for values in lab.T])
+        return colour_tables(counts, self.options.colour_bins)
+
+    def _lab(self, part: range) -> np.ndarray:
+        frames = self.frames[part.start : part.stop]
+        return colours_of(frames.cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames))
+
+    def _cells_of(self, part: range) -> Tensor:
+        """The cell of colour of each pixel, (b, h, w) int64."""
+        cells = colour_cells(self._lab(part), self._tables, self.options.colour_bins)
+        return torch.from_numpy(cells).to(self.compute.device)
 
 
 def motion_saliency(
@@ -116,43 +275,8 @@ def motion_saliency(
     compute: Compute | None = None,
     batch: int | None = None,
 ) -> Tensor | Array:
-    """Saliency of each pixel.
-
-    Parameters
-    ----------
-    frames : (m, h, w, 3) uint8 RGB
-    flow : forward and backward fields, of the frames' size
-    options : see `SaliencyOptions`
-    compute : device and dtype of the work, and of the result; on disk, if it does not fit into the memory
-    batch : frames at a time; None: what suits the device. The result does not depend on it.
-
-    Returns
-    -------
-    Tensor, or array on disk
-        (m, h, w), in [0, 1].
-    """
-    options, compute = options or SaliencyOptions(), check.or_default("compute", compute, Compute)
-    check.shape("frames", frames, (len(flow), *flow.size[::-1], 3))
-    batch = batch_size(compute, flow.size) if batch is None else batch
-    check.whole("batch", batch, at_least=1)
-    m = len(flow)
-    parts = [range(start, min(start + batch, m)) for start in range(0, m, batch)]
-    evidence = compute.memory.tensor((evidence_of(flow, part, options, compute) for part in parts), m)  # (m, 2, h, w)
-    distances = (part[:, 0] for part in chunks(evidence))
-    scale = scale_of(sample_parts(distances, m * flow.size[0] * flow.size[1]), options)
-    maps = (map_of(evidence[p.start : p.stop], frames[p.start : p.stop], scale, options, compute) for p in parts)
-    return compute.memory.tensor(maps, m)
-
-
-def clip_saliency(clip: Clip, flows: Sequence[Flow], options: SaliencyOptions, compute: Compute) -> Tensor | Array:
-    """The motion saliency (m, h, w) of a clip, of two flows their mean: a column for each would leave the solver to tell
-    good from bad.
-    """
-    maps = [motion_saliency(clip.frames, flow, options, compute=compute) for flow in flows]
-    if len(maps) == 1:
-        return maps[0]
-    parts = (torch.stack([tensor(one[i : i + 1]) for one in maps]).mean(0) for i in range(len(clip)))
-    return compute.memory.tensor((part.to(compute.device, compute.dtype) for part in parts), len(clip))
+    """Saliency of each pixel, (m, h, w) in [0, 1], before anything is known of the object; see `Evidence`."""
+    return Evidence(frames, flow, options, compute=compute, batch=batch).saliency()
 
 
 def batch_size(compute: Compute, size: tuple[int, int]) -> int:
@@ -160,166 +284,73 @@ def batch_size(compute: Compute, size: tuple[int, int]) -> int:
     return frames_at_once(compute.device, size[0] * size[1], on_cpu=2)
 
 
-def evidence_of(flow: Flow, frames: range, options: SaliencyOptions, compute: Compute) -> Tensor:
-    """`motion_evidence` of some frames of a clip, both in one: (b, 2, h, w), the distance and P(object)."""
-    forward, backward = (tensor(fields).to(compute.device, compute.dtype) for fields in both_directions(flow, frames))
+def measure(flow: Flow, frames: range, options: SaliencyOptions, compute: Compute) -> Tensor:
+    """Of some frames of a clip, (b, 3, h, w): the distance, pixels, and the cells that both directions' residuals lie in.
+
+    In the last and in the first frame the only direction stands for both. Cells are whole numbers, in the dtype of the distance.
+    """
+    fields = [planar(tensor(one).to(compute.device, compute.dtype)) for one in both_directions(flow, frames)]
     with full_precision():
-        return torch.stack(motion_evidence(forward, backward, options), dim=1)
+        residuals = [one - dominant_motion(one, options.iterations) for one in fields]
+    distance = torch.sqrt(length(residuals[0]) * length(residuals[1]))
+    cells = [motion_cells(one, options.bins).to(compute.dtype) for one in residuals]
+    return torch.stack([distance, *cells], dim=1)
+
+
+def bell(size: tuple[int, ...], options: SaliencyOptions, compute: Compute) -> Tensor:
+    """What is believed before anything is known: a Gaussian in the middle of a frame of `size` (height, width), (h, w)."""
+    sides = []
+    for pixels in size:
+        position = (torch.arange(pixels, dtype=compute.dtype, device=compute.device) + 0.5) / pixels - 0.5
+        sides.append(torch.exp(-(position**2) / (2 * options.centre**2)))
+    return torch.outer(*sides)
+
+
+def histograms_of(measured: np.ndarray | Tensor, q: Tensor, options: SaliencyOptions, compute: Compute) -> Tensor:
+    """Histograms of both directions' motion under q (b, h, w) and under 1 - q, frame by frame, (b, 2, 2, bins * bins)."""
+    cells = tensor(measured).to(compute.device)[:, 1:].long()
+    return torch.stack([histograms(one, q, options.bins**2) for one in cells.unbind(1)], dim=1)
 
 
 def map_of(
-    evidence: np.ndarray | Tensor, frames: np.ndarray | Tensor, scale: float, options: SaliencyOptions, compute: Compute
+    measured: np.ndarray | Tensor,
+    contrast: Tensor | None,
+    further: Tensor,
+    frames: np.ndarray | Tensor,
+    scale: float,
+    options: SaliencyOptions,
+    compute: Compute,
+    least: Tensor | None = None,
 ) -> Tensor:
-    """`saliency_map` of some frames (b, h, w, 3) from their evidence (b, 2, h, w)."""
-    distance, probability = tensor(evidence).to(compute.device, compute.dtype).unbind(1)
-    return saliency_map(distance, probability, pictures(frames).to(compute.device), scale, options)
-
-
-def both_directions(flow: Flow, frames: range) -> tuple[np.ndarray, np.ndarray]:
-    """Forward and backward fields (b, h, w, 2) of some frames; at the clip's ends the only one stands for both."""
-    start, stop = frames.start, frames.stop
-    forward, backward = flow.forward[start:stop], flow.backward[max(start - 1, 0) : stop - 1]
-    if start == 0:
-        backward = np.concatenate([forward[:1], backward])
-    if stop == len(flow):
-        forward = np.concatenate([forward, backward[-1:]])
-    return forward, backward
-
-
-def motion_evidence(forward: Tensor, backward: Tensor, options: SaliencyOptions | None = None) -> tuple[Tensor, Tensor]:
-    """How far each pixel moves against the scene, and how probably it belongs to the object. The first of two sweeps.
+    """The saliency of some frames, (b, h, w) in [0, 1].
 
     Parameters
     ----------
-    forward, backward : (b, h, w, 2)
-        Flow from b frames to the next and to the previous ones, pixels.
-
-    Returns
-    -------
-    Tensor
-        (b, h, w), the distance d, pixels: the geometric mean of both directions'.
-    Tensor
-        (b, h, w), P(object), in [0, 1]; 1 without `options.contrast`.
+    measured : (b, 3, h, w)
+        As `measure` gives it.
+    contrast : (b, 2, bins * bins), optional
+        L of each cell of motion, for each frame and direction; None: P(object) is 1.
+    further : (b, h, w), or a number
+        All else that the log-odds of P(object) are the sum of: the prior, and L of each pixel's colour.
+    frames : (b, h, w, 3) uint8
+        RGB.
+    scale : float
+        Distance that counts as large, pixels.
+    least : (b, h, w), optional
+        What sqrt(1 - exp(-d / scale)) is taken to be at least, as in frames at rest.
     """
-    options = options or SaliencyOptions()
-    b = len(forward)
-    fields = planar(torch.cat([forward, backward]))  # (2b, h, w, 2)
-    residual = fields - dominant_motion(fields, options.iterations)
-    length = _length(residual)
-    distance = torch.sqrt(length[:b] * length[b:])
-    if not options.contrast:
-        return distance, torch.ones_like(distance)
-    contrast = motion_contrast(residual, options)
-    return distance, torch.sigmoid(contrast[:b] + contrast[b:] + options.prior)
-
-
-def saliency_map(
-    distance: Tensor, probability: Tensor, frames: Tensor, scale: float, options: SaliencyOptions | None = None
-) -> Tensor:
-    """Saliency of each pixel from the evidence for it. The second of two sweeps.
-
-    Parameters
-    ----------
-    distance, probability : (b, h, w), of `motion_evidence`
-    frames : (b, h, w, 3) uint8 RGB
-    scale : distance that counts as large, pixels
-
-    Returns
-    -------
-    Tensor
-        (b, h, w), in [0, 1].
-    """
-    options = options or SaliencyOptions()
-    saliency = torch.sqrt(-torch.expm1(-distance / scale)) * probability
+    measured = tensor(measured).to(compute.device, compute.dtype)
+    saliency = torch.sqrt(-torch.expm1(-measured[:, 0] / scale))
+    if least is not None:
+        saliency = torch.maximum(saliency, least)
+    if contrast is not None:
+        seen = contrast.gather(2, measured[:, 1:].long().flatten(2)).sum(1).view_as(saliency)
+        saliency = saliency * torch.sigmoid(seen + further)
     radius = round(options.guide_radius * saliency.shape[2])
     if radius > 0:
-        guide = planar(frames).movedim(-1, 1).to(saliency.dtype) / 255  # (b, 3, h, w)
+        guide = planar(pictures(frames).to(compute.device)).movedim(-1, 1).to(saliency.dtype) / 255  # (b, 3, h, w)
         saliency = guided_filter(guide, saliency, radius, options.guide_epsilon)
     return saliency.clamp(0, 1)
-
-
-def dominant_motion(fields: Tensor, iterations: int = 10) -> Tensor:
-    """The motion of the scene: a quadratic polynomial in x and y, fitted to a flow field by reweighted least squares.
-
-    Parameters
-    ----------
-    fields : (b, h, w, 2)
-        Flow, pixels; each field is fitted on its own.
-    iterations : int
-        The first weighs pixels by nearness to the border, the others by Cauchy's 1 / (1 + (|r| / s)^2) with s = 1.5
-        times the median of the residual |r| (Holland & Welsch 1977, doi:10.1080/03610927708827533).
-
-    Returns
-    -------
-    Tensor
-        (b, h, w, 2), pixels.
-    """
-    b, h, w, _ = fields.shape
-    basis = quadratic_basis(h, w, fields)
-    step = max(1, round(math.sqrt(h * w / FITTED)))
-    part = basis[:, ::step, ::step].flatten(1).double()  # (6, n)
-    seen = fields[:, ::step, ::step].flatten(1, 2).double().mT.contiguous()  # (b, 2, n)
-    products = (part[:, None] * part).flatten(0, 1)  # (36, n)
-
-    def fit(weights: Tensor) -> Tensor:  # (b or 1, n) -> (b, 2, 6)
-        normal = (weights @ products.T).view(-1, 6, 6)
-        diagonal = normal.diagonal(dim1=1, dim2=2)
-        diagonal += 1e-12 * diagonal.sum(1, keepdim=True)
-        right = (weights[:, None] * seen) @ part.T  # (b, 2, 6)
-        return torch.linalg.solve_ex(normal, right.mT)[0].mT  # _ex: does not wait for a GPU to report errors
-
-    x, y = part[1].abs(), part[2].abs()
-    margin = (1 - torch.maximum(x, y)) / 2  # distance to the border as a fraction of the frame's side
-    coefficients = fit(torch.exp(-((margin / MARGIN) ** 2))[None] + INSIDE)
-    for _ in range(iterations - 1):
-        square = (seen - coefficients @ part).square().sum(1)  # |r|^2, (b, n)
-        coefficients = fit(1 / (1 + square / (1.5 * median(square).sqrt() + 1e-6) ** 2))
-    motion = torch.bmm(coefficients.to(fields.dtype), basis.flatten(1).expand(b, -1, -1))
-    return motion.view(b, 2, h, w).movedim(1, -1)
-
-
-def quadratic_basis(h: int, w: int, like: Tensor) -> Tensor:
-    """1, x, y, x^2, xy, y^2 at each pixel, (6, h, w), with x and y from -1 to 1 across the frame."""
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, h, dtype=like.dtype, device=like.device),
-        torch.linspace(-1, 1, w, dtype=like.dtype, device=like.device),
-        indexing="ij",
-    )
-    return torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y])
-
-
-def motion_contrast(residual: Tensor, options: SaliencyOptions | None = None) -> Tensor:
-    """L = log p(r | centre) - log p(r | border) of each pixel's residual motion.
-
-    Residuals are taken in units of 1.5 times their field's median length and compressed to r log(1 + |r|) / |r|, so that
-    the bins are fine where motions are small.
-
-    Parameters
-    ----------
-    residual : (b, h, w, 2)
-        Flow less the dominant motion, pixels.
-
-    Returns
-    -------
-    Tensor
-        (b, h, w), natural logarithm; positive where the motion is commoner inside the frame than along its border.
-    """
-    options = options or SaliencyOptions()
-    b, h, w, _ = residual.shape
-    bins, reach = options.bins, REACH
-    length = _length(residual)
-    unit = 1.5 * median(length.flatten(1))[..., None] + STILL  # (b, 1, 1)
-    length = length / unit
-    compressed = residual / unit[..., None] * (torch.log1p(length) / length.clamp_min(1e-9))[..., None]
-    column, row = ((compressed + reach) / (2 * reach) * (bins - 1)).round().clamp(0, bins - 1).unbind(-1)
-    index = (row * bins + column).long().flatten(1)  # (b, hw)
-    centre = torch.outer(_bell(h, options.centre, residual), _bell(w, options.centre, residual)).flatten()
-    logs = []
-    for weights in (centre, 1 - centre):
-        share = (weights / weights.sum()).expand(b, -1)
-        histogram = residual.new_zeros(b, bins * bins).scatter_add_(1, index, share).view(b, bins, bins)
-        logs.append(torch.log(_smooth(histogram) + 1e-6))
-    return (logs[0] - logs[1]).flatten(1).gather(1, index).view(b, h, w)
 
 
 def scale_of(picked: np.ndarray, options: SaliencyOptions) -> float:
@@ -352,38 +383,3 @@ def sample_parts(parts: Iterable[Tensor], count: int) -> np.ndarray:
         picked[filled : filled + len(values)] = values
         seen, filled = seen + part.numel(), filled + len(values)
     return picked[:filled]
-
-
-def median(values: Tensor) -> Tensor:
-    """Lower median of each row, (b, n) -> (b, 1). As torch.median, which takes eight times as long on a CPU."""
-    if values.device.type != "cpu":
-        return values.median(dim=1, keepdim=True).values
-    middle = (values.shape[1] - 1) // 2
-    return torch.from_numpy(np.partition(values.numpy(), middle)[:, middle : middle + 1])
-
-
-def planar(vectors: Tensor) -> Tensor:
-    """Vectors (b, h, w, c) laid out in memory one component after the other: arithmetic on them is several times faster."""
-    return vectors.movedim(-1, 1).contiguous().movedim(1, -1)
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """|r| along the last axis, of two. Tensor.norm takes five times as long for so short a one."""
-    x, y = vectors.unbind(-1)
-    return torch.sqrt(x * x + y * y)
-
-
-def _bell(length: int, sigma: float, like: Tensor) -> Tensor:
-    """Gaussian around the centre of a frame's side; sigma is a fraction of the side."""
-    position = (torch.arange(length, dtype=like.dtype, device=like.device) + 0.5) / length - 0.5
-    return torch.exp(-(position**2) / (2 * sigma**2))
-
-
-def _smooth(histogram: Tensor) -> Tensor:
-    """Gaussian of one bin; beyond the border are the bins on it. (b, bins, bins)."""
-    bins = histogram.shape[1]
-    reach = torch.arange(-4, 5, device=histogram.device)
-    kernel = torch.exp(-(reach.to(histogram.dtype) ** 2) / 2)
-    neighbours = (torch.arange(bins, device=histogram.device)[:, None] + reach).clamp(0, bins - 1)  # (bins, 9)
-    rows = histogram.new_zeros(bins, bins).scatter_add_(1, neighbours, (kernel / kernel.sum()).expand(bins, -1))
-    return rows @ histogram @ rows.T

@@ -1,4 +1,4 @@
-"""What F collects along the chains, one kind of column after the other (Fig. 3): steps, flow maps, cues."""
+"""What F collects along the chains, one kind of column after the other (Fig. 3): steps, flow maps, cues, and their means."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ikebook.base import check
 from ikebook.base.arrays import FrameCache, extent, tensor
 from ikebook.base.check import require
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Step, Trace, gather
+from ikebook.matrix.motion import MotionMatrix
 
 FLOW_MAPS = ("forward dx", "forward dy", "backward dx", "backward dy")
 """What a pixel's two flows are called, as features of its own (Fig. 3)."""
@@ -123,6 +124,59 @@ class FlowColumns:
     def collect(self, trace: Trace) -> list[Tensor]:
         own = trace if trace.chains is self.chains else self.chains.trace(trace.frames, self.reach)
         return [values for maps in self._maps for values in maps.collect(own)]
+
+
+class MeanColumns:
+    """The mean of a map S along the chains: T S, T = D^-1 (I + C), with D the row sums of I + C. Ours, not the paper's.
+
+    C is that of M, chains and likeness of colour alike, but for a width of k of its own.
+
+    Parameters
+    ----------
+    name : what the map is called
+    cache : gives the map's cells (b, cells) of consecutive frames, 0 on the border
+    motion : M
+    sigma : of k, frames
+    keep : bytes of means that are kept, if all of them fit
+    """
+
+    reach = 0
+
+    def __init__(self, name: str, cache: FrameCache, motion: MotionMatrix, sigma: float, keep: int) -> None:
+        self.names: tuple[str, ...] = (f"{name} mean",)
+        self.cache, self.motion, self.sigma = cache, motion, sigma
+        self.cache.at_least = 2 * motion.options.radius + motion.chains.batch
+        size = motion.chains.frames * motion.chains.grid.cells * torch.empty((), dtype=motion.dtype).element_size()
+        self._fits = size <= keep
+        self._kept: dict[int, Tensor] = {}
+
+    def collect(self, trace: Trace) -> list[Tensor]:
+        frames = trace.frames
+        if all(frame in self._kept for frame in frames):
+            return [torch.stack([self._kept[frame] for frame in frames])]
+        means = self._means(trace)
+        if self._fits:
+            self._kept |= {frame: mean.clone() for frame, mean in zip(frames, means, strict=True)}
+        return [means]
+
+    def _means(self, trace: Trace) -> Tensor:
+        """Those of consecutive frames, (b, cells), from their chains, which are followed anew if the trace ends before p steps."""
+        motion, frames = self.motion, trace.frames
+        radius, last = motion.options.radius, motion.chains.frames - 1
+        reach = {AHEAD: min(radius, last - frames[0]), BEHIND: min(radius, frames[-1])}
+        if trace.chains is not motion.chains or any(len(trace.met[way]) < steps for way, steps in reach.items()):
+            trace = motion.chains.trace(frames, radius, keep=0)
+        own = self.cache.batch(frames)
+        total, weights = own.clone(), torch.ones_like(own)
+        kernel = motion.kernel(self.sigma).tolist()
+        for direction in (AHEAD, BEHIND):
+            likeness = motion.likeness(trace, direction)  # 0 where a chain has ended
+            for k, (met, alike) in enumerate(zip(trace.met[direction], likeness, strict=False), start=1):
+                there = self.cache.batch([min(max(frame + direction * k, 0), last) for frame in frames])
+                for link, weight in zip(met, alike, strict=True):  # each (b, cells)
+                    total.addcmul_(weight, gather(there, link), value=kernel[k - 1])
+                    weights.add_(weight, alpha=kernel[k - 1])
+        return total.div_(weights)
 
 
 class Ones:

@@ -59,7 +59,7 @@ class _KnownMotion(MotionMatrix):
     """M with its entries."""
 
     def __init__(self, motion: MotionMatrix) -> None:
-        super().__init__(motion.chains, motion.options)
+        super().__init__(motion.chains, motion.options, motion.colours)
         self.entries = motion.dense()
 
     def _matvec(self, x: Tensor) -> Tensor:

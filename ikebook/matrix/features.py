@@ -13,7 +13,8 @@ from ikebook.base import check
 from ikebook.base.arrays import Array
 from ikebook.base.check import require, short
 from ikebook.matrix.chains import MotionChains, Trace
-from ikebook.matrix.columns import Columns, FlowColumns, Ones, StepColumns, cue_columns
+from ikebook.matrix.columns import Columns, FlowColumns, MeanColumns, Ones, StepColumns, cue_columns
+from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.operator import LinearOperator, full_precision
 
 KEEP_BYTES = 1 << 29
@@ -34,6 +35,9 @@ class FeatureOptions:
     cue_window : int, default 3
         Steps of the chain that cues, among them the motion saliency, are taken from, each way, frames; the node itself
         counts too.
+    mean : float or None, default None
+        Beside each cue S also T S, its mean along the chains that M follows, weighed as they are but for a Gaussian of the time of
+        this standard deviation, frames. Ours; None: no means.
     center : str, default "frame"
         "frame": subtract each frame's mean, so that no constant vector lies in the span; "video": subtract the clip's; or
         "none".
@@ -48,24 +52,27 @@ class FeatureOptions:
     displacements: str = "none"
     half_window: int = 5
     cue_window: int = 3
+    mean: float | None = None
     center: str = "frame"
     scale: str = "none"
     bias: bool = False
     ends: str = "mirror"
 
-    def reach(self, *, cues: bool) -> int:
-        """Frames that features depend on, each way, with cues or without.
+    def reach(self, radius: int, *, cues: bool) -> int:
+        """Frames that features depend on, each way, with cues or without, where chains are followed for `radius` steps.
 
         Those that the chain's steps lead to; and with "flows" one more, from which the flow of the last of them comes.
         """
         own = {"none": 0, "steps": self.half_window, "flows": self.half_window + 1}[self.displacements]
-        return max(own, self.cue_window if cues else 0)
+        return max(own, self.cue_window, 0 if self.mean is None else radius) if cues else own
 
     def __post_init__(self) -> None:
         check.one_of("FeatureOptions.displacements", self.displacements, ["none", "steps", "flows"])
         check.flag("FeatureOptions.bias", self.bias)
         check.whole("FeatureOptions.half_window", self.half_window, at_least=1, at_most=100)
         check.whole("FeatureOptions.cue_window", self.cue_window, at_most=100)
+        if self.mean is not None:
+            check.number("FeatureOptions.mean", self.mean, above=0)
         check.one_of("FeatureOptions.center", self.center, ["frame", "video", "none"])
         check.one_of("FeatureOptions.scale", self.scale, ["none", "minmax"])
         check.one_of("FeatureOptions.ends", self.ends, ["mirror", "hold"])
@@ -89,8 +96,8 @@ class Cue:
     >>> import ikebook, numpy as np
     >>> made = ikebook.toy("disc")
     >>> guess = Cue(name="guess", maps=np.random.default_rng(0).random((5, 16, 16)))
-    >>> ikebook.build(made.clip, made.flow, cues=[guess]).features.columns[-1]
-    'guess[+3]'
+    >>> ikebook.build(made.clip, made.flow, cues=[guess]).features.columns
+    ('saliency[+0]', 'saliency mean', 'guess[+0]', 'guess mean')
     """
 
     name: str
@@ -112,7 +119,7 @@ class FeatureMatrix(LinearOperator):
     """F, n x d: for each node, what lies along the chains through it.
 
     The columns are, in this order: displacements, for each flow; each cue at the nodes that the chain meets -r, ..., r frames
-    away; the bias (see `ikebook.matrix.columns`). `columns` names them. A chain that has ended contributes 0, before scaling and
+    away, and its mean along the chain; the bias (see `ikebook.matrix.columns`). `columns` names them. A chain that has ended contributes 0, before scaling and
     centring, but the step that left the frame counts. Where the clip has neither of two opposite frames, the last value along
     the chain stands in.
 
@@ -130,6 +137,17 @@ class FeatureMatrix(LinearOperator):
     further : sequence of MotionChains
         Chains of other flows of the clip, whose displacements are collected beside those of `chains`, along their own
         chains (Table 1: M from one flow, F from two).
+    motion : MotionMatrix, optional
+        M, along whose chains the means of cues are taken; needed where `options.mean` asks for them.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the columns.
+    reach : int
+        Steps of a chain whose positions `block` needs, each way.
+    halo : int
+        Frames ahead and behind that a row of F depends on, which the means along the chains make more.
 
     Examples
     --------
@@ -147,6 +165,7 @@ class FeatureMatrix(LinearOperator):
         *,
         keep: int | None = None,
         further: Sequence[MotionChains] = (),
+        motion: MotionMatrix | None = None,
     ) -> None:
         self.chains = chains
         self.options = check.or_default("options", options, FeatureOptions)
@@ -158,13 +177,19 @@ class FeatureMatrix(LinearOperator):
                 f"a further flow has {other.frames} frames of {other.grid.w}x{other.grid.h}; expected {chains.frames} of "
                 f"{grid.w}x{grid.h}, as the first.",
             )
+        require(
+            self.options.mean is None or motion is not None,
+            f"FeatureOptions.mean is {self.options.mean}, but there is no M to take means along its chains; give motion=, or set "
+            "it to None.",
+        )
         keep = chains.compute.memory.share(KEEP_BYTES) if keep is None else keep
-        self._kinds = self._columns([chains, *further], keep)
+        self._kinds = self._columns([chains, *further], motion, keep)
         self.columns = tuple(name for kind in self._kinds for name in kind.names)
         require(
             len(self.columns) > 0, "F has no column; switch on displacements, the saliency or the bias, or give a cue."
         )
         self.reach = max(kind.reach for kind in self._kinds)
+        self.halo = self.options.reach(0 if motion is None else motion.options.radius, cues=bool(self.cues))
         self._inside = grid.pad(torch.ones(grid.h, grid.w, dtype=chains.dtype, device=chains.device))
         self._mean: Tensor | None = None
         self._kept: dict[range, Tensor] = {}
@@ -172,22 +197,23 @@ class FeatureMatrix(LinearOperator):
         size = chains.frames * grid.cells * len(self.columns) * torch.empty((), dtype=chains.dtype).element_size()
         self._small = size <= keep
 
-    def _columns(self, flows: Sequence[MotionChains], keep: int) -> list[Columns]:
+    def _columns(self, flows: Sequence[MotionChains], motion: MotionMatrix | None, keep: int) -> list[Columns]:
         """What is collected, kind by kind; `keep` bytes in all for maps."""
         o = self.options
         kinds: list[Columns] = []
-        scaled, maps = o.scale == "minmax", len(self.cues) + 4 * len(flows) * (o.displacements == "flows")
-        share = keep // (2 * max(1, maps))
+        maps = len(self.cues) * (1 if o.mean is None else 2) + 4 * len(flows) * (o.displacements == "flows")
+        scaled, share = o.scale == "minmax", keep // (2 * max(1, maps))
         for number, flow in enumerate(flows, 1):
             mark = "" if number == 1 else str(number)
             if o.displacements == "steps":
                 kinds.append(StepColumns(flow, o.half_window, o.ends, scaled=scaled, mark=mark))
             elif o.displacements == "flows":
                 kinds.append(FlowColumns(flow, o.half_window, o.ends, scaled=scaled, keep=share, mark=mark))
-        kinds += [
-            cue_columns(self.chains, cue.name, cue.maps, o.cue_window, o.ends, scaled=scaled, keep=share)
-            for cue in self.cues
-        ]
+        for cue in self.cues:
+            along = cue_columns(self.chains, cue.name, cue.maps, o.cue_window, o.ends, scaled=scaled, keep=share)
+            kinds.append(along)
+            if motion is not None and o.mean is not None:
+                kinds.append(MeanColumns(cue.name, along.cache, motion, o.mean, share))
         return [*kinds, Ones(self.chains)] if o.bias else kinds
 
     def block(self, trace: Trace, out: Tensor | None = None) -> Tensor:
@@ -318,7 +344,7 @@ class CombinedFeatures(FeatureMatrix):
         self.chains, self.features = features.chains, features
         self.weights = weights.to(features.device, features.dtype)
         self.columns = tuple(f"combination {k}" for k in range(weights.shape[-1]))
-        self.reach = features.reach
+        self.reach, self.halo = features.reach, features.halo
         self._kept, self._small = {}, False
         LinearOperator.__init__(self, (features.shape[0], weights.shape[-1]), features.dtype, features.device)
 

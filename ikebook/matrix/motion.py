@@ -7,6 +7,9 @@ steps, forward or backward, k(a, b) = exp(-dt^2 / (2 sigma^2)):
   backward chain counts twice.
 - `edges="union"`: M[a, b] = k(a, b) if at least one chain joins a and b (the definition in Sec. 4.1). The same sum
   C + C', with C[a, b] halved where the backward chain from b meets a again.
+
+Edges may know colour, which is ours: k(a, b) is then weighed by how alike a and b look (`matrix.likeness`), so that a chain
+is believed only as far as its pixels keep their colour.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Trace
+from ikebook.matrix.likeness import ColourLikeness
 from ikebook.matrix.operator import LinearOperator
 
 
@@ -40,18 +45,24 @@ class MotionOptions:
         "count": every chain votes (Alg. 2); or "union": nodes are joined or not (Sec. 4.1).
     self_loop : float, default 0.0
         Weight of an edge from each node to itself: it shifts the spectrum of A on the span of F.
+    colour : float or None, default None
+        sigma_c: change of colour, in units of CIE Lab, over which an edge's weight falls off as a Gaussian. Ours; None: edges do
+        not know colour, as in the paper.
     """
 
     radius: int = 15
     sigma: float = 4.0
     edges: str = "count"
     self_loop: float = 0.0
+    colour: float | None = None
 
     def __post_init__(self) -> None:
         check.whole("MotionOptions.radius", self.radius, at_least=1)
         check.number("MotionOptions.sigma", self.sigma, above=0)
         check.one_of("MotionOptions.edges", self.edges, ["count", "union"])
         check.number("MotionOptions.self_loop", self.self_loop, at_least=0)
+        if self.colour is not None:
+            check.number("MotionOptions.colour", self.colour, above=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +70,8 @@ class Rows:
     """The rows of C that belong to b consecutive frames and one direction.
 
     The chain of cell a of the i-th frame meets cell `cells[k-1, l, i, a]` (int32) after k steps, at the l-th of its links,
-    in frame `frames[i] + direction * k`, with the weight `weights[k-1, 0, 0 or i, 0 or a]`. Where there is no such frame,
-    that cell is 0, on the border.
+    in frame `frames[i] + direction * k`, with the weight `weights[k-1, l, i, a]`, of which all but the first axis may have
+    length 1. Where there is no such frame, that cell is 0, on the border.
     """
 
     frames: range
@@ -100,6 +111,8 @@ class MotionMatrix(LinearOperator):
         Of the clip's flow.
     options : MotionOptions, optional
         Radius, kernel, and how edges are counted.
+    colours : (m, h, w, 3), optional
+        Colour of each pixel, for edges that know colour; see `ikebook.video.colours.lab_colours`.
 
     Examples
     --------
@@ -111,7 +124,9 @@ class MotionMatrix(LinearOperator):
     True
     """
 
-    def __init__(self, chains: MotionChains, options: MotionOptions | None = None) -> None:
+    def __init__(
+        self, chains: MotionChains, options: MotionOptions | None = None, colours: Tensor | Array | None = None
+    ) -> None:
         self.chains = chains
         self.options = options or MotionOptions()
         require(
@@ -123,13 +138,37 @@ class MotionMatrix(LinearOperator):
             f"radius is {self.options.radius} at {chains.grid.w}x{chains.grid.h}: so many frames of so many pixels are more "
             "than can be counted; use a smaller radius or size.",
         )
+        self.colours = colours
+        self._likeness = self._likeness_of(colours)
         nodes = chains.frames * chains.grid.pixels
         super().__init__((nodes, nodes), chains.dtype, chains.device)
 
-    def kernel(self) -> Tensor:
-        """k(a, b) for nodes 1, ..., p frames apart, as far as the clip reaches, (min(p, m-1),)."""
+    def _likeness_of(self, colours: Tensor | Array | None) -> ColourLikeness | None:
+        if self.options.colour is None:
+            return None
+        require(
+            colours is not None,
+            f"MotionOptions.colour is {self.options.colour}, but there are no colours; give them, (m, h, w, 3), or set it to None.",
+        )
+        assert colours is not None
+        return ColourLikeness(self.chains, colours, self.options.colour, self.options.radius)
+
+    def kernel(self, sigma: float | None = None) -> Tensor:
+        """k(a, b) for nodes 1, ..., p frames apart, as far as the clip reaches, (min(p, m-1),); of another `sigma` if it is given."""
         dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
-        return torch.exp(-(dt**2) / (2 * self.options.sigma**2))
+        return torch.exp(-(dt**2) / (2 * (sigma or self.options.sigma) ** 2))
+
+    def likeness(self, trace: Trace, direction: int) -> Tensor:
+        """How far a chain's step is believed by its colour, (steps, links, b, cells): 1 if edges do not know it; 0 where it has ended."""
+        if self._likeness is not None:
+            return self._likeness.along(trace, direction)
+        return (self.chains.grid.pixel_of(trace.met[direction][: self.options.radius]) >= 0).to(self.dtype)
+
+    def joined(self, a: Tensor, b: Tensor) -> Tensor:
+        """The weight of one chain from nodes a to nodes b, of one shape, at most p frames apart; the self-loop's where they are one."""
+        dt = (a // self.chains.grid.pixels - b // self.chains.grid.pixels).abs()
+        weights = torch.cat([self.kernel().new_tensor([self.options.self_loop]), self.kernel()])[dt]
+        return weights if self._likeness is None else weights * self._likeness.between(a, b)
 
     @property
     def slots(self) -> int:
@@ -171,7 +210,9 @@ class MotionMatrix(LinearOperator):
     def _rows(self, trace: Trace, direction: int) -> Rows:
         cells = trace.met[direction][: self.options.radius]  # (steps, links, b, cells)
         weights = self.kernel()[: len(cells), None, None, None]
-        if self.options.edges == "union":
+        if self._likeness is not None:
+            weights = weights * self._likeness.along(trace, direction)
+        elif self.options.edges == "union":
             weights = weights.repeat(1, 1, *cells.shape[2:])
         return Rows(trace.frames, direction, cells, weights)
 
@@ -205,9 +246,9 @@ class MotionMatrix(LinearOperator):
             for rows in arrival.rows:
                 own = slice(rows.frames[0] % slots, rows.frames[0] % slots + len(rows.frames))
                 for cells, weight in zip(rows.cells + rows.first(slots), rows.weights, strict=True):
-                    for link in cells:  # (b, cells)
-                        votes[own] += x.flatten().index_select(0, link.flatten()).view_as(link) * weight[0]
-                        votes.view(-1).index_add_(0, link.flatten(), (x[own] * weight[0]).flatten())
+                    for link, one in zip(cells, weight.expand(len(cells), -1, -1), strict=True):  # each (b, cells)
+                        votes[own] += x.flatten().index_select(0, link.flatten()).view_as(link) * one
+                        votes.view(-1).index_add_(0, link.flatten(), (x[own] * one).flatten())
             yield from (votes[frame % slots].clone() for frame in range(done, arrival.complete))
             done = arrival.complete
 
@@ -233,7 +274,7 @@ class MotionMatrix(LinearOperator):
             met = nodes >= 0
             counts.append(met.sum(1))
             columns.append(nodes[met].int())
-            values.append(weights.expand_as(nodes)[met])
+            values.append(weights[met])
         ends = torch.cat(counts).cumsum(0).cpu().numpy()
         outgoing = scipy.sparse.csr_array(  # C
             (torch.cat(values).cpu().numpy(), torch.cat(columns).cpu().numpy(), np.concatenate([[0], ends])),
@@ -276,17 +317,21 @@ class MotionMatrix(LinearOperator):
     def _chains_by_time(self) -> Iterator[tuple[Tensor, Tensor]]:
         """For each frame, the nodes that its pixels' chains meet and with which weight, by time, so that nodes ascend.
 
-        Nodes are (h*w, steps * links) int64, -1 where a chain has ended, and weights (steps * links,).
+        Nodes are (h*w, steps * links) int64, -1 where a chain has ended, and weights the same shape.
         """
-        chains, kernel = self.chains, self.kernel()
+        chains = self.chains
         for frame in range(chains.frames):
             trace = chains.trace(frame, self.options.radius)
+            rows = {direction: self._rows(trace, direction) for direction in (AHEAD, BEHIND)}
             nodes, weights = [], []
-            for step in (*reversed(trace.behind), *trace.ahead):
-                for cells in chains.links(step)[:, 0]:
-                    nodes.append(chains.grid.crop(chains.nodes(cells, frame + step.offset)).flatten())
-                    weights.append(kernel[abs(step.offset) - 1])
-            yield torch.stack(nodes, 1), torch.stack(weights)
+            for offset in (*range(-len(trace.behind), 0), *range(1, len(trace.ahead) + 1)):
+                row, k = rows[AHEAD if offset > 0 else BEHIND], abs(offset) - 1
+                for cells, weight in zip(
+                    row.cells[k, :, 0], row.weights[k, :, 0].expand_as(row.cells[k, :, 0]), strict=True
+                ):
+                    nodes.append(chains.grid.crop(chains.nodes(cells, frame + offset)).flatten())
+                    weights.append(chains.grid.crop(weight).flatten())
+            yield torch.stack(nodes, 1), torch.stack(weights, 1)
 
     def outgoing(self) -> Tensor:
         """C, the n x n matrix of outgoing chains, for toys: in row a, what the two chains from node a meet."""
@@ -302,7 +347,10 @@ class MotionMatrix(LinearOperator):
                 for cells in chains.links(step)[:, 0]:
                     b = chains.nodes(cells, frame + step.offset)
                     met = (a >= 0) & (b >= 0)
-                    outgoing[a[met], b[met]] += kernel[abs(step.offset) - 1]
+                    weight = kernel[abs(step.offset) - 1]
+                    if self._likeness is not None:
+                        weight = weight * self._likeness.between(a[met], b[met])
+                    outgoing[a[met], b[met]] += weight
         return outgoing
 
     def _dense(self) -> Tensor:

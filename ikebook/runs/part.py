@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
@@ -24,10 +25,11 @@ from ikebook.base.progress import Progress, silent
 from ikebook.flow import Flow, FlowFiles, FlowProvider
 from ikebook.flow.compute import fields_of
 from ikebook.graph.choice import about_means
+from ikebook.graph.contrast import motion_contrast
 from ikebook.graph.masks import area_counts, soft_masks
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import enlarge
-from ikebook.graph.saliency import batch_size, evidence_of, map_of, sample_part
+from ikebook.graph.saliency import batch_size, bell, histograms_of, map_of, measure, sample_part
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import CombinedFeatures, Cue, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix
@@ -39,6 +41,7 @@ from ikebook.runs.result_folder import has_lock
 from ikebook.solvers.exact import reduce
 from ikebook.solvers.volumes import SpannedVolumes
 from ikebook.video.clip import resize_area
+from ikebook.video.colours import lab_colours
 
 Arrays = dict[str, np.ndarray]
 """What a round gives back of a part, by name."""
@@ -90,7 +93,7 @@ class Part:
     @property
     def reach(self) -> int:
         """q: frames that features depend on, each way."""
-        return self.graph.features.reach(cues=True)
+        return self.graph.features.reach(self.graph.motion.radius, cues=True)
 
     def compute(self) -> Compute:
         """Where this worker computes."""
@@ -116,21 +119,27 @@ class Part:
 
 
 def find_evidence(part: Part, progress: Progress = silent) -> Arrays:
-    """First round: frames, flow and motion evidence to files; values (k,) for the quantile of the distance."""
+    """First round: frames, flow, motion evidence and its histograms to files; values (k,) for the quantile of the distance."""
 
     def work() -> Arrays:
         around, options, compute = part.around(1), part.graph.saliency, part.compute()
         assert options is not None
         flow = _flow(part, around, progress)
-        batches = part.batches(part.frame_range, around.start)
-        evidence = np.concatenate([evidence_of(flow, frames, options, compute).cpu().numpy() for frames in batches])
-        frames = np.stack([resize_area(frame, part.size) for frame in part.source.read(part.frame_range)])
-        _save(part.file("frames"), frames)
+        middle = bell(part.size[::-1], options, compute)
+        evidence, histograms = [], []
+        for frames in part.batches(part.frame_range, around.start):
+            measured = measure(flow, frames, options, compute)
+            counted = histograms_of(measured, middle.expand(len(frames), -1, -1), options, compute)
+            evidence.append(measured.cpu().numpy())
+            histograms.append(counted.cpu().numpy())
+        pictures = np.stack([resize_area(frame, part.size) for frame in part.source.read(part.frame_range)])
+        _save(part.file("frames"), pictures)
         pairs = slice(part.start - around.start, min(part.stop, part.frames - 1) - around.start)
         _save(part.file("flow"), np.stack([flow.forward[pairs], flow.backward[pairs]], axis=1))  # (n, 2, h, w, 2)
-        _save(part.file("evidence"), evidence)  # (n, 2, h, w)
-        pixels = part.size[0] * part.size[1]
-        return {"picked": sample_part(evidence[:, 0], part.start * pixels, part.frames * pixels).astype(np.float64)}
+        _save(part.file("evidence"), np.concatenate(evidence))  # (n, 3, h, w)
+        _save(part.file("histograms"), np.concatenate(histograms))  # (n, 2, 2, bins * bins)
+        pixels, distance = part.size[0] * part.size[1], np.concatenate([one[:, 0] for one in evidence])
+        return {"picked": sample_part(distance, part.start * pixels, part.frames * pixels).astype(np.float64)}
 
     return _once(part, "evidence", work)
 
@@ -242,19 +251,34 @@ def _matrices(part: Part, frames: range, saliency: np.ndarray) -> tuple[MotionMa
     fields = _gather(part, "flow", range(frames.start, frames.stop - 1))
     flow = Flow(forward=fields[:, 0], backward=fields[:, 1])
     chains = MotionChains(flow, part.graph.chains, compute=part.compute())
-    features = FeatureMatrix(chains, part.graph.features, [Cue(name="saliency", maps=saliency)], keep=0)
-    return MotionMatrix(chains, part.graph.motion), features
+    colours = None
+    if part.graph.motion.colour is not None:
+        colours = np.stack([*lab_colours(_gather(part, "frames", frames))])
+    motion = MotionMatrix(chains, part.graph.motion, colours)
+    cue = Cue(name="saliency", maps=saliency)
+    return motion, FeatureMatrix(chains, part.graph.features, [cue], keep=0, motion=motion)
 
 
 def _saliency(part: Part, frames: range, scale: float) -> np.ndarray:
     """The motion saliency (b, h, w) of some frames, from the evidence in the files."""
     options, compute = part.graph.saliency, part.compute()
     assert options is not None
-    maps = [
-        map_of(_gather(part, "evidence", batch), _gather(part, "frames", batch), scale, options, compute)
-        for batch in part.batches(frames)
-    ]
+    prior = torch.logit(bell(part.size[::-1], options, compute).mean())
+    maps = []
+    for batch in part.batches(frames):
+        measured, pictures = _gather(part, "evidence", batch), _gather(part, "frames", batch)
+        contrast = torch.stack([_motion_contrast(part, frame) for frame in batch]) if options.contrast else None
+        maps.append(map_of(measured, contrast, prior, pictures, scale, options, compute))
     return torch.cat(maps).cpu().numpy()
+
+
+def _motion_contrast(part: Part, frame: int) -> Tensor:
+    """How much each cell of motion speaks for the object in one frame, (2, bins * bins), by the histograms in the files."""
+    options = part.graph.saliency
+    assert options is not None
+    near = range(max(0, frame - options.pool), min(part.frames, frame + options.pool + 1))
+    found = torch.from_numpy(_gather(part, "histograms", near)).to(part.compute().device)
+    return motion_contrast(found, options.bins)
 
 
 def _gather(part: Part, name: str, items: range) -> np.ndarray:

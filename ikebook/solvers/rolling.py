@@ -105,7 +105,7 @@ class RollingSolver:
             frames >= stayed,
             f"matrix has {frames} frames; expected {stayed} or more: those from before less {dropped}.",
         )
-        reach = matrix.motion.options.radius + matrix.features.options.reach(cues=bool(matrix.features.cues))
+        reach = matrix.motion.options.radius + matrix.features.halo
         first = reach if dropped else 0
         last = stayed - reach if frames > stayed else frames
         rows = {frame - dropped: rows for frame, rows in self._rows.items() if first <= frame - dropped < last}

@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import torch
 import traitlets
 
 from ikebook.base import check
@@ -19,6 +20,7 @@ from ikebook.matrix.features import Cue, FeatureMatrix, checked_cues
 from ikebook.matrix.motion import MotionMatrix
 from ikebook.matrix.neighbours import Chain, Incoming, Neighbourhood
 from ikebook.video.clip import Clip
+from ikebook.video.colours import lab_colours
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chain_view import PIXEL, chain_path, facts_html, link_paths, node_charts
@@ -59,7 +61,7 @@ class ChainExplorer(Composed):
     sigma : float
         Width of the kernel k, frames.
     half_window : int
-        q, frames; of displacements and cues alike.
+        q, frames; of displacements and cues alike. 0: cues at the node itself alone.
     chain : Chain
         Its forward and backward chain: `frames`, `x`, `y`.
     weights : (k,) float64
@@ -111,6 +113,7 @@ class ChainExplorer(Composed):
         matrix = build(self.clip, flow, cues=cues, options=self.options)
         saliency = matrix.saliency
         self._chains = matrix.motion.chains
+        self._colours = np.stack([*lab_colours(self.clip.frames)])
         self._cues = [*([Cue(name="saliency", maps=saliency)] if saliency is not None else []), *cues]
         self._near: Neighbourhood | None = None
         self._computed: tuple[Any, ...] = ()
@@ -165,7 +168,9 @@ class ChainExplorer(Composed):
 
     @traitlets.validate("radius", "half_window")
     def _check_whole(self, proposal: Any) -> int:
-        check.whole(proposal.trait.name, proposal.value, at_least=1, at_most=100)
+        check.whole(
+            proposal.trait.name, proposal.value, at_least=1 if proposal.trait.name == "radius" else 0, at_most=100
+        )
         return int(proposal.value)
 
     @traitlets.validate("sigma")
@@ -180,7 +185,7 @@ class ChainExplorer(Composed):
         self.controls = {
             "radius": slider(ipywidgets.IntSlider, radius, 1, max(30, radius), "radius p"),
             "sigma": slider(ipywidgets.FloatSlider, sigma, 0.5, max(12, sigma), "width sigma"),
-            "half_window": slider(ipywidgets.IntSlider, window, 1, max(10, window), "window q"),
+            "half_window": slider(ipywidgets.IntSlider, window, 0, max(10, window), "window q"),
         }
         self.facts, self.plot = ipywidgets.HTML(), ipywidgets.HTML()
         side = ipywidgets.VBox(
@@ -230,15 +235,23 @@ class ChainExplorer(Composed):
             self._near = Neighbourhood(self._chains, self.frame, self.radius)
         self.chain: Chain = self._near.chain(self.pixel)
         self.incoming: Incoming = self._near.incoming(self.pixel)
-        motion = MotionMatrix(self._chains, replace(self.options.motion, radius=self.radius, sigma=self.sigma))
-        kernel = np.array([motion.options.self_loop, *motion.kernel().double().tolist()])
-        self.weights = kernel[np.abs(self.chain.frames - self.frame)]
-        self._incoming_weights = kernel[np.abs(self.incoming.frames - self.frame)]
+        options = replace(self.options.motion, radius=self.radius, sigma=self.sigma)
+        self._motion = MotionMatrix(self._chains, options, self._colours)
+        self.weights = self._weights(self.chain)
+        self._incoming_weights = self._weights(self.incoming)
+
+    def _weights(self, there: Chain | Incoming) -> np.ndarray:
+        """What the edges between the node and those that its chains meet, or come from, weigh."""
+        w, h = self.clip.size
+        x, y = (np.floor(values + 0.5).astype(np.int64) for values in (there.x, there.y))
+        nodes = torch.from_numpy(there.frames.astype(np.int64) * h * w + y * w + x)
+        own = self.frame * h * w + self.pixel[1] * w + self.pixel[0]
+        return self._motion.joined(torch.full_like(nodes, own), nodes).double().numpy()
 
     def _row_of_features(self) -> dict[str, float]:
         q = self.half_window
-        options = replace(self.options.features, half_window=q, cue_window=q)
-        features = FeatureMatrix(self._chains, options, self._cues, keep=0)
+        options = replace(self.options.features, half_window=max(1, q), cue_window=q)
+        features = FeatureMatrix(self._chains, options, self._cues, keep=0, motion=self._motion)
         x, y = self.pixel
         cell = (y + 1) * (self.clip.size[0] + 2) + x + 1
         row = features.block(self._chains.trace(self.frame, max(1, features.reach)))[0, cell]

@@ -42,7 +42,7 @@ class PowerIterationStepper(Computing):
     cues : sequence of Cue
         More node features.
     options : GraphOptions, optional
-        Of the graph; by default those of the preset that the menu says.
+        Of the graph; those of a preset are named in the menu, others are "own" there.
     start : str, default "noise"
         x(0): "noise", "constant", "gaussian", or "painted".
     dense : bool, default False
@@ -109,12 +109,14 @@ class PowerIterationStepper(Computing):
         check.flag("dense", dense)
         check.number("pace", pace, at_least=0)
         self._graph = SteppedGraph(clip, flow, checked_cues(cues), dense=dense)
-        self._presets = dict(PRESETS) if options is None else {**PRESETS, "own": graph_options(options)}
+        options = graph_options(options)
+        name = next((name for name, known in PRESETS.items() if known == options), "own")
+        self._presets = {**PRESETS, name: options}
         super().__init__(clip)
         self.pace = pace
         self._playing: Job | None = None
         self._build()
-        self.preset = "default" if options is None else "own"
+        self.preset = name
         self.start = start
         self._restart()
         self._rebuild()

@@ -51,7 +51,8 @@ clip, flow, source = course_clip("car-shadow", frames=12, size=(208, 112))
 
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=5)
-solved = solve_graph(toy.clip, toy.flow, compute=double)
+graph = preset("saliency")  # as in notebook 04
+solved = solve_graph(toy.clip, toy.flow, options=graph, compute=double)
 M, P = solved.matrix.motion.dense(), solved.matrix.projection.dense()
 A = P @ M @ P
 values, vectors = torch.linalg.eigh(A)  # in increasing order: the principal one is the last
@@ -112,7 +113,7 @@ check_answers("05.1", one_iteration)
 # %% tags=["widget"]
 from ikebook.widgets import PowerIterationStepper
 
-stepper = PowerIterationStepper(toy.clip, toy.flow, dense=True)
+stepper = PowerIterationStepper(toy.clip, toy.flow, options=graph, dense=True)
 stepper
 
 # %% [markdown]
@@ -235,7 +236,7 @@ figures.curves(errors, labels=("iteration", "error"), log=True)
 
 # %%
 print(source)
-real = solve_graph(clip, flow, pairs=2)
+real = solve_graph(clip, flow, pairs=2, options=graph)
 m, h, w = clip.frames.shape[:3]
 noise = start_labels("uniform", m, clip.size)
 print(f"A is {m * h * w} x {m * h * w}; its two largest eigenvalues: {real.pairs.values.numpy().round(2)}")
@@ -264,7 +265,7 @@ figures.row({f"{t}: after projection": shown[t, "projection"] for t in (1, 2, 3,
 # go on drawing), and press Play.
 
 # %% tags=["widget"]
-painted = PowerIterationStepper(clip, flow, start="painted", pace=0.05)
+painted = PowerIterationStepper(clip, flow, options=graph, start="painted", pace=0.05)
 painted
 
 # %% [markdown]
@@ -321,7 +322,7 @@ figures.curves(cosines, x=range(21), labels=("iteration", "|cos| to the eigenvec
 # %% tags=["widget"]
 from ikebook.widgets import InitialisationRace
 
-contest = InitialisationRace(clip, flow, iterations=12)
+contest = InitialisationRace(clip, flow, options=graph, iterations=12)
 contest
 
 # %% tags=["widget"]

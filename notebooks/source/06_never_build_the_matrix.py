@@ -29,7 +29,7 @@ from ikebook.check_answers import check_answers
 from ikebook.course import figures
 from ikebook.course.lab import course_clip
 from ikebook.graph.graph_module import build
-from ikebook.graph.presets import GraphOptions, override
+from ikebook.graph.presets import override, preset
 from ikebook.solvers.exact import exact, reduce
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_iteration, start_labels
@@ -46,7 +46,8 @@ clip, flow, source = course_clip("blackswan", frames=12, size=(208, 112))
 
 # %%
 print(source)
-A = build(clip, flow)
+graph = preset("saliency")  # as in notebook 04
+A = build(clip, flow, options=graph)
 try:
     A.dense()
 except InputError as error:
@@ -96,7 +97,7 @@ figures.curves(kept, x=frames, labels=("frames", "numbers"), log=True)
 
 # %%
 toy = ikebook.toy("disc", size="16x16", frames=8)
-small = build(toy.clip, toy.flow, compute=double)
+small = build(toy.clip, toy.flow, options=graph, compute=double)
 C = small.motion.outgoing()
 a, b = C.nonzero(as_tuple=True)
 k = C[a, b]
@@ -293,7 +294,7 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 # displacements join the features: 2 numbers for each of 5 steps ahead and 5 behind. So d = 7 + 20.
 
 # %%
-rich = override(GraphOptions(), "features.displacements=steps")
+rich = override(graph, "features.displacements=steps")
 wide = build(clip, flow, options=rich)
 everything = exact(wide, SolverOptions(pairs=100))
 figures.spectrum(
@@ -315,7 +316,7 @@ figures.row({f"eigenvector {i + 1}": everything.volumes[i][middle] for i in rang
 # %% tags=["widget"]
 from ikebook.widgets import SpectrumExplorer
 
-explorer = SpectrumExplorer(clip, flow)
+explorer = SpectrumExplorer(clip, flow, options=graph)
 explorer
 
 # %% tags=["widget"]
@@ -329,7 +330,7 @@ assert explorer.weights[:2] == [0.0, 1.0]
 
 # %% tags=["widget"]
 tiny = ikebook.toy("disc", size="16x16", frames=5)
-shaken = SpectrumExplorer(tiny.clip, tiny.flow)
+shaken = SpectrumExplorer(tiny.clip, tiny.flow, options=graph)
 shaken
 
 # %% tags=["widget"]

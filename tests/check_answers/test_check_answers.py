@@ -75,7 +75,7 @@ CENTRED = (FRAMED - FRAMED.mean(1, keepdim=True)).flatten(0, 1)
 
 
 DISC = toy("disc", (16, 16), 5)
-BUILT = build(DISC.clip, DISC.flow, compute=Compute(dtype=torch.float64))
+BUILT = build(DISC.clip, DISC.flow, options=preset("saliency"), compute=Compute(dtype=torch.float64))
 M, P, A = BUILT.motion.dense(), BUILT.projection.dense(), BUILT.dense()
 ORDER = np.argsort(~DISC.clip.masks.ravel(), kind="stable")
 BACK = np.argsort(DISC.clip.masks.ravel(), kind="stable")

@@ -23,7 +23,7 @@ from ikebook.base.arrays import tensor
 from ikebook.datasets import Davis2016
 from ikebook.flow import Flow, FlowCache, compute_flow, provider
 from ikebook.graph.graph_module import segment
-from ikebook.graph.saliency import both_directions, dominant_motion
+from ikebook.graph.residual import both_directions, dominant_motion
 from ikebook.video.clip import Clip
 from ikebook.video.metrics import region_similarity
 

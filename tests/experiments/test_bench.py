@@ -73,7 +73,7 @@ def test_the_command_on_the_embedded_clip(cli, out) -> None:
     rows, results = rows_of(out / "bench.csv"), read(out / "bench.json")
     assert [row["method"] for row in rows] == list(METHODS)
     assert set(rows[0]) == set(COLUMNS)
-    assert (results["frames"], results["size"], results["columns"], results["radius"]) == (8, "32x24", 27, 15)
+    assert (results["frames"], results["size"], results["columns"], results["radius"]) == (8, "32x24", 22, 15)
     assert results["nodes"] == 8 * 32 * 24
     for row, entry, method in zip(rows, results["rows"], METHODS.values(), strict=True):
         assert method.title in printed
@@ -107,14 +107,14 @@ def test_the_command_on_a_folder_of_frames(cli, out, tmp_path) -> None:
     assert code == 0
     results = read(out / "bench.json")
     assert (results["clip"], results["frames"], results["size"]) == ("frames", 8, "32x24")
-    assert (results["radius"], results["columns"]) == (3, 7 + 4 * 2)
+    assert (results["radius"], results["columns"]) == (3, 2 + 4 * 2)
     assert len(list((tmp_path / "cache" / "flow").iterdir())) == 1
 
 
 def test_curves_of_the_command(cli, out, monkeypatch) -> None:
     few = [
         Sweep("frames", [Setting(m, m, (24, 16)) for m in (4, 8)], base=Setting(2, 2, (24, 16))),
-        Sweep("columns", [Setting(7 * (1 + c), 4, (24, 16), (), c) for c in (0, 2)]),
+        Sweep("columns", [Setting(2 * (1 + c), 4, (24, 16), (), c) for c in (0, 2)]),
     ]
     monkeypatch.setattr(curves, "SWEEPS", few)
     code, printed, _ = cli("--out", out, *TINY, "--curves")
@@ -122,11 +122,11 @@ def test_curves_of_the_command(cli, out, monkeypatch) -> None:
     assert tree(out) == RESULTS | {"curves.csv", "curves.json", "curves.png"}
     rows = rows_of(out / "curves.csv")
     assert [(row["sweep"], row["x"], row["d"]) for row in rows] == [
-        ("frames", "2", "27"),
-        ("frames", "4", "27"),
-        ("frames", "8", "27"),
-        ("columns", "7", "7"),
-        ("columns", "21", "21"),
+        ("frames", "2", "22"),
+        ("frames", "4", "22"),
+        ("frames", "8", "22"),
+        ("columns", "2", "2"),
+        ("columns", "6", "6"),
     ]
     assert all(float(row["total_s"]) > 0 for row in rows)
     assert set(read(out / "curves.json")["exponents"]) == {"frames", "columns"}
@@ -192,7 +192,7 @@ def test_another_process_measures_the_same_clip(tmp_path) -> None:
     cost = found.cost
     flow = Flow(forward=made.flow.forward.astype(np.float32), backward=made.flow.backward.astype(np.float32))
     pairs = exact(build(Clip(frames=made.clip.frames), flow, options=OPTIONS))
-    assert found.products == 27  # M is applied to each column of F
+    assert found.products == 22  # M is applied to each column of F
     assert found.value == pytest.approx(float(pairs.values[0]), rel=1e-5)
     vector = torch.from_numpy(np.load(tmp_path / "exact.npy"))
     assert abs(float(vector @ pairs.vectors[0])) > 0.99999
@@ -297,7 +297,7 @@ def test_the_sweeps_vary_what_they_say() -> None:
                 "frames": point.frames,
                 "pixels": point.size[0] * point.size[1],
                 "radius": radius,
-                "columns": 7 * (1 + point.cues),
+                "columns": 2 * (1 + point.cues),
             }
             assert point.x == quantity[sweep.name]
             assert sweep.name in ("pixels", "columns") or point.frames >= 4 * radius
@@ -322,7 +322,7 @@ class TestMethodsThatFail:
         made = toy("disc", (24, 20), 5)
         results = bench.compare_methods(made.clip, made.flow, OPTIONS, repeat=2)
         rows = {row["method"]: row for row in results["rows"]}
-        assert rows["exact"]["residual"] < 1e-5
+        assert rows["exact"]["residual"] < 1e-3  # float32, and both columns of F are much alike: its condition is 1e4
         assert rows["lobpcg"]["cosine"] > 1 - 1e-5
         return rows["eigsh"]
 

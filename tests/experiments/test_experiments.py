@@ -203,7 +203,7 @@ class TestWindow:
             return window.measure(setup_of(root, folder, "window"))
 
     def test_its_numbers_are_those_of_segment(self, rows, root, out) -> None:
-        assert [row["chain_size"] for row in rows if row["features"] == "saliency (default)"] == [1, 3, 5, 7, 9, 11, 13]
+        assert [row["chain_size"] for row in rows if row["features"] == "saliency"] == [1, 3, 5, 7, 9, 11, 13]
         assert all(row["chain_size"] == 2 * row["q"] + 1 for row in rows)
         assert all(0 <= row["J"] <= 1 for row in rows)
         for row in rows:

@@ -150,7 +150,7 @@ class TestOverride:
 
     def test_an_option_of_a_group_that_the_preset_has_not(self) -> None:
         with pytest.raises(InputError, match="an option of saliency, which is switched off here"):
-            override(preset("paper"), "saliency.prior=0")
+            override(preset("paper"), "saliency.pool=0")
 
 
 def test_arrays_of_any_layout_will_do() -> None:
@@ -276,7 +276,7 @@ class TestEdges:
         o = solved_by(method)
         o = replace(o, features=replace(o.features, displacements="steps", half_window=12))
         matrix = build(clip, flow, options=o, compute=Compute(dtype=torch.float64))
-        assert matrix.features.shape == (32, 55)
+        assert matrix.features.shape == (32, 50)
         result = segment(clip, flow, options=o, compute=Compute(dtype=torch.float64))
         dense = torch.linalg.eigvalsh(matrix.dense())
         assert float(result.pairs.values[0]) == pytest.approx(float(dense[-1]), rel=1e-8)

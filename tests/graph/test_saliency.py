@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,20 +14,26 @@ from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import TOYS, toy
 from ikebook.flow import Flow
-from ikebook.graph.guided_filter import guided_filter, solve_ridge
-from ikebook.graph.saliency import (
-    SaliencyOptions,
-    both_directions,
-    dominant_motion,
-    median,
+from ikebook.graph.contrast import (
+    colour_cells,
+    colour_contrast,
+    colour_tables,
+    histograms,
+    motion_cells,
     motion_contrast,
-    motion_evidence,
-    motion_saliency,
-    planar,
-    quadratic_basis,
-    saliency_map,
-    sample_parts,
+    windows,
 )
+from ikebook.graph.guided_filter import guided_filter, solve_ridge
+from ikebook.graph.residual import both_directions, dominant_motion, median, planar, quadratic_basis
+from ikebook.graph.saliency import Evidence, SaliencyOptions, bell, measure, motion_saliency, sample_parts
+
+
+def contrast_of(residual: torch.Tensor, bins: int = 65) -> torch.Tensor:
+    """L of each pixel (b, h, w) of residuals (b, h, w, 2), each frame alone, where nothing is known."""
+    q = bell(tuple(residual.shape[1:3]), SaliencyOptions(), Compute(dtype=residual.dtype)).expand(residual.shape[:3])
+    cells = motion_cells(residual, bins)
+    contrast = motion_contrast([histograms(cells, q, bins**2)], bins)
+    return contrast.gather(1, cells.flatten(1)).view_as(cells)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -51,10 +58,10 @@ def test_contrast_is_positive_inside_and_negative_along_the_border() -> None:
     residual = torch.zeros(1, 50, 70, 2)
     residual[0, 18:32, 25:45, 0] = 3.0  # an object in the middle
     residual[0, :, :9, 1] = 3.0  # something that the border cuts off
-    contrast = motion_contrast(residual)[0]
+    contrast = contrast_of(residual)[0]
     assert float(contrast[20:30, 28:42].min()) > 1
     assert float(contrast[:, :9].max()) < -1
-    mirrored = motion_contrast(residual.flip(2))[0]
+    mirrored = contrast_of(residual.flip(2))[0]
     assert torch.allclose(mirrored.flip(1), contrast, atol=1e-4)
 
 
@@ -63,14 +70,15 @@ def test_the_distance_is_the_geometric_mean_of_both_directions(there, back) -> N
     """What moves in one direction of time alone, as at an occlusion, is no object."""
     forward, backward = torch.zeros(2, 1, 60, 90, 2, dtype=torch.float64)
     forward[0, 20:40, 30:60, 0], backward[0, 20:40, 30:60, 1] = there, -back
-    distance, _ = motion_evidence(forward, backward)
+    flow = Flow(forward=np.repeat(forward.numpy(), 2, 0), backward=np.repeat(backward.numpy(), 2, 0))
+    distance = measure(flow, range(1, 2), SaliencyOptions(), Compute(dtype=torch.float64))[:, 0]
     assert float(distance[0, 30, 45]) == pytest.approx((there * back) ** 0.5, abs=0.1)
     assert float(distance[0, :10].max()) < 0.1
 
 
 def test_the_same_noise_everywhere_has_little_contrast() -> None:
     residual = torch.randn(1, 128, 128, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    assert float(motion_contrast(residual, SaliencyOptions(bins=21)).abs().mean()) < 0.2
+    assert float(contrast_of(residual, bins=21).abs().mean()) < 0.2
 
 
 @pytest.mark.parametrize("name", [name for name in TOYS if name not in ("still", "tracked")])
@@ -217,7 +225,7 @@ class TestBatches:
     def test_fields_are_fitted_and_contrasted_each_alone(self) -> None:
         fields = torch.randn(3, 40, 60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         fields *= torch.tensor([0.1, 1.0, 10.0], dtype=torch.float64).view(3, 1, 1, 1)
-        for function in (dominant_motion, motion_contrast):
+        for function in (dominant_motion, contrast_of):
             alone = torch.cat([function(field[None]) for field in fields])
             assert torch.allclose(function(fields), alone, atol=1e-12)
             assert torch.allclose(function(planar(fields)), alone, atol=1e-12)  # whatever the layout in memory
@@ -240,21 +248,109 @@ class TestBatches:
                 assert list(there[:, 0, 0, 0]) == [0, 1, 2, 3, 13][start:stop]
                 assert list(back[:, 0, 0, 0]) == [0, 10, 11, 12, 13][start:stop]
 
-    def test_the_two_sweeps(self) -> None:
+    def test_the_distance_alone_is_the_saliency_without_contrast_and_filter(self) -> None:
         made = toy("disc", (64, 48), 5)
-        frames = torch.from_numpy(made.clip.frames)
-        forward, backward = (torch.from_numpy(field).float() for field in both_directions(made.flow, range(5)))
-        distance, probability = motion_evidence(forward, backward)
-        assert 0 <= float(probability.min()) < 0.3
-        assert 0.9 < float(probability.max()) <= 1
+        distance = measure(made.flow, range(5), SaliencyOptions(), Compute())[:, 0]
         scale = np.quantile(sample_parts([distance], distance.numel()), SaliencyOptions().quantile)
-        maps = saliency_map(distance, probability, frames, scale)
-        assert torch.allclose(maps, motion_saliency(frames, made.flow), atol=1e-6)
         plain = SaliencyOptions(contrast=False, guide_radius=0)
-        assert bool((motion_evidence(forward, backward, plain)[1] == 1).all())
-        maps = saliency_map(distance, torch.ones_like(distance), frames, scale, plain)
+        maps = motion_saliency(torch.from_numpy(made.clip.frames), made.flow, plain)
         assert torch.allclose(maps, (1 - torch.exp(-distance / scale)).sqrt(), atol=1e-6)
-        assert torch.allclose(maps, motion_saliency(frames, made.flow, plain), atol=1e-6)
+
+
+def noisy_clip(seed: int = 0):
+    """Random frames and flow: no two pixels are alike."""
+    noise = np.random.default_rng(seed)
+    frames = noise.integers(0, 256, (7, 12, 14, 3), dtype=np.uint8)
+    return frames, Flow(forward=noise.normal(0, 1, (6, 12, 14, 2)), backward=noise.normal(0, 1, (6, 12, 14, 2))), noise
+
+
+def smooth(histogram: np.ndarray) -> np.ndarray:
+    """A Gaussian of one cell along each axis, by its definition; beyond the border are the cells on it."""
+    weights = np.exp(-(np.arange(-4, 5) ** 2) / 2)
+    weights /= weights.sum()
+    for axis in range(histogram.ndim):
+        n = histogram.shape[axis]
+        histogram = sum(
+            weight * np.take(histogram, np.clip(np.arange(n) + shift, 0, n - 1), axis)
+            for shift, weight in zip(range(-4, 5), weights, strict=True)
+        )
+    return histogram
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("knows", [False, True])
+@pytest.mark.parametrize(("pool", "mix"), [(0, 0.5), (2, 0.3), (9, 1.0)])
+def test_evidence_by_its_definition(pool, mix, knows, batch) -> None:
+    """Bayes' rule, pixel by pixel: logit P = logit of the mean of what is known + L of both motions + L of the colour."""
+    frames, flow, noise = noisy_clip()
+    known = noise.random((7, 12, 14)) ** 2 if knows else None
+    o = SaliencyOptions(pool=pool, mix=mix, bins=9, colour_bins=4, guide_radius=0)
+    compute = Compute(dtype=torch.float64)
+    measured = measure(flow, range(7), o, compute).numpy()
+    middle = bell((12, 14), o, compute).numpy()
+    q = np.broadcast_to(middle, (7, 12, 14)) if known is None else mix * middle + (1 - mix) * known
+    prior = (middle if known is None else known).mean()
+    logit = np.full(q.shape, np.log(prior / (1 - prior)))
+    for direction in (1, 2):
+        cells = measured[:, direction].astype(int)
+        shares = np.zeros((2, 7, 81))
+        for i in range(7):
+            for side, weight in enumerate((q[i], 1 - q[i])):
+                for cell, one in zip(cells[i].ravel(), weight.ravel(), strict=True):
+                    shares[side, i, cell] += one / weight.sum()
+        for i in range(7):
+            near = slice(max(0, i - pool), i + pool + 1)
+            logs = [np.log(smooth(side[near].mean(0).reshape(9, 9)) + 1e-6).ravel() for side in shares]
+            logit[i] += (logs[0] - logs[1])[cells[i]]
+    if known is not None:
+        lab = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2Lab) for frame in frames])
+        counts = np.stack([np.bincount(lab[..., axis].ravel(), minlength=256) for axis in range(3)])
+        cells = colour_cells(lab, colour_tables(counts, 4), 4)
+        shares = np.zeros((2, 64))
+        for side, weight in enumerate((known, 1 - known)):
+            np.add.at(shares[side], cells.ravel(), weight.ravel() / weight.sum())
+        logs = [np.log(smooth(side.reshape(4, 4, 4)) + 1e-5).ravel() for side in shares]
+        logit += (logs[0] - logs[1])[cells]
+    scale = np.quantile(measured[:, 0], o.quantile)
+    expected = np.sqrt(1 - np.exp(-measured[:, 0] / scale)) / (1 + np.exp(-logit))
+    found = Evidence(frames, flow, o, compute=compute, batch=batch).saliency(known)
+    assert np.abs(found.numpy() - expected).max() < 1e-10
+
+
+def test_colour_tells_what_is_known_from_what_moves_alike() -> None:
+    frames, forward = np.full((5, 40, 60, 3), 120, np.uint8), np.zeros((4, 40, 60, 2))
+    red, blue = (slice(12, 28), slice(10, 24)), (slice(12, 28), slice(36, 50))
+    for place, colour in ((red, (200, 30, 30)), (blue, (30, 30, 200))):
+        frames[(slice(None), *place)] = colour
+        forward[(slice(None), *place, 0)] = 3
+    evidence = Evidence(frames, Flow(forward=forward, backward=-forward))
+    known = np.zeros((5, 40, 60), np.float32)
+    known[(slice(None), *red)] = 1
+    before, after = evidence.saliency(), evidence.saliency(known)
+    assert float(before[(slice(None), *blue)].min()) > 0.5
+    assert float(after[(slice(None), *red)].min()) > 0.6  # at the corners, by the guided filter
+    assert float(after[(slice(None), *blue)].max()) < 0.1
+
+
+def test_evidence_of_two_flows_is_the_mean_of_both() -> None:
+    frames, flow, noise = noisy_clip(1)
+    other = Flow(forward=flow.forward + noise.normal(0, 1, flow.forward.shape), backward=flow.backward)
+    known = noise.random((7, 12, 14))
+    both = Evidence(frames, [flow, other]).saliency(known)
+    alone = [Evidence(frames, one).saliency(known) for one in (flow, other)]
+    assert torch.allclose(both, torch.stack(alone).mean(0), atol=1e-6)
+
+
+def test_windows_are_cut_off_at_the_ends() -> None:
+    found = [tuple(int(one) for one in near) for near in windows(map(torch.tensor, range(6)), 2)]
+    assert found == [(0, 1, 2), (0, 1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 4, 5), (2, 3, 4, 5), (3, 4, 5)]
+    assert [len(near) for near in windows(map(torch.tensor, range(3)), 0)] == [1, 1, 1]
+    assert [len(near) for near in windows(map(torch.tensor, range(3)), 9)] == [3, 3, 3]
+
+
+def test_colours_that_are_as_common_on_both_sides_say_nothing() -> None:
+    counts = torch.rand(1, 64, generator=torch.Generator().manual_seed(0)).expand(2, -1)
+    assert float(colour_contrast(counts * torch.tensor([[1.0], [7.0]]), 4).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 1000])
@@ -300,6 +396,9 @@ def test_the_quantile_of_a_long_clip_does_not_hold_its_frames() -> None:
         ({"guide_epsilon": 0}, "guide_epsilon is 0"),
         ({"iterations": 0}, "iterations is 0"),
         ({"bins": 2}, "bins is 2"),
+        ({"mix": 1.1}, "mix is 1.1; expected 1 or less"),
+        ({"pool": -1}, "pool is -1"),
+        ({"colour_bins": 1}, "colour_bins is 1"),
     ],
 )
 def test_bad_options(options, message) -> None:

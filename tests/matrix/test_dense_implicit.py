@@ -29,6 +29,7 @@ from ikebook.matrix.projection import Projection, ProjectionOptions
 from ikebook.solvers.exact import exact, reduce
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_iteration, start_labels
+from ikebook.video.colours import lab_colours
 
 FRAMES = 4
 
@@ -38,19 +39,29 @@ CHAINS = {
     "links_edges": [("nearest", "count"), ("nearest", "union"), ("corners", "count")],
     "consistent": [False, True],
 }
-MOTION = {"self_loop": [0.0, 1.0], "radius": [1, 3]}
+MOTION = {"self_loop": [0.0, 1.0], "radius": [1, 3], "colour": [None, 10.0]}
 FEATURES = {
     "displacements": ["steps", "flows", "none"],
     "center": ["frame", "video", "none"],
     "scale": ["none", "minmax"],
     "bias": [False, True],
     "ends": ["mirror", "hold"],
+    "mean": [None, 2.0],
 }
 PROJECTION = {"scope": ["video", "frame"], "ridge": [0.0, 0.7]}
 
 
 def chains_of(name: str, *, seed: int = 0, **options: object) -> MotionChains:
     return MotionChains(window(name, FRAMES, seed).flow, ChainOptions(**options), compute=Compute(dtype=torch.float64))
+
+
+@functools.cache
+def colours_of(name: str, seed: int = 0) -> np.ndarray:
+    return np.stack([*lab_colours(window(name, FRAMES, seed).clip.frames)])
+
+
+def motion_of(chains: MotionChains, name: str, seed: int = 0, **options: object) -> MotionMatrix:
+    return MotionMatrix(chains, MotionOptions(**options), colours_of(name, seed))
 
 
 @functools.cache
@@ -81,7 +92,7 @@ def label(options: dict[str, object]) -> str:
 def test_motion_matrix(case) -> None:
     chain, motion = graph_options(case)
     dense = assert_operator(
-        MotionMatrix(chains_of(case["name"], **chain), MotionOptions(**motion)), symmetric=True, seeds=1
+        motion_of(chains_of(case["name"], **chain), case["name"], **motion), symmetric=True, seeds=1
     )
     assert float(dense.min()) >= 0
     assert torch.all(dense.diagonal() == motion["self_loop"])
@@ -97,7 +108,8 @@ def test_a_union_of_four_links_is_refused(case) -> None:
 def test_features_and_projection(case) -> None:
     name, features = case["name"], {one: case[one] for one in FEATURES}
     options = FeatureOptions(half_window=2, cue_window=1, **features)
-    matrix = FeatureMatrix(chains_of(name), options, [saliency_of(name)])
+    chains = chains_of(name)
+    matrix = FeatureMatrix(chains, options, [saliency_of(name)], motion=motion_of(chains, name, radius=2, colour=10.0))
     dense = assert_operator(matrix, symmetric=False)
     assert dense.shape[1] == len(matrix.columns)
     for projection in covering(2, **PROJECTION):
@@ -109,14 +121,18 @@ def test_features_and_projection(case) -> None:
             assert float(lost) < 1e-7
 
 
-@pytest.mark.parametrize("case", covering(3, name=list(TOYS), **CHAINS, **PROJECTION), ids=label)
+@pytest.mark.parametrize(
+    "case",
+    covering(3, name=list(TOYS), **CHAINS, **PROJECTION, colour=MOTION["colour"], mean=FEATURES["mean"]),
+    ids=label,
+)
 def test_feature_motion_and_reduced_matrices(case) -> None:
     chain, edges = graph_options(case)
     chains = chains_of(case["name"], **chain)
-    options = FeatureOptions(displacements="steps", half_window=2, cue_window=2)
-    features = FeatureMatrix(chains, options, [saliency_of(case["name"])])
+    options = FeatureOptions(displacements="steps", half_window=2, cue_window=2, mean=case["mean"])
+    motion = motion_of(chains, case["name"], self_loop=0.5, radius=3, **edges)
+    features = FeatureMatrix(chains, options, [saliency_of(case["name"])], motion=motion)
     f = features.dense()
-    motion = MotionMatrix(chains, MotionOptions(self_loop=0.5, radius=3, **edges))
     m = motion.dense()
     reduced = reduce(motion, features)
     assert relative(reduced.gram - f.T @ f, f.T @ f) < 1e-11
@@ -172,10 +188,9 @@ def test_any_combination_of_all_options(name, case, features, projection, window
     chains = chains_of(name, seed=seed, **chain)
     noise = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     options = FeatureOptions(half_window=windows[0], cue_window=windows[1], **features)
-    matrix = FeatureMotion(
-        MotionMatrix(chains, MotionOptions(**motion)),
-        Projection(FeatureMatrix(chains, options, [Cue(name="noise", maps=noise)]), ProjectionOptions(**projection)),
-    )
+    m = motion_of(chains, name, seed, **motion)
+    f = FeatureMatrix(chains, options, [Cue(name="noise", maps=noise)], motion=m)
+    matrix = FeatureMotion(m, Projection(f, ProjectionOptions(**projection)))
     dense = matrix.dense()
     x = torch.randn(len(dense), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     assert relative(matrix @ x - dense @ x, dense @ x) < 1e-9

@@ -13,8 +13,9 @@ from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
-from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.chains import ChainOptions, MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
 from ikebook.matrix.projection import Projection, ProjectionOptions, complete, precondition
 
 
@@ -238,3 +239,34 @@ def test_no_column_at_all() -> None:
 def test_bad_options(options, message) -> None:
     with pytest.raises(InputError, match=message):
         FeatureOptions(**options)
+
+
+@pytest.mark.parametrize("colour", [None, 12.0])
+@pytest.mark.parametrize("links", ["nearest", "corners"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_mean_is_that_along_the_chains(colour, links, batch) -> None:
+    """T S = D^-1 (I + C) S, with the C of M but for the width of its Gaussian."""
+    noise = np.random.default_rng(0)
+    flow = Flow(forward=noise.normal(0, 1.5, (4, 11, 14, 2)), backward=noise.normal(0, 1.5, (4, 11, 14, 2)))
+    colours, maps = noise.uniform(0, 40, (5, 11, 14, 3)), noise.random((5, 11, 14))
+    chains = MotionChains(flow, ChainOptions(links=links), compute=Compute(dtype=torch.float64), batch=batch)
+    motion = MotionMatrix(chains, MotionOptions(radius=3, sigma=4.0, colour=colour), colours)
+    options = FeatureOptions(cue_window=0, mean=1.5, center="none")
+    features = FeatureMatrix(chains, options, [Cue(name="c", maps=maps)], motion=motion)
+    wide = MotionMatrix(chains, MotionOptions(radius=3, sigma=1.5, colour=colour), colours)
+    votes = wide.outgoing().numpy() + np.eye(len(maps.ravel()))
+    assert features.columns == ("c[+0]", "c mean")
+    assert (features.reach, features.halo) == (0, 3)
+    for keep in (0, 1 << 20):
+        found = FeatureMatrix(chains, options, features.cues, keep=keep, motion=motion)
+        for _ in range(2):
+            assert np.abs(found.dense()[:, 1].numpy() - votes @ maps.ravel() / votes.sum(1)).max() < 1e-12
+    assert np.array_equal(features.dense()[:, 0].numpy(), maps.ravel())
+
+
+def test_means_need_chains_to_go_along() -> None:
+    cue = Cue(name="c", maps=np.zeros((4, 4, 6)))
+    with pytest.raises(InputError, match=r"FeatureOptions\.mean is 8\.0, but there is no M"):
+        FeatureMatrix(MotionChains(shift(4, 1.0)), FeatureOptions(mean=8.0), [cue])
+    with pytest.raises(InputError, match=r"FeatureOptions\.mean is 0"):
+        FeatureOptions(mean=0)

@@ -149,3 +149,63 @@ def test_bad_options(options, message) -> None:
 def test_vectors_of_the_wrong_length() -> None:
     with pytest.raises(InputError, match=r"x has shape \(7,\); expected \(72,\)"):
         matrix(shift(3, 1.0)).matvec(torch.zeros(7))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("links", "edges"), [("nearest", "count"), ("nearest", "union"), ("corners", "count")])
+def test_edges_that_know_colour_by_their_definition(seed, links, edges) -> None:
+    """Pixel by pixel: each chain's step, weighed by the time it spans and by how alike both ends look."""
+    noise = np.random.default_rng(seed)
+    colours = noise.uniform(0, 40, (4, 7, 9, 3))
+    flow = Flow(forward=noise.normal(0, 1.5, (3, 7, 9, 2)), backward=noise.normal(0, 1.5, (3, 7, 9, 2)))
+    chains = MotionChains(flow, ChainOptions(links=links), compute=Compute(dtype=torch.float64))
+    options = MotionOptions(radius=2, sigma=1.5, edges=edges, colour=12.0)
+    n, expected = 4 * 63, np.zeros((4 * 63, 4 * 63))
+    for frame in range(4):
+        for y in range(7):
+            for x in range(9):
+                for direction in (1, -1):
+                    for k, met in enumerate(steps(flow, frame, x, y, direction, 2, links), start=1):
+                        for column, row in met:
+                            change = colours[frame, y, x] - colours[frame + direction * k, row, column]
+                            weight = math.exp(-(k**2) / (2 * 1.5**2)) * math.exp(-(change @ change) / (2 * 12.0**2))
+                            a, b = frame * 63 + y * 9 + x, (frame + direction * k) * 63 + row * 9 + column
+                            expected[a, b] += weight
+    expected = expected + expected.T if edges == "count" else np.maximum(expected, expected.T)
+    found = MotionMatrix(chains, options, colours)
+    assert np.abs(found.dense().numpy() - expected).max() < 1e-12
+    assert np.abs(found.to_scipy().toarray() - expected).max() < 1e-12
+    index, weights = found.edge_list()
+    assert np.abs(expected[tuple(index.numpy())] - weights.numpy()).max() < 1e-12
+    x = torch.randn(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for batch in (1, 3):
+        batched = MotionChains(flow, chains.options, compute=chains.compute, batch=batch)
+        product = MotionMatrix(batched, options, colours).matvec(x)
+        assert np.abs(product.numpy() - expected @ x.numpy()).max() < 1e-12
+
+
+def steps(flow: Flow, frame: int, x: float, y: float, direction: int, count: int, links: str):
+    """The pixels (x, y) that a chain meets, step by step, until it leaves the frame or the clip."""
+    h, w = flow.forward.shape[1:3]
+    for _ in range(count):
+        if not 0 <= frame + direction < len(flow):
+            return
+        field = flow.forward[frame] if direction > 0 else flow.backward[frame - 1]
+        dx, dy = field[math.floor(y + 0.5), math.floor(x + 0.5)]
+        x, y, frame = x + float(dx), y + float(dy), frame + direction
+        if not (0 <= math.floor(x + 0.5) < w and 0 <= math.floor(y + 0.5) < h):
+            return
+        if links == "nearest":
+            yield [(math.floor(x + 0.5), math.floor(y + 0.5))]
+        else:
+            ends = [(column, row) for row in (math.floor(y), math.ceil(y)) for column in (math.floor(x), math.ceil(x))]
+            yield [(column, row) for column, row in ends if 0 <= column < w and 0 <= row < h]
+
+
+def test_edges_that_know_colour_need_colours() -> None:
+    with pytest.raises(InputError, match=r"MotionOptions\.colour is 10\.0, but there are no colours"):
+        matrix(still(3), colour=10.0)
+    with pytest.raises(InputError, match="colours "):
+        MotionMatrix(MotionChains(still(3)), MotionOptions(colour=10.0), np.zeros((3, 4, 4, 3)))
+    with pytest.raises(InputError, match=r"MotionOptions\.colour is 0"):
+        MotionOptions(colour=0)

@@ -207,7 +207,9 @@ def test_with_one_projection_for_each_frame_and_radius_one_every_eigenvalue_has_
 def test_a_clip_whose_only_eigenvalue_is_negative_has_empty_masks_and_says_why(method) -> None:
     made = toy("disc", (16, 16), 4)
     cue = Cue(name="swing", maps=np.where(np.arange(4) % 2, -1.0, 1.0)[:, None, None] * np.abs(noise(1, 16, 16)))
-    options = override(GraphOptions(), "saliency=none", "features.cue_window=0", "features.center=none")
+    options = override(
+        GraphOptions(), "saliency=none", "features.mean=none", "features.center=none", "motion.colour=none"
+    )
     options = override(options, "motion.radius=1", f"solver.method={method}", "solver.pairs=1")
     result = segment(made.clip, made.flow, options=options, cues=[cue], compute=Compute(dtype=torch.float64))
     assert len(result.pairs.values) == 0
@@ -492,7 +494,7 @@ def assert_residuals(matrix: FeatureMotion) -> float:
     residuals = residual_norms(matrix, values, vectors)
     against_first = residuals * values / values[0]
     lost = 4 * torch.finfo(matrix.dtype).eps * pairs.condition
-    first, rest = (1e-10 + lost, 1e-10 + lost) if matrix.dtype == torch.float64 else (1e-5, 1e-4)
+    first, rest = (1e-10 + lost, 1e-10 + lost) if matrix.dtype == torch.float64 else (1e-5 + lost, 1e-4 + lost)
     assert float(residuals[0]) < first
     assert float(against_first.max()) < rest
     return float(against_first.max())

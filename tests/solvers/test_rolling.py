@@ -70,7 +70,8 @@ class Scene:
 
     @property
     def reach(self) -> int:
-        return 2 + self.options.features.reach(cues=True)
+        radius = self.options.motion.radius
+        return radius + self.options.features.reach(radius, cues=True)
 
 
 OPTION_SETS = {

@@ -7,9 +7,10 @@ import torch
 
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import segment
+from ikebook.graph.presets import preset
 
 SMALL = toy("disc", (48, 32), 6)
-FOUND = segment(SMALL.clip, SMALL.flow)
+FOUND = segment(SMALL.clip, SMALL.flow, options=preset("saliency"))
 
 FIRST = np.array([84.7, 53.2, 64.8, 79.8, 83.6, 76.0, 86.1, 79.5, 54.5, 59.3, 27.1, 77.7])
 THIRD = np.array([88.7, 51.3, 64.3, 81.0, 86.4, 84.7, 86.7, 82.1, 53.5, 64.5, 26.5, 77.1])

@@ -10,6 +10,7 @@ import numpy as np
 from ikebook.check_answers.reading import WrongAnswer, read_array, read_whole
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import segment
+from ikebook.graph.presets import preset
 
 CLIP = (24, 416, 224)
 """Frames, width and height."""
@@ -33,7 +34,7 @@ def nodes(answer: Any) -> str:
 def masks(answer: Any) -> str:
     """00.2: masks from soft masks and a threshold."""
     made = toy("disc", (48, 32), 6)
-    found = segment(made.clip, made.flow)
+    found = segment(made.clip, made.flow, options=preset("saliency"))
     kind = getattr(answer, "dtype", None)
     given, known = read_array("the masks", answer, found.masks.shape), found.masks
     soft = np.asarray(found.soft)

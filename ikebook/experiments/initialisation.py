@@ -3,7 +3,7 @@
 The annotations are used here to start from and to score with. That is what the experiment is about, and no method does it.
 In place of the paper's flow, FlowNet2.0 and RAFT, stand Farneback's and DIS, which need no training; in place of
 MATNet's masks, the annotations eroded and blurred. A is that of the preset `paper`, of displacements, and that of the
-default preset.
+preset `saliency`.
 
 One pass over the clip serves all starts, and the iterations after it cost nothing (`ikebook.solvers.starts`).
 """
@@ -45,7 +45,7 @@ from ikebook.solvers.starts import ITERATIONS, SpanSystem, iterate
 FLOWS = {"dis": ("RAFT", 0.707), "farneback": ("FlowNet2.0", 0.681)}
 """The two flow methods, and for which of the paper's each stands, with J there (Table 1, trained flow, 20 sequences)."""
 
-FEATURES = {"paper": "displacements, as printed", "default": "saliency (default)"}
+FEATURES = {"paper": "displacements, as printed", "saliency": "saliency"}
 """Presets that A is made with."""
 
 GRAPHS = [(preset, flow) for preset in FEATURES for flow in FLOWS]

@@ -3,7 +3,7 @@
 In place of the paper's flow, FlowNet2.0 and RAFT, stand Farneback's and DIS, which need no training. In place of its
 features from a supervised network stand the annotations, blurred and with noise, as "good cues", or maps of your own; for
 this, for the order of the nodes and for the shares of the blocks annotations are used here, and no method does it. Each
-of these four with displacements, as in the paper (preset `paper`), and with the motion saliency (default preset).
+of these four with displacements, as in the paper (preset `paper`), and with the motion saliency (preset `saliency`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PAIRS = 6
 FLOWS = {"farneback": "FlowNet2.0", "dis": "RAFT"}
 """The two flow methods, and for which of the paper's each stands."""
 
-FEATURES = {"paper": "displacements, as printed", "default": "saliency (default)"}
+FEATURES = {"paper": "displacements, as printed", "saliency": "saliency"}
 """Presets that A is made with."""
 
 

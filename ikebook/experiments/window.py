@@ -2,7 +2,7 @@
 
 The paper collects displacements, and finds a size of 3 best on DAVIS 2016, 13 on YouTube-Objects and SegTrackv2. Here the
 same displacements are taken as printed (the preset `paper`, solved exactly), and, as those follow the camera, less each
-frame's mean with our masks; and the motion saliency of the default preset, without its mean along the chains. A chain of size 1 has no displacement.
+frame's mean with our masks; and the motion saliency of the preset `saliency`. A chain of size 1 has no displacement.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ VARIANTS = {
         override(preset("paper"), "solver.method=exact"), "features.half_window", range(3, 15, 2)
     ),
     "displacements, centred": Variant(
-        override(preset("default"), "saliency=none", "features.displacements=steps", "masks.object=principal"),
+        override(preset("saliency"), "saliency=none", "features.displacements=steps", "masks.object=principal"),
         "features.half_window",
         range(3, 15, 2),
     ),
-    "saliency": Variant(override(preset("default"), "features.mean=none"), "features.cue_window", range(1, 15, 2)),
+    "saliency": Variant(preset("saliency"), "features.cue_window", range(1, 15, 2)),
 }
 """What is compared."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -238,6 +239,8 @@ def _divided(
     count: int,
 ) -> np.ndarray:
     """Which of several objects each pixel of the masks is of, (m, h, w) uint8; 0 elsewhere."""
+    # By motion alone: two things of different colours may well be one, and edges that know colour would cut it.
+    o = replace(o, motion=replace(o.motion, colour=None))
     matrix = _matrix(clip, flows, [*cues, *residual_cues(flows[0], compute)], o, compute, saliency)
     pairs = solve(matrix, SolverOptions(pairs=count, measure=False))
     return label_objects(embedding(pairs), masks, count) if len(pairs.values) else np.zeros(masks.shape, np.uint8)

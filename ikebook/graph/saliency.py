@@ -188,12 +188,14 @@ class Evidence:
         else:
             check.shape("known", known, (m, h, w))
             prior = torch.logit(self._mean(known).clamp(1e-4, 0.5))
-            colour = self._colour_contrast(known)
+            with full_precision():
+                colour = self._colour_contrast(known)
         maps = (
             self._sweep(measured, scale, known, prior, colour)
             for measured, scale in zip(self._measured, self._scales, strict=True)
         )
-        return self.compute.memory.tensor((torch.stack(parts).mean(0) for parts in zip(*maps, strict=True)), m)
+        with full_precision():
+            return self.compute.memory.tensor((torch.stack(parts).mean(0) for parts in zip(*maps, strict=True)), m)
 
     def _sweep(
         self, measured: Tensor | Array, scale: float, known: Tensor | Array | None, prior: Tensor, colour: Tensor | None

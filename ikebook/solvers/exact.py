@@ -64,7 +64,7 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     --------
     >>> import ikebook
     >>> made = ikebook.toy("disc")
-    >>> pairs = exact(ikebook.build(made.clip, made.flow))
+    >>> pairs = exact(ikebook.build(made.clip, made.flow, options=ikebook.preset("saliency")))
     >>> [round(float(value), 2) for value in pairs.values[:2]], pairs.converged
     ([6.79, 1.03], True)
     """

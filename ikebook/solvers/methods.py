@@ -46,7 +46,7 @@ def solve(
     --------
     >>> import ikebook
     >>> made = ikebook.toy("disc")
-    >>> pairs = solve(ikebook.build(made.clip, made.flow), SolverOptions(pairs=2))
+    >>> pairs = solve(ikebook.build(made.clip, made.flow, options=ikebook.preset("saliency")), SolverOptions(pairs=2))
     >>> [round(float(value), 2) for value in pairs.values]
     [6.79, 1.03]
     """

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
+from ikebook.base.arrays import tensor
 from ikebook.base.check import require
 from ikebook.matrix.chains import AHEAD, BEHIND
 from ikebook.matrix.feature_motion import FeatureMotion
@@ -172,7 +173,7 @@ class RollingSolver:
         return reduced, span
 
     def _check_frame(self, matrix: FeatureMotion, frame: int, dropped: int) -> None:
-        """Raise if a frame that stays has not the features, or not the flow, that it had."""
+        """Raise if a frame that stays has not the features, the flow or the colours that it had."""
         before = self.matrix
         rows, known = (
             each.features.block(each.features.chains.trace(at, each.features.reach))
@@ -189,6 +190,12 @@ class RollingSolver:
             require(
                 torch.allclose(now, then),
                 f"the flow at frame {frame} of matrix is not that from before; expected the same.",
+            )
+        if matrix.motion.colours is not None and before.motion.colours is not None:
+            now, then = (tensor(each.motion.colours[at]) for each, at in ((matrix, frame), (before, frame + dropped)))
+            require(
+                torch.equal(now, then),
+                f"the colours of frame {frame} of matrix are not those from before; expected the same.",
             )
 
     def _sum_up(self, part: range) -> None:

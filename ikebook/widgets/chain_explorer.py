@@ -82,7 +82,7 @@ class ChainExplorer(Composed):
     >>> made = ikebook.toy("disc", frames=5)
     >>> explorer = ChainExplorer(made.clip, made.flow, frame=2, pixel=(8, 8))
     >>> explorer
-    ChainExplorer('disc', pixel (8, 8) of frame 2, p 15, sigma 4, q 3)
+    ChainExplorer('disc', pixel (8, 8) of frame 2, p 15, sigma 4, q 0)
     >>> explorer.chain.frames
     array([0, 1, 2, 3, 4])
     """

@@ -75,7 +75,7 @@ class SpectrumExplorer(Computing):
     --------
     >>> import ikebook
     >>> made = ikebook.toy("disc")
-    >>> explorer = SpectrumExplorer(made.clip, made.flow, pairs=2)
+    >>> explorer = SpectrumExplorer(made.clip, made.flow, pairs=2, options=ikebook.preset("saliency"))
     >>> len(explorer.values), explorer.gap > 0
     (2, True)
     >>> explorer

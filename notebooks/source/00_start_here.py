@@ -187,11 +187,12 @@ except WrongAnswer as wrong:
 
 # %% [markdown]
 # The second exercise needs code. A soft mask says how sure the program is of each pixel, between 0 and 1. To say yes or no, cut
-# it at a threshold; the program has chosen one for the clip. (How, without knowing the truth: [10](10_scoring.ipynb).)
+# it at a threshold; the program has chosen one for the clip. (How, without knowing the truth: [10](10_scoring.ipynb).) The toy is
+# segmented by the plain graph that notebooks 04 to 06 take apart, `preset("saliency")`; the default is sure of every pixel of it.
 
 # %%
 small = ikebook.toy("disc", size="48x32", frames=6)
-found = ikebook.segment(small.clip, small.flow)
+found = ikebook.segment(small.clip, small.flow, options=ikebook.preset("saliency"))
 print(f"the threshold of this toy: {found.threshold:.2f}")
 figures.row({f"soft, frame {i}": found.soft[i] for i in range(4)}, shared=True)
 

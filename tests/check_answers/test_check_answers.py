@@ -14,6 +14,7 @@ from ikebook.check_answers import _HOMES, WrongAnswer, check_answers, exercises
 from ikebook.check_answers.reading import call, is_close, is_empty, read_array, read_number, read_whole
 from ikebook.datasets.toys import noisy_labels, toy
 from ikebook.graph.graph_module import build
+from ikebook.graph.presets import preset
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.features import FeatureMatrix, FeatureOptions
 from ikebook.matrix.motion import MotionMatrix
@@ -250,7 +251,7 @@ CASES = {
     ),
     "04.3": (
         [4],
-        [(3, "0.001 or less"), (5, "but after 4"), (153, "multiplied"), (-1, "can't be"), (3.7, "whole number")],
+        [(3, "0.001 or less"), (5, "but after 4"), (152, "multiplied"), (-1, "can't be"), (3.7, "whole number")],
     ),
     "04.4": (
         [davis_kahan],

@@ -114,7 +114,7 @@ class TestInitialisation:
     @pytest.mark.parametrize("seed", [0, 1, 2])
     def test_from_every_start_it_tends_to_the_eigenvector(self, seed) -> None:
         made = toy("disc", (24, 16), 6, seed=seed)
-        matrix = build(made.clip, made.flow, options=preset("default"), compute=Compute(dtype=torch.float64))
+        matrix = build(made.clip, made.flow, options=preset("saliency"), compute=Compute(dtype=torch.float64))
         assert made.clip.masks is not None
         starts = [start_labels(kind, 6, (24, 16), seed=seed) for kind in ("uniform", "constant", "gaussian")]
         starts = [start.reshape(6, 16, 24) for start in (*starts, torch.from_numpy(made.clip.masks))]
@@ -210,7 +210,7 @@ class TestWindow:
             assert row["J"] == pytest.approx(np.mean([row[f"J {name}"] for name in SEQUENCES]))
         annotated = read_annotated(setup_of(root, out, "window"), "disc")
         for features, size, options in (
-            ("saliency (default)", 7, preset("default")),
+            ("saliency", 7, preset("saliency")),
             ("displacements, as printed", 11, override(preset("paper"), "solver.method=exact")),
         ):
             result = segment(annotated.clip, annotated.flow("dis"), options=options)
@@ -237,7 +237,7 @@ class TestSpectrum:
     def test_all_configurations_are_there(self, spectra) -> None:
         made_with = {(s.preset, s.flow, s.cues) for s in spectra}
         assert made_with == {
-            (p, f, c) for p in ("paper", "default") for f in ("dis", "farneback") for c in (False, True)
+            (p, f, c) for p in ("paper", "saliency") for f in ("dis", "farneback") for c in (False, True)
         }
         assert len(spectra) == 8
 
@@ -262,10 +262,10 @@ class TestSpectrum:
         setup = setup_of(root, out, "spectrum")
         annotated = read_annotated(setup, "disc", 5)
         matrix = build(
-            annotated.clip, annotated.flow("dis"), options=preset("default"), compute=Compute(dtype=torch.float64)
+            annotated.clip, annotated.flow("dis"), options=preset("saliency"), compute=Compute(dtype=torch.float64)
         )
         plain = matrix.dense().numpy()
-        chosen = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("default", "dis", False))
+        chosen = next(s for s in spectra if (s.preset, s.flow, s.cues) == ("saliency", "dis", False))
         inside = annotated.truth.reshape(-1)
         assert chosen.objects == inside.sum()
         assert chosen.matrix[: chosen.objects, : chosen.objects] == pytest.approx(plain[np.ix_(inside, inside)])

@@ -332,6 +332,22 @@ def test_colour_tells_what_is_known_from_what_moves_alike() -> None:
     assert float(after[(slice(None), *blue)].max()) < 0.1
 
 
+def test_where_nothing_moves_what_is_known_stands_in_for_the_distance() -> None:
+    """Frames with a patch that moves by so many pixels: rest = exp(-(quantile / (0.1 scale))^2), and S = max(strength, rest K)."""
+    m, h, w = 6, 40, 50
+    noise = np.random.default_rng(0)
+    speeds = np.array([8.0, 8.0, 8.0, 0.0, 0.0, 0.0])
+    field = np.zeros((m, h, w, 2), np.float32)
+    field[:, 10:30, 15:35, 0] = speeds[:, None, None]
+    flow = Flow(forward=field[:-1], backward=-field[:-1])
+    frames, known = noise.integers(0, 255, (m, h, w, 3), np.uint8), noise.random((m, h, w)).astype(np.float32)
+    evidence = Evidence(frames, flow, SaliencyOptions(contrast=False, guide_radius=0))
+    first, later = evidence.saliency().numpy(), evidence.saliency(known).numpy()
+    assert np.abs(later[4:] - known[4:]).max() < 1e-3  # no direction moves there
+    assert first[4:].max() < 0.02
+    assert np.array_equal(later[:3], first[:3])  # and here the motion says it all
+
+
 def test_evidence_of_two_flows_is_the_mean_of_both() -> None:
     frames, flow, noise = noisy_clip(1)
     other = Flow(forward=flow.forward + noise.normal(0, 1, flow.forward.shape), backward=flow.backward)

@@ -19,7 +19,7 @@ from ikebook.solvers.rolling import BLOCK, THERE, RollingSolver
 DOUBLE = Compute(dtype=torch.float64)
 H, W, M = 6, 7, 4
 RAW = override(
-    preset("default"),
+    preset("saliency"),
     "saliency=none",
     "features.displacements=steps",
     "features.half_window=1",
@@ -95,7 +95,7 @@ class TestMap:
 
     def test_features_that_know_nothing_of_the_flow_are_not_moved_by_its_noise(self) -> None:
         made = ikebook.toy("still")
-        options = override(preset("default"), "saliency=none", "features.cue_window=0")
+        options = override(preset("saliency"), "saliency=none", "features.cue_window=0")
         cue = ikebook.Cue(name="c", maps=made.clip.masks * 1.0)
         found = label_sensitivity(
             made.clip, made.flow, cues=[cue], noise=0.01, draws=3, options=options, compute=DOUBLE
@@ -146,7 +146,7 @@ class TestMap:
 
     def test_labels_without_contrast_are_said_in_one_line(self) -> None:
         made = ikebook.toy("still")
-        options = override(preset("default"), "saliency=none", "features.cue_window=0", "features.center=none")
+        options = override(preset("saliency"), "saliency=none", "features.cue_window=0", "features.center=none")
         cue = ikebook.Cue(name="c", maps=np.ones((5, 16, 16)))
         with pytest.raises(InputError, match="contrast") as caught:
             label_sensitivity(made.clip, made.flow, cues=[cue], options=options)
@@ -191,7 +191,7 @@ def graph(seed: int, *changes: str, frames: int = 12):
     maps = rng.standard_normal((2, 1, 4, 5)) + 0.3 * rng.standard_normal((2, frames, 4, 5))
     cues = [ikebook.Cue(name=name, maps=one) for name, one in zip("ab", maps, strict=True)]
     options = override(
-        preset("default"), "saliency=none", "features.cue_window=0", "features.center=none", "motion.radius=3", *changes
+        preset("saliency"), "saliency=none", "features.cue_window=0", "features.center=none", "motion.radius=3", *changes
     )
     pictures = rng.integers(0, 255, (frames, 4, 5, 3), np.uint8)
     return flow, lambda: ikebook.segment(pictures, flow, cues=cues, options=options, compute=DOUBLE)
@@ -244,7 +244,7 @@ class TestBars:
         """Drawn frames of a scene that stands still are all the same, but for the clip's ends: with loops alone, not even these."""
         made = ikebook.toy("still", frames=10)
         cue = ikebook.Cue(name="c", maps=made.clip.masks * 1.0)
-        options = override(preset("default"), "saliency=none", "features.cue_window=0")
+        options = override(preset("saliency"), "saliency=none", "features.cue_window=0")
         bars = bootstrap_bars(
             ikebook.segment(made.clip, made.flow, cues=[cue], options=options, compute=DOUBLE), 50, pairs=1
         )
@@ -266,7 +266,7 @@ class TestBars:
         maps[1, seen] = maps[0, seen]
         flow = Flow(forward=np.zeros((frames - 1, *shape, 2)), backward=np.zeros((frames - 1, *shape, 2)))
         options = override(
-            preset("default"), "saliency=none", "features.cue_window=0", "features.center=none", "motion.radius=3"
+            preset("saliency"), "saliency=none", "features.cue_window=0", "features.center=none", "motion.radius=3"
         )
         cues = [ikebook.Cue(name=name, maps=one) for name, one in zip("ab", maps, strict=True)]
         result = ikebook.segment(

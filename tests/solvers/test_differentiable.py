@@ -157,7 +157,7 @@ def cued(*changes: str):
     """A graph whose features are three maps of noise: independent for sure."""
     noise = np.random.default_rng(0).standard_normal((3, *MADE.clip.masks.shape)) + MADE.clip.masks
     cues = [ikebook.Cue(name=str(k), maps=maps) for k, maps in enumerate(noise)]
-    options = override(preset("default"), "saliency=none", "features.cue_window=0", *changes)
+    options = override(preset("saliency"), "saliency=none", "features.cue_window=0", *changes)
     return ikebook.build(MADE.clip, MADE.flow, cues=cues, options=options, compute=Compute(dtype=torch.float64))
 
 
@@ -188,7 +188,7 @@ def test_a_column_s_gain_has_the_slope_that_graphs_have() -> None:
                 ikebook.Cue(name=c.name, maps=(1 + sign * h * (j == k)) * c.maps)
                 for j, c in enumerate(matrix.features.cues)
             ]
-            options = override(preset("default"), "saliency=none", "features.cue_window=0", "projection.ridge=50.0")
+            options = override(preset("saliency"), "saliency=none", "features.cue_window=0", "projection.ridge=50.0")
             other = ikebook.build(
                 MADE.clip, MADE.flow, cues=cues, options=options, compute=Compute(dtype=torch.float64)
             )

@@ -53,7 +53,7 @@ class Scene:
         self.maps = rng.standard_normal((2, 1, *shape)) + 0.5 * rng.standard_normal((2, m, *shape))
         self.pictures = rng.integers(0, 255, (m, *shape, 3), np.uint8)
         self.options = override(
-            preset("default"),
+            preset("saliency"),
             "saliency=none",
             "features.cue_window=1",
             "features.center=none",
@@ -84,6 +84,8 @@ OPTION_SETS = {
     "flows": ("features.displacements=flows", "features.half_window=1", "features.ends=hold"),
     "corners": ("chains.links=corners", "chains.border=pass"),
     "bilinear": ("chains.sampling=bilinear", "features.bias=true"),
+    "means": ("features.mean=2.0",),
+    "colours": ("features.mean=2.0", "motion.colour=30.0"),
 }
 
 
@@ -229,3 +231,11 @@ def test_another_flow_is_refused_though_no_feature_is_of_it() -> None:
     solver = RollingSolver(scene.cut(0, 12))
     with pytest.raises(InputError, match=r"the flow at frame \d+ of matrix is not that from before"):
         solver.move(scene.cut(1, 13, push=0.3), dropped=1)
+
+
+def test_other_colours_are_refused_though_no_feature_is_of_them() -> None:
+    scene = Scene(0, "features.cue_window=0", "motion.colour=30.0")
+    solver = RollingSolver(scene.cut(0, 12))
+    scene.pictures = scene.pictures[::-1].copy()
+    with pytest.raises(InputError, match=r"the colours of frame \d+ of matrix are not those from before"):
+        solver.move(scene.cut(0, 14))

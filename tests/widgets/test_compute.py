@@ -18,7 +18,7 @@ from ikebook.base.compute import Compute
 from ikebook.cycle import CycleOptions
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
-from ikebook.graph.presets import preset
+from ikebook.graph.presets import override, preset
 from ikebook.graph.principal import solve_graph
 from ikebook.matrix.orders import node_order
 from ikebook.networks.training import TrainOptions
@@ -248,7 +248,8 @@ class TestPowerIterationStepper:
         assert stepper.iteration == 20  # a rule that is not linear converges to no eigenvector
         assert stepper.sign == 1
         assert all(math.isnan(value) for value in stepper.rayleigh)
-        own = PowerIterationStepper(made.clip, made.flow, options=preset("paper"))
+        assert PowerIterationStepper(made.clip, made.flow, options=preset("paper")).preset == "paper"
+        own = PowerIterationStepper(made.clip, made.flow, options=override(preset("paper"), "motion.radius=3"))
         assert own.preset == "own"
         own.step()
         own.preset = "default"
@@ -261,7 +262,7 @@ class TestPowerIterationStepper:
         implicit = PowerIterationStepper(made.clip, made.flow)
         for _ in range(5):
             implicit.step(), stepper.step()
-        assert np.allclose(implicit.labels, stepper.labels, atol=1e-5 * np.abs(stepper.labels).max())
+        assert np.allclose(implicit.labels, stepper.labels, atol=5e-5 * np.abs(stepper.labels).max())
 
     def test_old_steps_are_dropped_where_there_is_no_room(self, made, monkeypatch) -> None:
         monkeypatch.setitem(Replay.__init__.__kwdefaults__, "keep", 6 * 1280 * 4)
@@ -408,13 +409,14 @@ def _unpacked(canvas: VideoCanvas) -> np.ndarray:
 class TestSpectrumExplorer:
     @pytest.fixture
     def explorer(self, made):
-        return SpectrumExplorer(made.clip, made.flow)
+        return SpectrumExplorer(made.clip, made.flow, options=preset("saliency"))
 
     @pytest.fixture
     def quick(self, short):
-        return SpectrumExplorer(short.clip, short.flow)
+        return SpectrumExplorer(short.clip, short.flow, options=preset("saliency"))
 
-    def test_eigenvalues_and_eigenvectors(self, solved, explorer) -> None:
+    def test_eigenvalues_and_eigenvectors(self, made, explorer) -> None:
+        solved = solve_graph(made.clip, made.flow, options=preset("saliency"), compute=Compute(dtype=torch.float64))
         assert explorer.values == pytest.approx([float(value) for value in solved.pairs.values])
         assert explorer.gap == pytest.approx(explorer.values[0] - explorer.values[1])
         count = len(explorer.values)
@@ -511,7 +513,7 @@ class TestInitialisationRace:
         race.slider.value = 0
         assert race.iteration == 0
         assert np.allclose(shown(race.canvases["truth"]), made.clip.masks, atol=0.01)
-        assert race.canvases["truth"].caption.startswith("truth: 0.8")
+        assert race.canvases["truth"].caption.startswith("truth: 0.933")
         with pytest.raises(InputError, match="iteration is 13; expected 12 or less"):
             race.iteration = 13
 

@@ -76,9 +76,9 @@ def test_what_can_not_be_taken_is_said_in_one_line_with_the_mend(made, kind) -> 
 def test_frames_are_a_clip_and_flow_is_computed_where_none_is_given(made) -> None:
     explorer = ChainExplorer(made.clip.frames)
     known = ChainExplorer(made.clip, ikebook.compute_flow(made.clip))
-    assert repr(explorer) == "ChainExplorer('clip', pixel (8, 8) of frame 0, p 15, sigma 4, q 3)"
+    assert repr(explorer) == "ChainExplorer('clip', pixel (8, 8) of frame 0, p 15, sigma 4, q 0)"
     assert explorer.features == known.features
-    spectrum = SpectrumExplorer(made.clip, "farneback", pairs=2)
+    spectrum = SpectrumExplorer(made.clip, "farneback", pairs=2, options=ikebook.preset("saliency"))
     assert len(spectrum.values) == 2
     assert spectrum.flow.size == (16, 16)
 

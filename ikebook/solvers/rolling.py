@@ -191,10 +191,10 @@ class RollingSolver:
                 torch.allclose(now, then),
                 f"the flow at frame {frame} of matrix is not that from before; expected the same.",
             )
-        if matrix.motion.colours is not None and before.motion.colours is not None:
-            now, then = (tensor(each.motion.colours[at]) for each, at in ((matrix, frame), (before, frame + dropped)))
+        colours, earlier = matrix.motion.colours, before.motion.colours
+        if colours is not None and earlier is not None:
             require(
-                torch.equal(now, then),
+                torch.equal(tensor(colours[frame]), tensor(earlier[frame + dropped])),
                 f"the colours of frame {frame} of matrix are not those from before; expected the same.",
             )
 

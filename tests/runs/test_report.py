@@ -17,6 +17,7 @@ from ikebook.datasets import Davis2016
 from ikebook.runs.evaluation import evaluate
 from ikebook.runs.options import RunOptions
 from ikebook.runs.report.composition import compose, write_report
+from ikebook.runs.report.official import official_methods
 from ikebook.runs.report.pages import Block, write_html, write_markdown
 from ikebook.runs.report.published import DATASETS, PUBLISHED, TABLE_3, TITLES
 from ikebook.runs.report.run_folders import read_runs, without_places
@@ -65,7 +66,7 @@ def test_the_numbers_are_those_of_the_results(finished) -> None:
     found = tables(finished / "first")
     davis = found["Table 7: DAVIS 2016"]
     j, f = (f"{100 * results['mean'][key]:.1f}" for key in ("J_mean", "F_mean"))
-    assert davis[1] == ["ours: first", "", j, f, "no", "no", "first"]
+    assert davis[1] == ["ours: first", "", j, "-", f, "no", "first"]
     first = [one["cycles"][0]["J_mean"] for one in results["sequences"].values()]
     assert found["Table 1: Unsupervised graph, first cycle, by flow"][1][2] == f"{100 * sum(first) / len(first):.1f}"
     second = [one["cycles"][1]["J_mean"] for one in results["sequences"].values()]
@@ -96,8 +97,10 @@ def test_the_numbers_are_those_of_the_results(finished) -> None:
 def test_the_papers_numbers_stand_beside_them(finished) -> None:
     found = tables(finished / "first")
     davis = {row[0]: row for row in found["Table 7: DAVIS 2016"]}
-    assert davis["IKE"] == ["IKE", "2022", "76.0", "69.3", "no", "?", "Table 7 of the paper"]
-    assert davis["3DC-Seg"][4] == "yes"
+    assert davis["IKE"] == ["IKE", "2022", "76.0", "-", "69.3", "no", "Table 7 of the paper"]
+    assert davis["3DC-Seg"][5] == "yes"
+    grouping = next(row for name, row in davis.items() if name.startswith("Motion Grouping"))
+    assert grouping[1:5] == ["2021", "-", "68.3", "-"]  # ground truth says which segment is the object
     assert found["Table 3: Relative change between cycles"][2][:5] == ["IKE", "+10.4", "+1.7", "+7.0", "+2.1"]
     assert "Table 2: Graph with borrowed features, first cycle" not in found
     assert "Table 4: DAVSOD" not in found
@@ -107,7 +110,7 @@ def test_numbers_go_to_the_right_and_words_to_the_left(finished, tmp_path) -> No
     write_report([finished / "first"], tmp_path, "2026-11-22", frames=False)
     lines = (tmp_path / "report.md").read_text().splitlines()
     head = next(index for index, line in enumerate(lines) if line.startswith("|  | year | J |"))
-    assert lines[head + 1] == "| --- | ---: | ---: | ---: | --- | --- | --- |"
+    assert lines[head + 1] == "| --- | ---: | ---: | ---: | ---: | --- | --- |"
 
 
 def test_where_a_run_belongs(made) -> None:
@@ -117,7 +120,7 @@ def test_where_a_run_belongs(made) -> None:
     assert "Table 1: Unsupervised graph, first cycle, by flow" not in found
     row = found["Table 2: Graph with borrowed features, first cycle"][1]
     assert row[0] == "ours: mine, first graph"
-    assert row[4] == "yes"
+    assert row[5] == "yes"
     runs = found["The runs"]
     assert dict(zip(*runs, strict=True)) == {
         "run": "mine",
@@ -146,7 +149,7 @@ def test_few_sequences_and_failures_are_said(made) -> None:
     text = [block.text for block in compose(read_runs([made]), "2026-11-22", frames=False)]
     assert any(line.startswith("mine has 3 of 20 sequences") for line in text)
     assert "goat failed: frame 7 can't be read" in text
-    assert tables(made)["Table 7: DAVIS 2016"][2][:4] == ["ours: mine, refined", "", "50.0", "-"]
+    assert tables(made)["Table 7: DAVIS 2016"][2][:5] == ["ours: mine, refined", "", "50.0", "-", "-"]
 
 
 def test_both_files_hold_all_of_it(finished, tmp_path) -> None:
@@ -289,6 +292,58 @@ def test_the_command(finished, tmp_path, capsys) -> None:
     assert main(["report", str(tmp_path), "--out", str(tmp_path / "x")]) == 2
     assert "name the folder that was its --out" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_the_official_evaluation_has_the_means_that_are_published() -> None:
+    methods = {method.name: method for method in official_methods()}
+    assert len(methods) == 25
+    assert {len(scores) for method in methods.values() for scores in (method.J, method.F)} == {20}
+    published = [row for row in PUBLISHED if row.table == 7 and row.method in methods]
+    assert len(published) == 13
+    for row in published:
+        method = methods[row.method]
+        assert sum(method.J.values()) / 20 == pytest.approx(row.J, abs=0.06), row.method
+        assert sum(method.F.values()) / 20 == pytest.approx(row.F, abs=0.06), row.method
+        assert method.labels == ("yes" if row.labels else "no"), row.method
+
+
+@pytest.mark.data
+def test_the_official_evaluation_is_that_of_its_files(metrics_root) -> None:
+    file = metrics_root / "davis2016_official_per_sequence.json"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    scores = json.loads(file.read_text())
+    spelled = {"MuG": "mugu", "SFL": "sflu"}
+    for method in official_methods():
+        known = scores[spelled.get(method.name, method.name.lower())]
+        for measure in ("J", "F"):
+            values = getattr(method, measure)
+            assert set(values) == set(known)
+            assert all(values[name] == pytest.approx(100 * known[name][f"{measure}_mean"], abs=0.006) for name in known)
+
+
+def test_a_run_stands_among_the_official_methods_over_its_own_sequences(made) -> None:
+    results = json.loads((made / "results.json").read_text())
+    one = next(iter(results["sequences"].values()))
+    entries = {
+        name: one | {"J_mean": j, "F_mean": 0.5} for name, j in (("goat", 0.81), ("kite-surf", 0.0), ("mine", 0.9))
+    }
+    results["sequences"] = entries
+    (made / "results.json").write_text(json.dumps(results))
+    found = tables(made)
+    rows = found["mine: beside the official evaluation"]
+    assert rows[0] == ["", "labels", "J, these 2", "F, these 2", "J, all 20", "better in"]
+    by_name = {row[0]: row for row in rows[1:]}
+    assert by_name["ours: mine"] == ["ours: mine", "no", "40.5", "50.0", "-", "-"]
+    # Of goat and kite-surf, by the official evaluation: 1.05 and 45.32, 13.33 and 44.83; its mean of all 20 is 55.1.
+    assert by_name["NLC"] == ["NLC", "no", "23.2", "29.1", "55.1", "1"]
+    means = [float(row[2]) for row in rows[1:]]
+    assert means == sorted(means, reverse=True)
+    ranks = {row[0]: row for row in found["mine: its sequences beside the official evaluation"]}
+    assert set(ranks) == {"", "goat", "kite-surf"}
+    assert ranks["kite-surf"][1] == "0.0"
+    assert ranks["kite-surf"][-1].endswith("of 26")
+    assert "mine: beside the official evaluation" not in tables(change(made, options={"dataset": "davsod"}))
 
 
 def test_what_is_quoted_is_whole() -> None:

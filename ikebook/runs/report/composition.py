@@ -10,6 +10,7 @@ from pathlib import Path
 from ikebook.base.check import InputError, require
 from ikebook.datasets.protocol import scores_of
 from ikebook.datasets.registry import open_dataset
+from ikebook.runs.report.official import method_rows, sequence_rank_rows, shared_sequences
 from ikebook.runs.report.pages import Block, write_html, write_markdown
 from ikebook.runs.report.pictures import bars, extreme_frames
 from ikebook.runs.report.published import DATASETS, PAPER, TITLES, WHOLE
@@ -79,6 +80,9 @@ def compose(runs: Sequence[EvaluatedRun], date: str, *, frames: bool = True) -> 
     for number in TITLES:
         yield from _paper_table(number, [run for run in runs if _belongs(run, number)])
     for run in runs:
+        if run.dataset == "davis2016" and shared_sequences(run):
+            yield from _official(run)
+    for run in runs:
         yield from _one_run(run, frames=frames)
     yield Block("h2", "Time and memory")
     where = " ".join(map(machines, runs))
@@ -122,10 +126,24 @@ def _paper_table(number: int, runs: Sequence[EvaluatedRun]) -> Iterator[Block]:
         yield Block("p", f"{'; '.join(short)}. A mean of some is not that of the whole data set, as the others' are.")
     yield Block(
         "p",
-        "labels: human labels went into it at some stage. oracle: ground truth chose among the method's answers; ? where that "
-        "is not known.",
+        "labels: human labels went into it at some stage. Methods of which it is known that ground truth chooses among their answers "
+        "(which segment is the object) have their J in a column of their own; it can't be compared with the others'.",
     )
     yield Block("table", rows=comparison_rows(runs, number))
+
+
+def _official(run: EvaluatedRun) -> Iterator[Block]:
+    """A run beside the methods of DAVIS 2016's official evaluation, over the same sequences."""
+    yield Block("h2", f"{run.name}: beside the official evaluation")
+    yield Block(
+        "p",
+        f"Means over the {len(shared_sequences(run))} sequences that this run has, from the official evaluation's results of each; "
+        '"better in": in how many of them a method has a larger J than this run. labels: human labels went into it at some stage, '
+        "as the paper has it; ? for methods that it does not class.",
+    )
+    yield Block("table", rows=method_rows(run))
+    yield Block("h2", f"{run.name}: its sequences beside the official evaluation")
+    yield Block("table", rows=sequence_rank_rows(run))
 
 
 def _one_run(run: EvaluatedRun, *, frames: bool) -> Iterator[Block]:

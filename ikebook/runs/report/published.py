@@ -259,6 +259,7 @@ PUBLISHED: tuple[Published, ...] = (
         2022,
         "the authors' repository, YangtaoWANG95/TokenCut_video",
         {7: 64.3, 5: 59.6},
+        oracle=False,
         note="features pretrained without labels; flow by RAFT",
     ),
     *_later(
@@ -266,14 +267,16 @@ PUBLISHED: tuple[Published, ...] = (
         2022,
         "the authors' repository, YangtaoWANG95/TokenCut_video",
         {7: 76.7, 5: 61.6},
-        note="as TokenCut; a dense CRF as last step",
+        oracle=False,
+        note="as TokenCut; a dense CRF as last step; 74.4 on DAVIS 2016 with ARFlow's flow",
     ),
     *_later(
         "Motion Grouping",
         2021,
         "listed at wizwand.com, arXiv:2104.07658 (ICCV 2021)",
         {7: 68.3, 5: 58.6},
-        note="flow alone",
+        oracle=True,
+        note="flow alone; which of two segments is the object is settled by ground truth, so far as could be read",
     ),
     *_later(
         "OCLR",

@@ -159,7 +159,8 @@ def test_an_entry_of_a_matrix_leads_to_its_two_pixels(lab, disk, tmp_path) -> No
 
 
 def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
-    code = "from ikebook.widgets import SpectrumExplorer\nexplorer = SpectrumExplorer(made.clip, made.flow)\nexplorer"
+    code = "from ikebook import preset\nfrom ikebook.widgets import SpectrumExplorer\n"
+    code += "explorer = SpectrumExplorer(made.clip, made.flow, options=preset('saliency'))\nexplorer"
     watched = lab.open("spectrum", [MADE + code])
     page = watched.page
     page.get_by_text("eigenvector 1", exact=True).wait_for()
@@ -229,7 +230,7 @@ from ikebook.networks.training import TrainOptions
 from ikebook.widgets import CycleDashboard
 made = toy("disc", (48, 32), 8)
 tiny = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
-options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=12, rate=1e-2, patience=10**6))
+options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=12, rate=1e-2, patience=10**6), tolerance=0)
 dashboard = CycleDashboard(made.clip, made.flow, options=options)
 dashboard
 """

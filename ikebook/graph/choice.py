@@ -1,17 +1,18 @@
 """Which eigenvector is the object, and its sign. Ours: the paper takes the principal one (Eq. 1), and says nothing of signs.
 
 An eigenvector has no sign of its own, and which of two near eigenvalues comes first is chance. Both are settled by the
-correlation with maps that are large on the object: the motion saliency, or what the last cycle has found.
+correlation with maps that are large on the object: the motion saliency and cues, or what the last cycle has found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from ikebook.base.arrays import Array, extent, tensor
+from ikebook.base.arrays import Array, chunks, tensor
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
 from ikebook.graph.presets import GraphOptions
@@ -30,17 +31,39 @@ CONTRAST = 1e-5
 def reference_maps(
     clip: Clip, flows: Sequence[Flow], saliency: Tensor | Array | None, cues: Sequence[Cue], compute: Compute
 ) -> Tensor | Array:
-    """Maps (m, h, w) that are large on what moves, to choose eigenvectors and their signs by.
+    """Maps (m, h, w) that are large on the object, to choose eigenvectors and their signs by.
 
-    The saliency among the features; for presets without it, the distance from the dominant motion. Where that is the same
-    everywhere, as nothing moves, the first cue that is large on objects has to say what is object.
+    The saliency among the features; for presets without it, the distance from the dominant motion. With it count the cues that are
+    large on objects, each as much: who gives one knows something that motion does not. Each map is about its mean in each frame, and of
+    length 1; what is the same everywhere, as the saliency where nothing moves, has no say.
     """
     if saliency is None:
         saliency = Evidence(
             clip.frames, flows, SaliencyOptions(contrast=False, guide_radius=0), compute=compute
         ).saliency()
-    low, high = extent(saliency)
-    return next((cue.maps for cue in cues if cue.on_object), saliency) if low == high else saliency
+    maps = [saliency, *(cue.maps for cue in cues if cue.on_object)]
+    if len(maps) == 1:
+        return saliency
+    telling = [(one, length) for one in maps if (length := _length(one)) > 0]
+
+    def combined() -> Iterator[Tensor]:
+        for start in range(len(clip)):
+            frame = slice(start, start + 1)
+            yield sum(
+                (tensor(one[frame]).to(compute.device, torch.float64) / length for one, length in telling),
+                torch.zeros(1, *clip.frames.shape[1:3], dtype=torch.float64, device=compute.device),
+            ).to(compute.dtype)
+
+    return compute.memory.tensor(combined(), len(clip))
+
+
+def _length(maps: Tensor | Array) -> float:
+    """Of maps (m, h, w) as one vector, less their mean in each frame."""
+    square = 0.0
+    for part in chunks(maps):
+        values = tensor(part).to(torch.float64).flatten(1)
+        square += float((values - values.mean(1, keepdim=True)).square().sum())
+    return math.sqrt(square)
 
 
 def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) -> tuple[int, int]:

@@ -119,7 +119,8 @@ def segment(
     start : (m, h, w), optional
         x(0), labels or masks, for the solvers that need one, in place of that in the options.
     reference : (m, h, w), optional
-        Maps that are large on the object: they settle which eigenvector it is, and its sign. By default the motion saliency.
+        Maps that are large on the object: they settle which eigenvector it is, and its sign. By default the motion saliency,
+        together with cues that are large on objects.
     objects : int, default 1
         With more, what has been found is divided into so many things that move apart, by clusters in the leading eigenspace of a
         graph that knows where pixels move: `result.objects` says which pixel is of which. See `ikebook.graph.objects`.
@@ -177,7 +178,7 @@ def segment(
         sign=sign,
         saliency=matrix.saliency,
         seconds=seconds,
-        warnings=_warnings(matrix, pairs, chosen, confidence, by_motion=reference is None),
+        warnings=_warnings(matrix, pairs, chosen, confidence, _reference_name(cues, reference)),
         matrix=matrix,
         confidence=confidence,
         objects=None
@@ -262,15 +263,21 @@ def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: 
     return compute.memory.array(itertools.chain([first], masks), len(clip))
 
 
+def _reference_name(cues: Sequence[Cue], reference: Tensor | Array | None) -> str:
+    """What the eigenvector was chosen by, for a sentence."""
+    if reference is not None:
+        return "what the last cycle found"
+    return "the motion saliency and the cues" if any(cue.on_object for cue in cues) else "the motion saliency"
+
+
 def _warnings(
-    matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, confidence: Confidence, *, by_motion: bool
+    matrix: FeatureMotion, pairs: Eigenpairs, chosen: int, confidence: Confidence, reference: str
 ) -> list[str]:
     """What a user should know of the eigenvector, one sentence each."""
     if len(pairs.values) == 0:
         return [f"{_why_there_is_none(matrix, pairs)} The masks are empty."]
     found = pairs.complaints()
     if chosen != 0:
-        reference = "the motion saliency" if by_motion else "what the last cycle found"
         found.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {reference}.")
     if confidence.sentence is not None:
         found.append(confidence.sentence)

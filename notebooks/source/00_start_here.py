@@ -82,7 +82,7 @@ figures.paths(clip.frames[middle], [(chain.x, chain.y) for chain in drawn], titl
 
 # %% [markdown]
 # **Two: see what is special.** Most of the picture moves as the camera makes it move. What moves otherwise, and in the middle
-# rather than along the border, is *salient*. One number for each pixel; on most real videos noisy, and full of holes:
+# rather than along the border, is *salient*. One number for each pixel, frame by frame; where flow errs, it errs:
 
 # %%
 saliency = torch.as_tensor(result.saliency)
@@ -101,8 +101,8 @@ figures.matrices({"A": A, "A, the object first": A[first][:, first]}, zoom=3)
 
 # %% [markdown]
 # **Look:** in the corner top left there is a red square, and it is not large: pixels of the object, each of which goes with all
-# the others. The blue bands say that they do *not* go with the rest. What else is red are pixels that the disc covers in another frame:
-# their chains run into it.
+# the others. The blue bands say that they do *not* go with the rest. The rest goes with itself, too, but each of its many pixels only a
+# little.
 #
 # **Four: find the strongest cluster.** The eigenvector that belongs to the largest eigenvalue of A is large on such a square. That
 # vector is the answer. For your clip, where A has so many rows that no computer could hold it, here it is, red above zero:

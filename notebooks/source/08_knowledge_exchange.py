@@ -29,7 +29,7 @@ from ikebook.networks.unet import NetworkOptions, predict
 from ikebook.video.metrics import region_similarity
 
 # %%
-clip, flow, source = course_clip("dog", frames=12, size=(208, 112))
+clip, flow, source = course_clip("car-roundabout", frames=12, size=(208, 112))
 
 # %% [markdown]
 # ## 1. An object that stops

@@ -80,7 +80,7 @@ print(
 # %%
 # NBVAL_CHECK_OUTPUT
 flips = toy.clip.masks * np.array([1.0, -1, 1, -1, 1])[:, None, None]
-only = ikebook.override(ikebook.preset("default"), "saliency=none", "features.cue_window=0")
+only = ikebook.override(ikebook.preset("saliency"), "saliency=none", "features.cue_window=0")
 swinging = ikebook.build(toy.clip, toy.flow, cues=[ikebook.Cue(name="flips", maps=flips)], options=only, compute=double)
 least, greatest = exact(swinging).ends
 print(f"eigenvalues of A: from {least:.2f} to {greatest:.2f}")
@@ -120,7 +120,7 @@ print(f"the largest negative entry of A has {float(-A.min() / A.max()):.0%} of t
 
 # %%
 small = ikebook.build(clip, flow, options=printed, compute=double)
-centred = ikebook.build(toy.clip, toy.flow, compute=double)
+centred = ikebook.build(toy.clip, toy.flow, options=ikebook.preset("saliency"), compute=double)
 for name, other in ((source, small), ("the toy, with ikebook's centred features", centred)):
     print(f"{name}: {theory.signs(other).vector:.1%} of the eigenvector is below 0")
 
@@ -356,7 +356,7 @@ check_answers("12.4", A_star, E_small)
 # displacements as printed and with ikebook's saliency.
 
 # %%
-ours = ikebook.build(clip, flow, compute=double)
+ours = ikebook.build(clip, flow, options=ikebook.preset("saliency"), compute=double)
 seen = node_order("object", masks=clip.masks)
 dense = {"displacements": small.dense()[seen][:, seen], "saliency": ours.dense()[seen][:, seen]}
 figures.matrices(dense, zoom=6)

@@ -347,7 +347,7 @@ def test_a_vector_without_contrast_is_never_the_object(dtype) -> None:
         object_cue = truth + 0.1 * noise.normal(size=truth.shape)
         other = np.repeat(noise.normal(size=(1, h, w)), m, 0) + 0.3 * noise.normal(size=truth.shape)
         clip = Clip(frames=np.full((m, h, w, 3), 60, np.uint8))
-        cues = [Cue(name="object", maps=object_cue), Cue(name="other", maps=other)]
+        cues = [Cue(name="object", maps=object_cue), Cue(name="other", maps=other, on_object=False)]
         result = segment(
             clip, Flow(forward=still, backward=still.copy()), options=options, cues=cues, compute=Compute(dtype=dtype)
         )
@@ -379,7 +379,7 @@ def test_bad_options(options, message) -> None:
 
 
 def test_an_unknown_preset() -> None:
-    with pytest.raises(InputError, match="'fast'; expected one of 'default', 'paper', 'released'"):
+    with pytest.raises(InputError, match="'fast'; expected one of 'default', 'saliency', 'paper', 'released'"):
         preset("fast")
 
 

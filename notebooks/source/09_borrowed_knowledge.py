@@ -82,14 +82,14 @@ print(
 #
 # ## 3. Into F
 #
-# A cue becomes columns of F, just as the motion saliency does: its value at the pixel itself, and at those that the pixel's
-# chains meet 1, ..., r frames ahead and behind. The paper calls 2r + 1 the *feature chain size*.
+# A cue becomes columns of F, just as the motion saliency does. In the paper, and in the preset `saliency` of notebooks 04 to 06, these are
+# its value at the pixel itself, and at those that the pixel's chains meet 1, ..., r frames ahead and behind; the paper calls 2r + 1 the
+# *feature chain size*. ikebook's default has two of each: the value at the pixel itself, and the mean along its chains.
 
 # %%
-options = ikebook.preset("default")
-matrix = ikebook.build(clip, flow, options=options, cues=[cue])
-saliency = matrix.saliency
-print(matrix.projection.features.columns)
+for name in ("saliency", "default"):
+    matrix = ikebook.build(clip, flow, options=ikebook.preset(name), cues=[cue])
+    print(f"{name}: {', '.join(matrix.features.columns)}")
 
 # %% [markdown]
 # Those with "saliency" come from motion, those with "network" are borrowed. With displacements there would be two numbers, dx and
@@ -98,7 +98,7 @@ print(matrix.projection.features.columns)
 # > **Exercise 09.1** Write a function: how many columns d has F, with `cues` cues (the saliency is one) of reach r, and displacements
 # > of reach q? Take q = 0 for no displacements.
 # >
-# > *Hint: the cell above shows one case. Does a displacement have a value at the pixel itself?*
+# > *Hint: the first line above shows one case. Does a displacement have a value at the pixel itself?*
 
 
 # %% tags=["exercise"]
@@ -115,8 +115,9 @@ def columns(cues, r, q):
 check_answers("09.1", columns)
 
 # %% [markdown]
-# Then nothing else changes. M is still made of motion alone, and A = PMP asks for labels that agree along the chains *and* are a
-# linear combination of these columns. No line of the solver knows what a cue is.
+# Then nothing else changes. M is still made of the video alone, and A = PMP asks for labels that agree along the chains *and* are a
+# linear combination of these columns. No line of the solver knows what a cue is. (Which of two near eigenvectors is the object, and its
+# sign, is then settled by saliency and cue together.)
 #
 # ## 4. What comes out
 #
@@ -126,7 +127,7 @@ check_answers("09.1", columns)
 # %%
 alone = ikebook.segment(clip, flow)
 both = ikebook.segment(clip, flow, cues=[cue])
-no_saliency = ikebook.override(options, "saliency=none")
+no_saliency = ikebook.override(ikebook.preset("default"), "saliency=none")
 borrowed = ikebook.segment(clip, flow, options=no_saliency, cues=[cue])
 printed = ikebook.override(ikebook.preset("paper"), "solver.method=exact")
 printed_alone = ikebook.segment(clip, flow, options=printed)

@@ -373,7 +373,7 @@ for name, each in dense.items():
 # %% [markdown]
 # **Not in all configurations that one may consider.** The paper's had flow by RAFT and other networks; ours is DIS. With it, on
 # car-roundabout (real data) and with displacements as printed, A is hardly stronger in the object's block than anywhere else, 1.1 times;
-# with saliency 6.9 times. On the embedded clip, whose camera moves little, both show a block.
+# with saliency 6.3 times. On the embedded clip, whose camera moves little, both show a block.
 #
 #     ikebook experiment spectrum --root ../shared/davis2016 --out experiments/spectrum
 #

@@ -39,6 +39,11 @@ def quoted(path: Path, *columns: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in fitting[0][2:]}
 
 
+def quoted_all(path: Path, column: str) -> dict[str, list[str]]:
+    """All rows of the tables of a text whose head has this column, by their names."""
+    return {row[0]: row[1:] for rows in tables(path) if column in rows[0] for row in rows[2:]}
+
+
 def test_one_graph() -> None:
     readme, report = quoted(README, "J mean", "J recall"), under("one-graph: sequence by sequence")
     del report["ours: mean, refined"]
@@ -50,7 +55,7 @@ def test_one_graph() -> None:
 def test_refined() -> None:
     refined = under("one-graph: sequence by sequence")["ours: mean, refined"]
     text = " ".join(README.read_text(encoding="utf-8").split())
-    assert f"the first graph, refined, has a mean J of {refined[1]} as well, and an F of {refined[4]}." in text
+    assert f"One graph, refined, has a mean J of {refined[1]}, and an F of {refined[4]}." in text
     assert quoted(SCORING, "J", "F")["ours: graph, refined"][:2] == [refined[1], refined[4]]
 
 
@@ -67,7 +72,21 @@ def test_cycles() -> None:
 
 def test_without_network() -> None:
     half = under("without-network: cycle by cycle")["ours: mean J"]
-    assert f"mean J is {half[0]}, {half[1]} and {half[2]}." in README.read_text(encoding="utf-8")
+    refined = under("without-network: sequence by sequence")["ours: mean, refined"][1]
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"mean J is {half[0]}, {half[1]} and {half[2]}, refined {refined}." in text
+
+
+def test_with_a_cue() -> None:
+    mean = under("rvos-in-graph: sequence by sequence")["ours: mean"][1]
+    assert f"the first graph has a mean J of {mean}." in " ".join(README.read_text(encoding="utf-8").split())
+
+
+def test_ablation() -> None:
+    whole = quoted_all(ROOT / "docs" / "ablation.md", "best threshold")
+    readme = quoted(README, "best threshold")
+    assert len(readme) > 5
+    assert all(row == whole[name] for name, row in readme.items())
 
 
 def test_as_printed() -> None:
@@ -100,9 +119,11 @@ def test_notebook_10() -> None:
 
 
 def test_notebook_08() -> None:
-    x2, x3, s1, s2 = under("Table 3: Relative change between cycles")["ours: three-cycles"][:4]
-    exchange = ROOT / "notebooks" / "source" / "08_knowledge_exchange.py"
-    assert quoted(exchange, "network 1", "graph 3")["ikebook"] == [s1, x2, s2, x3]
+    rows = quoted(ROOT / "notebooks" / "source" / "08_knowledge_exchange.py", "graph 1", "graph 3")
+    for run, name in (("without-network", "no network"), ("three-cycles", "network")):
+        first, second, third = under(f"{run}: cycle by cycle")["ours: mean J"][:: 2 if run == "three-cycles" else 1]
+        x2, x3 = under("Table 3: Relative change between cycles")[f"ours: {run}"][:2]
+        assert rows[f"12 validation sequences, {name}"] == [first, f"{second} ({x2}%)", f"{third} ({x3}%)"]
 
 
 def test_notebook_11() -> None:

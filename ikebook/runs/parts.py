@@ -77,7 +77,7 @@ def segment_parts(
     options : RunOptions, optional
         Of one graph: its exact solver, one P for the video, the motion saliency, no cues, no cycles.
     part_length : int
-        Frames of a part, of which a worker holds about 7 MB each at 416x224.
+        Frames of a part, all of which a worker holds in memory, with flow, colours and maps, and up to 2p more on either side.
     runner : Runner, optional
         Where the parts are computed; by default one after the other, in this process.
     say : callable, optional

@@ -220,9 +220,20 @@ class PowerIterationStepper(Computing):
         return self._graph.steps.converged
 
     def page_states(self) -> Iterator[str]:
-        """The first two iterations stage by stage, then one after the other; the start alone, while nothing is painted."""
+        """The start, where the page iterates by itself. Else the first two iterations stage by stage, then one after the other; of a
+        painting of nothing, the start alone.
+        """
         self.ready()
         self.pause()
+        start = self._graph.beginning(self.start, self._options)
+        live = self.live.ready()
+        if live:
+            self.live.begin(start)
+        with self._view.as_page(live=live, start=start.numpy().reshape(self._graph.shape), cosine=self.cosines[0]):
+            yield from ["x(0)"] if live else self._steps_of_page()
+        self._show()
+
+    def _steps_of_page(self) -> Iterator[str]:
         before = self._graph.steps.place
         self._restart()
         yield f"start: {self.start}"
@@ -262,8 +273,10 @@ class PowerIterationStepper(Computing):
             with self._graph.lock:
                 self._graph.use(found)
                 self._restart()
+            self.live.follow(self._graph.solved, options)
 
         self._graph.use(None)
+        self.live.follow(None, options)
         self.prepare(lambda job: self._graph.solve(options), done, "building the graph", self._update_buttons)
 
     def _restart(self) -> None:
@@ -294,8 +307,9 @@ class PowerIterationStepper(Computing):
             toggle=lambda: self.guarded(self.pause if self.playing else self.play),
             restart=partial(self.guarded, self.restart),
             painted=lambda painting: self.guarded(partial(self._painted, painting)),
+            pace=self.pace,
         )
-        self.frames, self.x, self.playback = view.frames, view.x, view.playback
+        self.frames, self.x, self.playback, self.live = view.frames, view.x, view.playback, view.live
         self.start_menu, self.preset_menu = view.start_menu, view.preset_menu
         self.back_button, self.next_button = view.back_button, view.next_button
         self.play_button, self.restart_button = view.play_button, view.restart_button

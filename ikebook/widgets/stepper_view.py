@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
@@ -13,10 +14,12 @@ from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.solvers.replay import Replay
 from ikebook.video.clip import Clip
+from ikebook.widgets.arrays import json_numbers
 from ikebook.widgets.base import INK, QUIET_INK, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, menu, playback_bar, row, show_signed, side_by_side
+from ikebook.widgets.live_iteration import LiveIteration
 
 START_NAMES = {"noise": "noise", "constant": "constant", "gaussian": "a Gaussian", "painted": "my painting"}
 
@@ -42,6 +45,8 @@ class StepperView:
         What the buttons do; they show their own errors.
     painted : callable
         Is given the painting, (m, h, w) in [0, 1], after each stroke; shows its own errors.
+    pace : float
+        Seconds that each stage is shown for while it plays.
 
     Attributes
     ----------
@@ -59,6 +64,7 @@ class StepperView:
         toggle: Callable[[], None],
         restart: Callable[[], None],
         painted: Callable[[np.ndarray], None],
+        pace: float,
     ) -> None:
         self._painted = painted
         self._painting_from_python = False
@@ -78,6 +84,7 @@ class StepperView:
         self.x = VideoCanvas(clip, maps=zero, map_range=(-1, 1), colours="signed", **stage)
         self.x.opacity, self.x.labels = 0.88, ["x"]
         self.playback = playback_bar(self.frames, self.x)
+        self.live = LiveIteration(self.frames, 3 * pace)
         self.chips, self.words = ipywidgets.HTML(), ipywidgets.HTML()
         self.cosine_curve, self.residual_curve = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = (self.back_button, self.next_button, self.play_button, self.restart_button)
@@ -86,6 +93,7 @@ class StepperView:
             self.chips,
             side_by_side(self.frames, self.x),
             self.playback,
+            self.live,
             self.words,
             side_by_side(self.cosine_curve, self.residual_curve),
         ]
@@ -158,6 +166,40 @@ class StepperView:
         self.play_button.description = "Pause" if playing else "Play"
         self.back_button.disabled = place == 0
 
+    @contextmanager
+    def as_page(self, *, live: bool, start: np.ndarray, cosine: float) -> Iterator[None]:
+        """Show, for a while, what a static page is to show.
+
+        Parameters
+        ----------
+        live : bool
+            Whether the page iterates by itself. It has buttons then, and shows `start` without what Python's steps have come to;
+            else nothing can be painted there.
+        start : (m, h, w)
+            x(0).
+        cosine : float
+            Of it to the exact eigenvector.
+        """
+        hidden = [self.chips, self.words, self.cosine_curve, self.residual_curve, self.start_menu] if live else []
+        before = self.frames.caption
+        for widget in hidden:
+            widget.layout.display = "none"
+        if live:
+            show_signed(self.x, start)
+            self.x.caption = "x(0)"
+            self.live.cosines = json_numbers([cosine])
+        else:
+            self.frames.paint, self.frames.caption = False, "The clip, and what is painted in it as x(0)"
+        self.live.controls = live
+        try:
+            yield
+        finally:
+            self._plotted = None
+            self.live.controls = False
+            self.frames.paint, self.frames.caption = True, before
+            for widget in hidden:
+                widget.layout.display = None
+
     def _stroke(self, _: Any) -> None:
         if self._painting_from_python:
             return
@@ -175,6 +217,7 @@ class StepperView:
         if key == self._plotted:
             return
         self._plotted = key
+        self.live.cosines = json_numbers(steps.cosines)
         values = [value for value in steps.rayleigh if not math.isnan(value)]
         named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)

@@ -210,7 +210,7 @@ class TestPowerIterationStepper:
         assert "nothing is painted yet" in stepper.error
         with pytest.raises(InputError, match="nothing is painted yet"):
             stepper.play()
-        assert list(stepper.page_states()) == ["start: painted"]  # a page of it shows what there is
+        assert list(stepper.page_states()) == ["x(0)"]  # a page of it shows what there is
         stepper.start = "gaussian"
         stepper.next_button.click()
         waited(stepper)

@@ -1,6 +1,7 @@
 /* A static page: a slider that steps through the states of a widget, and its canvases, alive. */
 
 import { iconButton, make } from "./elements.js";
+import { renderIteration } from "./live_iteration.js";
 import { clamp } from "./numbers.js";
 import { PageModel } from "./page_model.js";
 import { render } from "./view.js";
@@ -124,6 +125,11 @@ class Page {
     shown.model = new PageModel(state);
     shown.model.on("saved:picked", (picked) => picked && this.pick(picked));
     shown.close = render({ model: shown.model, el: shown.node });
+  }
+
+  iteration(shown, tree) {
+    if (shown.close) return; // it is the same in all states
+    shown.close = renderIteration({ model: new PageModel(stateOf(tree.state)), el: shown.node });
   }
 
   html(shown, tree) {

@@ -103,8 +103,8 @@ export class Toolbar {
   }
 
   drawLegend() {
-    const { traits, pictures } = this.view;
-    const [low, high] = traits.get("map_range");
+    const { pictures } = this.view;
+    const [low, high] = pictures.range;
     const stops = [];
     for (let i = 0; i <= 16; i++) stops.push(cssColour(pictures.colours[Math.min(255, i * 16)]));
     const ends = [low, high].map((value) => formatNumber(value, Number.isInteger(value) ? 0 : digitsFor(low, high)));

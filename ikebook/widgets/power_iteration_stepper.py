@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -115,6 +117,8 @@ class PowerIterationStepper(Computing):
         super().__init__(clip)
         self.pace = pace
         self._playing: Job | None = None
+        self._clicks: deque[str] = deque()
+        self._counting = threading.Lock()
         self._build()
         self.preset = name
         self.start = start
@@ -152,7 +156,7 @@ class PowerIterationStepper(Computing):
 
     def pause(self) -> None:
         """Stop playing, after the stage that is being computed."""
-        job = self._playing
+        job, self._clicks = self._playing, deque()
         if job is not None and job.active:
             job.cancel()
             if not job.inside:
@@ -317,14 +321,30 @@ class PowerIterationStepper(Computing):
         self.cosine_curve, self.residual_curve = view.cosine_curve, view.residual_curve
         traitlets.link((self, "start"), (self.start_menu, "value"))
         traitlets.link((self, "preset"), (self.preset_menu, "value"))
-        self.children = [*view.children, self.bar]
+        first, *others = view.children
+        self.children = [first, self.bar, *others]  # an error is seen beside the button that has led to it
 
     def _next(self) -> None:
+        """A click on Next: a stage, after those of clicks that have not been answered yet."""
+        with self._counting:
+            if self.playing and self._clicks:
+                self._clicks.append("next")
+                return
         self.pause()
         self._graph.check_start(self.start)
+        self._clicks = clicks = deque(["next"])
         self._playing = self.compute(
-            lambda job: self._forward(), text="computing the next stage", on_end=self._update_buttons
+            lambda job: self._answer(clicks), text="computing the next stage", on_end=self._update_buttons
         )
+
+    def _answer(self, clicks: deque[str]) -> Iterator[None]:
+        there = True
+        while there:
+            self._forward()
+            with self._counting:
+                clicks.pop()
+                there = bool(clicks)
+            yield
 
     def _update_buttons(self) -> None:
         self._view.show_playing(self.playing, self._graph.steps.place)

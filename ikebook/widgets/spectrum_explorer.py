@@ -218,21 +218,26 @@ class SpectrumExplorer(Computing):
     # What is shown
 
     def _build(self) -> None:
-        self._view = view = SpectrumView(self.clip, mixed=self._mix, chosen=lambda k: self.set_trait("selected", k))
+        self._view = view = SpectrumView(self.clip, mixed=self._mix, chosen=self._choose)
         self.mixture, self.noisy, self.playback = view.mixture, view.noisy, view.playback
         self.choice, self.sliders, self.noise_slider = view.choice, view.sliders, view.noise_slider
         traitlets.link((self, "noise"), (self.noise_slider, "value"))
-        self.children = [*view.children, self.bar]
+        first, *others = view.children
+        self.children = [first, self.bar, *others]
         view.show_noise(None, {}, 0.0)
 
     def _select(self) -> None:
         if self._solved is None:
             return
         before, self.weights = self.weights, [float(k == self.selected) for k in range(len(self._vectors))]
-        self.choice.value = self.selected
-        self._view.show_spectrum(self._ready().pairs, self.selected)
         if before == self.weights:  # else it has been heard of, and is shown already
             self._show_mixture()
+
+    def _choose(self, k: int) -> None:
+        if k == self.selected:
+            self._select()  # back from a mixture
+        else:
+            self.selected = k
 
     def _mix(self) -> None:
         if not self._setting_sliders:
@@ -247,6 +252,8 @@ class SpectrumExplorer(Computing):
         self._setting_sliders = False
         show_signed(self.mixture, self.labels)
         self.mixture.caption = mixture_name(self.weights)
+        alone = sorted(self.weights) == [0.0] * (len(self.weights) - 1) + [1.0]
+        self._view.show_spectrum(self._ready().pairs, self.weights.index(1.0) if alone else None)
 
     # Noise
 

@@ -59,7 +59,8 @@ class SpectrumView:
             canvas.opacity = 0.88
         self.playback = playback_bar(self.mixture, self.noisy)
         self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
-        self.choice.observe(lambda change: chosen(change["new"] or 0), ["value"])
+        self._chosen = chosen
+        self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
         self.sliders: list[ipywidgets.FloatSlider] = []
         self.slider_row = ipywidgets.HBox(layout=ipywidgets.Layout(grid_gap="4px", flex_flow="row wrap"))
@@ -100,8 +101,13 @@ class SpectrumView:
             slider.observe(lambda _: self._mixed(), ["value"])
         self.slider_row.children = self.sliders
 
-    def show_spectrum(self, pairs: Eigenpairs, selected: int) -> None:
-        """The eigenvalues, the one that is selected in red."""
+    def _choice_changed(self, change: dict[str, Any]) -> None:
+        if change["new"] is not None:
+            self._chosen(change["new"])
+
+    def show_spectrum(self, pairs: Eigenpairs, selected: int | None) -> None:
+        """The eigenvalues, in red the one whose eigenvector is shown; None while a mixture is."""
+        self.choice.value = selected
         values, nearest, least = pairs.values.tolist(), pairs.nearest(), pairs.ends[0]
         self.spectrum.value = spectrum_chart(values, selected, nearest)
         says = ["Choose an eigenvector above, or mix them with the sliders."]
@@ -131,7 +137,7 @@ def mixture_name(weights: Sequence[float]) -> str:
     return (words or "nothing: all weights are 0").replace("+ -", "\u2212 ").replace("-", "\u2212")
 
 
-def spectrum_chart(values: Sequence[float], selected: int, nearest: float | None) -> str:
+def spectrum_chart(values: Sequence[float], selected: int | None, nearest: float | None) -> str:
     """Eigenvalues as bars, with the gap from the first to the nearest other one, which may be 0."""
     count = len(values)
     chart = Chart("eigenvalues of A = PMP", x=(0.4, max(count, 2) + 0.6), y=padded(values), size=(480, 230))

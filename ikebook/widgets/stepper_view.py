@@ -24,10 +24,11 @@ from ikebook.widgets.live_iteration import LiveIteration
 START_NAMES = {"noise": "noise", "constant": "constant", "gaussian": "a Gaussian", "painted": "my painting"}
 
 WORDS = {
-    "start": "x(0): what the algorithm begins with. Any start will do, so paint one.",
+    "start": "x(0): what the algorithm begins with. Any start will do.",
     "propagated": "M x: every pixel has gathered the votes of the pixels on its motion chains.",
     "projected": "P x: of that, only what the features can say is kept.",
     "normalised": "x / |x|: length 1 again. One iteration is done.",
+    "minmax": "What is below 0 is cut off, and each frame goes from 0 to 1 again. One iteration is done.",
 }
 
 ARROW = "<span aria-hidden=true>\u2192</span>"
@@ -157,8 +158,9 @@ class StepperView:
         show_signed(self.x, sign * labels)
         name = {"start": "x(0)", "propagated": "M x", "projected": "P x", "normalised": f"x({iteration})"}[stage]
         self.x.caption = f"{name}, shown with its sign turned" if sign < 0 else name
-        self.chips.value = chips(stage, iteration)
-        self.words.value = note(sentence(steps, stage, still=still, blank=blank))
+        self.chips.value = chips(stage, iteration, linear=steps.normalisation == "l2")
+        paints = self.frames.paint
+        self.words.value = note(sentence(steps, labels, stage, still=still, blank=blank, paints=paints))
         self._plot(steps)
 
     def show_playing(self, playing: bool, place: int) -> None:
@@ -234,16 +236,17 @@ class StepperView:
         )
 
 
-def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
-    """What the steps have come to, in words; see `StepperView.show`."""
+def sentence(steps: Replay, labels: np.ndarray, stage: str, *, still: bool, blank: bool, paints: bool) -> str:
+    """What the steps have come to, in words; `paints`: whether a start can be painted. See `StepperView.show` for the rest."""
     if still:
         return "Nothing moves against the scene, or A has no positive eigenvalue: there is no eigenvector to find."
-    text = WORDS[stage]
-    if stage == "start" and blank:
-        text = "Draw on the left, anywhere, in any frame; then press Play."
-    known = [value for value in steps.cosines if not math.isnan(value)]
-    if known:
-        text += f" Cosine to the exact vector: {known[-1]:.4f}."
+    text = WORDS["minmax" if stage == "normalised" and steps.normalisation == "minmax" else stage]
+    if stage == "start" and paints:
+        text = "Draw on the left, anywhere, in any frame; then press Play." if blank else f"{text} So paint one."
+    length = float(np.linalg.norm(labels))
+    if steps.exact is not None and length:
+        cosine = abs(float(labels.reshape(-1).astype(np.float64) @ steps.exact.numpy())) / length
+        text += f" Cosine of what is shown to the exact vector: {cosine:.4f}."
     if steps.sign < 0:
         text += " Shown is \u2212x: an eigenvector has no sign."
     if steps.ended:
@@ -251,13 +254,13 @@ def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
     return text
 
 
-def chips(stage: str, iteration: int) -> str:
-    """The stages as a line, with the one that is shown marked."""
+def chips(stage: str, iteration: int, *, linear: bool) -> str:
+    """The stages as a line, with the one that is shown marked; `linear`: whether x / |x| is what they end with."""
     names = {
         "start": "start x(0)",
         "propagated": "propagate: M x",
         "projected": "project: P x",
-        "normalised": "normalise: x / |x|",
+        "normalised": "normalise: x / |x|" if linear else "normalise: each frame to [0, 1]",
     }
     marks = []
     for name, text in names.items():

@@ -17,7 +17,9 @@ def colour(watched, canvas: int, pixel: tuple[int, int]) -> list[int]:
     return watched.page.evaluate(COLOUR, [canvas, *pixel])
 
 
-def drag(watched, canvas: int, points: list[tuple[int, int]], size: tuple[int, int] = (16, 16), *, release=True) -> None:
+def drag(
+    watched, canvas: int, points: list[tuple[int, int]], size: tuple[int, int] = (16, 16), *, release=True
+) -> None:
     """Press the mouse at the first pixel of a canvas, move it over the others, and let go unless `release` is False."""
     stage = watched.page.locator(".ike-canvas").nth(canvas)
     stage.scroll_into_view_if_needed()

@@ -241,6 +241,24 @@ class TestPowerIterationStepper:
         stepper.step()
         assert stepper.error == ""
 
+    def test_each_of_many_fast_clicks_counts(self, stepper) -> None:
+        stepper.ready()
+        for _ in range(9):
+            stepper.next_button.click()
+        waited(stepper)
+        assert (stepper.iteration, stepper.stage) == (3, "normalised")
+        stepper.next_button.click()
+        waited(stepper)
+        assert (stepper.iteration, stepper.stage) == (4, "propagated")
+
+    def test_the_cosine_is_that_of_what_is_shown(self, solved, stepper) -> None:
+        exact = solved.labels().flatten().numpy()
+        for _ in range(5):
+            stepper.step()
+            x = stepper.labels.reshape(-1)
+            cosine = abs(x @ exact) / np.linalg.norm(x)
+            assert f"to the exact vector: {cosine:.4f}." in stepper.words.value
+
     def test_presets(self, made, stepper) -> None:
         stepper.preset = "released"
         stepper.play()
@@ -248,6 +266,9 @@ class TestPowerIterationStepper:
         assert stepper.iteration == 20  # a rule that is not linear converges to no eigenvector
         assert stepper.sign == 1
         assert all(math.isnan(value) for value in stepper.rayleigh)
+        assert "Ended after 20 iterations" in stepper.words.value
+        assert "length 1" not in stepper.words.value
+        assert "each frame to [0, 1]" in stepper.chips.value
         assert PowerIterationStepper(made.clip, made.flow, options=preset("paper")).preset == "paper"
         own = PowerIterationStepper(made.clip, made.flow, options=override(preset("paper"), "motion.radius=3"))
         assert own.preset == "own"
@@ -441,6 +462,10 @@ class TestSpectrumExplorer:
         assert explorer.weights == [1.0, -0.5] + [0.0] * (count - 2)
         assert np.allclose(explorer.labels, first - 0.5 * second)
         assert explorer.mixture.caption == "1 v1 \u2212 0.5 v2"
+        assert explorer.choice.value is None  # no eigenvector is what is shown
+        explorer.choice.value = 0
+        assert explorer.weights == [1.0] + [0.0] * (count - 1)
+        assert explorer.mixture.caption == "eigenvector 1"
         explorer.weights = [0.0] * count
         assert "nothing" in explorer.mixture.caption
         assert [slider.value for slider in explorer.sliders] == [0.0] * count

@@ -117,9 +117,10 @@ export class Toolbar {
   }
 
   helpText() {
+    const paints = this.view.traits.get("paint");
     const keys = ["\u2190 \u2192 frames", "Home, End first and last", "space play", "Shift + arrows pixel cursor"];
-    keys.push(this.view.traits.get("paint") ? "Enter paint, [ ] brush" : "Enter pick the pixel", "+ \u2212 zoom, 0 whole frame", "f full screen");
-    keys.push("drag to pan when zoomed, Ctrl + wheel to zoom");
+    keys.push(paints ? "Enter paint, [ ] brush" : "Enter pick the pixel", "+ \u2212 zoom, 0 whole frame", "f full screen");
+    keys.push(paints ? "drag to paint, right button to erase" : "drag to pan when zoomed", "Ctrl + wheel to zoom");
     return keys.join("  \u00b7  ");
   }
 }

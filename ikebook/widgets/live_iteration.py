@@ -32,7 +32,7 @@ class LiveIteration(anywidget.AnyWidget):
     Parameters
     ----------
     canvas : VideoCanvas
-        One of those that are painted and show x: they are of one group.
+        Which shows x; what is painted in a canvas of its group becomes x(0).
     pace : float
         Seconds that each iteration is shown for, 0.1 at least.
 
@@ -71,6 +71,7 @@ class LiveIteration(anywidget.AnyWidget):
     cosines: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, canvas: VideoCanvas, pace: float) -> None:
+        canvas.computed = True
         super().__init__(group=canvas.group, pace=max(0.1, pace))
         self._solved: Solved | None = None
         self._spanned: Spanned | None = None

@@ -35,6 +35,9 @@ PAGE_ITERATIONS = 20
 class PowerIterationStepper(Computing):
     """Step through Algorithm 2 and watch x become the object; paint a start of your own (Sec. 4.3).
 
+    While the mouse paints, the page iterates by itself (see `LiveIteration`), wherever the rule is linear, one P serves the clip, and
+    the clip is not too large; so does its static page. All other steps are Python's.
+
     Parameters
     ----------
     clip : Clip, or (m, h, w, 3) uint8 RGB

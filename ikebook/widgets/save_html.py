@@ -19,6 +19,7 @@ from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.live_iteration import LiveIteration
+from ikebook.widgets.live_mixture import LiveMixture
 from ikebook.widgets.scripts import script, style
 
 LONG = 400
@@ -54,7 +55,7 @@ def write_page(
 ) -> None:
     """Write a page that shows a widget, scrubs, plays and zooms its canvases, and steps through states.
 
-    What it shows of the tree of widgets: boxes; canvases, alive, and the power iteration that a page does by itself; `HTML`, `HTMLMath` (as text) and `Label`; `Image`; of
+    What it shows of the tree of widgets: boxes; canvases, alive, as is what a page computes by itself; `HTML`, `HTMLMath` (as text) and `Label`; `Image`; of
     sliders, menus and the like, what they are set to. Buttons and progress bars are left out, and so is whatever
     `layout.display` or `layout.visibility` hides.
 
@@ -154,6 +155,8 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         return {"kind": "canvas", "state": _traits(widget, store) | {"picked": None}}
     if isinstance(widget, LiveIteration):
         return {"kind": "iteration", "state": _traits(widget, store)} if widget.controls else None
+    if isinstance(widget, LiveMixture):
+        return {"kind": "mixture", "state": _traits(widget, store)} if widget.columns else None
     if isinstance(widget, ipywidgets.Box):
         children = [found for child in widget.children if (found := snapshot(child, store)) is not None]
         if not children:
@@ -181,7 +184,7 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     return snapshot(inner, store) if isinstance(inner, ipywidgets.Widget) else None
 
 
-def _traits(widget: VideoCanvas | LiveIteration, store: Store) -> dict[str, Any]:
+def _traits(widget: VideoCanvas | LiveIteration | LiveMixture, store: Store) -> dict[str, Any]:
     state: dict[str, Any] = {}
     for name in widget.trait_names(sync=True):
         if name[0] == "_" or name in LEFT_OUT:

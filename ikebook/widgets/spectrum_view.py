@@ -17,6 +17,7 @@ from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import padded
 from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
 from ikebook.widgets.layouts import playback_bar, side_by_side
+from ikebook.widgets.live_mixture import LiveMixture
 
 NOISE = 2.0
 """Most noise that the slider offers, pixels."""
@@ -39,7 +40,7 @@ class SpectrumView:
     ----------
     clip : Clip
     mixed : callable
-        Is called after a mixing slider has moved.
+        Is given the weights after a mixing slider has moved.
     chosen : callable
         Is given the number of the eigenvector that is chosen, from 0.
 
@@ -49,8 +50,7 @@ class SpectrumView:
         From top to bottom. Each of them, and what is in them, is an attribute.
     """
 
-    def __init__(self, clip: Clip, *, mixed: Callable[[], None], chosen: Callable[[int], None]) -> None:
-        self._mixed = mixed
+    def __init__(self, clip: Clip, *, mixed: Callable[[list[float]], None], chosen: Callable[[int], None]) -> None:
         options: dict[str, Any] = {"colours": "signed", "parts": "stage", "height": 300, "map_range": (-1, 1)}
         zero = np.zeros((len(clip), clip.size[1], clip.size[0]))
         self.mixture = VideoCanvas(clip, maps=zero, caption="building the graph ...", **options)
@@ -62,8 +62,8 @@ class SpectrumView:
         self._chosen = chosen
         self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
-        self.sliders: list[ipywidgets.FloatSlider] = []
-        self.slider_row = ipywidgets.HBox(layout=ipywidgets.Layout(grid_gap="4px", flex_flow="row wrap"))
+        self.mixing = LiveMixture(self.mixture)
+        self.mixing.observe(lambda change: mixed(change["new"]), ["weights"])
         self.noise_slider = ipywidgets.FloatSlider(
             min=0,
             max=NOISE,
@@ -73,7 +73,7 @@ class SpectrumView:
             layout=ipywidgets.Layout(width="100%", max_width="460px"),
             style={"description_width": "100px"},
         )
-        mixing = ipywidgets.VBox([self.spectrum, self.slider_row, self.words])
+        mixing = ipywidgets.VBox([self.spectrum, self.mixing, self.words])
         noise = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])
         self.children = [
             self.choice,
@@ -82,24 +82,10 @@ class SpectrumView:
             side_by_side(mixing, noise),
         ]
 
-    def offer(self, values: Sequence[float]) -> None:
-        """A button and a mixing slider for each eigenvalue."""
+    def offer(self, values: list[float], vectors: np.ndarray) -> None:
+        """A button and a mixing slider for each eigenvalue; the eigenvectors are (r, m, h, w)."""
         self.choice.options = [(f"{k + 1}:  {value:.3g}".replace("-", "\u2212"), k) for k, value in enumerate(values)]
-        self.sliders = [
-            ipywidgets.FloatSlider(
-                min=-1,
-                max=1,
-                step=0.05,
-                orientation="vertical",
-                description=str(k + 1),
-                readout_format=".2f",
-                layout=ipywidgets.Layout(height="180px", width="56px"),
-            )
-            for k in range(len(values))
-        ]
-        for slider in self.sliders:
-            slider.observe(lambda _: self._mixed(), ["value"])
-        self.slider_row.children = self.sliders
+        self.mixing.offer(values, vectors)
 
     def _choice_changed(self, change: dict[str, Any]) -> None:
         if change["new"] is not None:

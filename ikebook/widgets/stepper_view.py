@@ -85,7 +85,7 @@ class StepperView:
         self.x = VideoCanvas(clip, maps=zero, map_range=(-1, 1), colours="signed", **stage)
         self.x.opacity, self.x.labels = 0.88, ["x"]
         self.playback = playback_bar(self.frames, self.x)
-        self.live = LiveIteration(self.frames, 3 * pace)
+        self.live = LiveIteration(self.x, 3 * pace)
         self.chips, self.words = ipywidgets.HTML(), ipywidgets.HTML()
         self.cosine_curve, self.residual_curve = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = (self.back_button, self.next_button, self.play_button, self.restart_button)

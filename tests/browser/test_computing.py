@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 MADE = "from ikebook import toy\nmade = toy('disc')\n"
 
 COLOUR = """([index, x, y]) => {
@@ -169,7 +171,8 @@ def test_an_entry_of_a_matrix_leads_to_its_two_pixels(lab, disk, tmp_path) -> No
 
 
 def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
-    code = "from ikebook.widgets import SpectrumExplorer\nexplorer = SpectrumExplorer(made.clip, made.flow)\nexplorer"
+    code = "from ikebook import preset\nfrom ikebook.widgets import SpectrumExplorer\n"
+    code += "explorer = SpectrumExplorer(made.clip, made.flow, options=preset('saliency'))\nexplorer"
     watched = lab.open("spectrum", [MADE + code])
     page = watched.page
     page.get_by_text("eigenvector 1", exact=True).wait_for()
@@ -179,13 +182,25 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     page.get_by_text("eigenvector 2", exact=True).wait_for()
     watched.until(lambda: colour(watched, 0, (9, 7)), lambda seen: seen != first)
     assert lab.python(watched, "print(explorer.selected, explorer.weights[:2])") == "1 [0.0, 1.0]"
-    # The keyboard on the first mixing slider.
-    handle = page.locator(".widget-vslider .noUi-handle").first
-    handle.focus()
-    for _ in range(4):
+    # The first mixing slider: while the mouse is down, the page mixes; then Python hears of it.
+    lab.until(watched, "print(len(explorer.mixing.columns) > 0)", "True")
+    slider = page.get_by_role("slider", name="Weight of eigenvector 1")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+    page.get_by_text(re.compile(r"^0\.\d+ v1 \+ 1\.00 v2$")).wait_for()
+    assert lab.python(watched, "print(explorer.weights[:2])") == "[0.0, 1.0]"
+    page.mouse.up()
+    page.get_by_text(re.compile(r"^0\.\d+ v1 \+ 1 v2$")).wait_for()
+    # The keyboard.
+    slider.focus()
+    page.keyboard.press("Home")
+    page.get_by_text("\u22121 v1 + 1 v2").wait_for()
+    for _ in range(30):
         page.keyboard.press("ArrowUp")
-    page.get_by_text("v1 + 1 v2").wait_for()
-    assert float(lab.python(watched, "print(explorer.weights[0])")) > 0
+    lab.until(watched, "print(explorer.weights[0])", "0.5")
     whole(watched, "spectrum_mixed")
     # Noise: the vector turns, and no further than allowed.
     noise = page.locator(".widget-hslider .noUi-handle").first
@@ -201,6 +216,9 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     saved = disk(tmp_path / "spectrum.html", scheme="dark")
     saved.page.get_by_role("button", name="Next step").click()
     assert "eigenvector 2" in saved.page.locator(".ike-step").inner_text()
+    saved.page.get_by_role("slider", name="Weight of eigenvector 1").focus()
+    saved.page.keyboard.press("Home")
+    saved.page.get_by_text("\u22121.00 v1 + 1.00 v2").wait_for()
     saved.shot("spectrum_page_dark")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import ikebook
 from ikebook import preset
-from ikebook.widgets import PowerIterationStepper
+from ikebook.widgets import PowerIterationStepper, SpectrumExplorer
 
 CLIPS = {
     "disc": (lambda: ikebook.toy("disc"), "default"),
@@ -79,3 +79,20 @@ def test_a_saved_page_iterates_as_python_does(disk, tmp_path, colour_at, name) -
             cosine = float(re.search(r"eigenvector (\d\.\d+)", iteration.inner_text())[1])
             assert cosine == pytest.approx(stepper.cosines[-1], abs=1e-3)
         stepper.step()
+
+
+def test_a_saved_page_mixes_as_python_does(disk, tmp_path) -> None:
+    made = ikebook.toy("two_objects")
+    explorer = SpectrumExplorer(made.clip, made.flow, options=preset("saliency"), pairs=2)
+    explorer.save_html(tmp_path / "spectrum.html")
+    watched = disk(tmp_path / "spectrum.html")
+    page = watched.page
+    page.get_by_role("slider", name="Weight of eigenvector 2").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowDown")
+    page.get_by_text("1.00 v1 \u2212 0.40 v2").wait_for()
+    explorer.weights = [1.0, -0.4]
+    found = page.locator(".ike-mixture").evaluate(
+        "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
+    )
+    assert_close(np.array(found), explorer.labels)

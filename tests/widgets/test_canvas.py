@@ -167,6 +167,7 @@ def test_the_scripts_name_no_address(name) -> None:
 ENTRIES = {
     "canvas.js": ["export default { render };"],
     "iteration.js": ["export default { render: renderIteration };"],
+    "mixture.js": ["export default { render: renderMixture };"],
     "page.js": [],
 }
 """Files that a notebook or a page loads, and what each of them exports."""

@@ -441,14 +441,14 @@ class TestSpectrumExplorer:
         assert explorer.values == pytest.approx([float(value) for value in solved.pairs.values])
         assert explorer.gap == pytest.approx(explorer.values[0] - explorer.values[1])
         count = len(explorer.values)
-        assert 3 < count == len(explorer.choice.options) == len(explorer.sliders)
+        assert 3 < count == len(explorer.choice.options) == len(explorer.mixing.values)
         least = f"{solved.pairs.ends[0]:.3g}".replace("-", "\u2212")
         assert f"A's least eigenvalue is {least}." in html.unescape(explorer._view.words.value)
         for k in range(count):
             explorer.choice.value = k
             assert explorer.selected == k
             assert explorer.weights == [float(other == k) for other in range(count)]
-            assert [slider.value for slider in explorer.sliders] == explorer.weights
+            assert explorer.mixing.weights == explorer.weights
             assert np.allclose(explorer.labels, solved.labels(k).numpy(), atol=1e-6)
             assert explorer.mixture.caption == f"eigenvector {k + 1}"
             expected = np.clip(explorer.labels, *explorer.mixture.map_range)
@@ -457,8 +457,8 @@ class TestSpectrumExplorer:
     def test_mixing(self, explorer) -> None:
         explorer.ready()
         first, second = explorer._vectors[:2]
-        explorer.sliders[1].value = -0.5
         count = len(explorer.values)
+        explorer.mixing.weights = [1.0, -0.5] + [0.0] * (count - 2)  # as the browser sends them
         assert explorer.weights == [1.0, -0.5] + [0.0] * (count - 2)
         assert np.allclose(explorer.labels, first - 0.5 * second)
         assert explorer.mixture.caption == "1 v1 \u2212 0.5 v2"
@@ -468,7 +468,7 @@ class TestSpectrumExplorer:
         assert explorer.mixture.caption == "eigenvector 1"
         explorer.weights = [0.0] * count
         assert "nothing" in explorer.mixture.caption
-        assert [slider.value for slider in explorer.sliders] == [0.0] * count
+        assert explorer.mixing.weights == [0.0] * count
         with pytest.raises(InputError, match=f"weights has 2 numbers; expected {count}"):
             explorer.weights = [1.0, 0.0]
         with pytest.raises(InputError, match="from -1 to 1"):

@@ -1,5 +1,5 @@
 /* A map that the page computes, in place of the one that Python has sent, frame by frame as they are looked at. Who computes it
-   says so on the bus; the canvases of its group that show a map take it. */
+   says so on the bus; the canvases of its group whose trait `computed` is true take it. */
 
 import { subscribe } from "./bus.js";
 
@@ -12,7 +12,7 @@ export class LiveMap {
   /* `picture` has a caption, the `range` of the colours, and `values(begin, end)` of nodes; null: Python's map again. */
   receive({ group, picture }) {
     const { traits, pictures } = this.view;
-    if (group !== traits.get("group") || traits.get("paint") || !traits.bytes("maps").length) return;
+    if (group !== traits.get("group") || !traits.get("computed")) return;
     pictures.showLive(picture);
     this.view.refresh();
   }

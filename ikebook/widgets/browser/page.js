@@ -2,6 +2,7 @@
 
 import { iconButton, make } from "./elements.js";
 import { renderIteration } from "./live_iteration.js";
+import { renderMixture } from "./live_mixture.js";
 import { clamp } from "./numbers.js";
 import { PageModel } from "./page_model.js";
 import { render } from "./view.js";
@@ -116,6 +117,19 @@ class Page {
   }
 
   canvas(shown, tree) {
+    this.widget(shown, tree, render);
+  }
+
+  iteration(shown, tree) {
+    this.widget(shown, tree, renderIteration);
+  }
+
+  mixture(shown, tree) {
+    this.widget(shown, tree, renderMixture);
+  }
+
+  /* What a kernel would otherwise stand behind. */
+  widget(shown, tree, draw) {
     const state = stateOf(tree.state);
     if (shown.model) {
       const changed = Object.entries(state).filter(([name, value]) => !KEPT.has(name) && !same(value, shown.model.get(name)));
@@ -124,12 +138,7 @@ class Page {
     }
     shown.model = new PageModel(state);
     shown.model.on("saved:picked", (picked) => picked && this.pick(picked));
-    shown.close = render({ model: shown.model, el: shown.node });
-  }
-
-  iteration(shown, tree) {
-    if (shown.close) return; // it is the same in all states
-    shown.close = renderIteration({ model: new PageModel(stateOf(tree.state)), el: shown.node });
+    shown.close = draw({ model: shown.model, el: shown.node });
   }
 
   html(shown, tree) {

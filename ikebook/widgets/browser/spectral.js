@@ -6,7 +6,7 @@
        y <- K y / |K y|            is each further one; |x| = |y|, as Q is orthonormal
        x = Q y                     are the labels, which are made for the frame that is looked at
 
-   Q and MQ come as int16 with one scale for each column: at most 1/65534 of the column's largest value is lost. */
+   Eigenvectors are mixed likewise, as a weighted sum of columns. All columns come as int16 with one scale for each column: at most 1/65534 of the column's largest value is lost. */
 
 function dot(a, b) {
   let sum = 0;
@@ -68,11 +68,6 @@ export class SpannedMatrix {
     return dot(innerProducts(this.columns, start), this.exact[0]) / lengthOf(start);
   }
 
-  /* y of a mixture of the exact eigenvectors. */
-  mixture(shares) {
-    return this.small.map((_, k) => shares.reduce((sum, share, j) => sum + share * this.exact[j][k], 0));
-  }
-
   /* x = Q y of the nodes from `begin` to `end`, or of every few of them. */
   labels(y, begin = 0, end = this.nodes, every = 1) {
     return combine(this.columns, y, begin, end, every);
@@ -84,13 +79,15 @@ export class SpannedMatrix {
   }
 }
 
-function splitColumns(bytes, scales) {
+/* r columns of n, from bytes of r x n int16 and r scales. */
+export function splitColumns(bytes, scales) {
   const all = new Int16Array(bytes.slice().buffer); // a copy begins where 16-bit words may
   const n = all.length / scales.length;
   return scales.map((scale, k) => ({ values: all.subarray(k * n, (k + 1) * n), scale }));
 }
 
-function combine(columns, weights, begin, end, every) {
+/* The weighted sum of columns, at the nodes from `begin` to `end`, or at every few of them. */
+export function combine(columns, weights, begin, end, every) {
   const sums = new Float32Array(Math.ceil((end - begin) / every));
   columns.forEach(({ values, scale }, k) => {
     const weight = weights[k] * scale;
@@ -108,4 +105,13 @@ function innerProducts(columns, x) {
     for (const i of there) sum += values[i] * x[i];
     return scale * sum;
   });
+}
+
+const SAMPLED_NODES = 20000; // for the range of the colours
+const WITHIN = 0.998; // of them, that lie in it
+
+/* A range of colours about 0, beyond which few of the values lie: `values(begin, end, every)` gives those of nodes. */
+export function colourLimit(values, nodes) {
+  const sizes = values(0, nodes, Math.max(1, Math.floor(nodes / SAMPLED_NODES))).map(Math.abs).sort();
+  return sizes[Math.floor(WITHIN * (sizes.length - 1))] || sizes[sizes.length - 1] || 1;
 }

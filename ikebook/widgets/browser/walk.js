@@ -1,9 +1,9 @@
 /* Where power iteration is: at x(0), at x(t), or at the votes M x(t) on the way to the next. */
 
+import { colourLimit } from "./spectral.js";
+
 const CONVERGED = 1e-6; // residual
 const MOST_ITERATIONS = 300;
-const SAMPLED_NODES = 20000; // for the range of the colours
-const WITHIN = 0.998; // of them, that lie in it
 
 export class Walk {
   constructor(matrix) {
@@ -82,8 +82,6 @@ export class Walk {
 
   /* A range of colours about 0, beyond which few of the values lie. */
   get limit() {
-    const { nodes } = this.matrix;
-    const sizes = this.values(0, nodes, Math.max(1, Math.floor(nodes / SAMPLED_NODES))).map(Math.abs).sort();
-    return sizes[Math.floor(WITHIN * (sizes.length - 1))] || sizes[sizes.length - 1] || 1;
+    return colourLimit((begin, end, every) => this.values(begin, end, every), this.matrix.nodes);
   }
 }

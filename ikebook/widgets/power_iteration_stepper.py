@@ -324,8 +324,7 @@ class PowerIterationStepper(Computing):
         self.cosine_curve, self.residual_curve = view.cosine_curve, view.residual_curve
         traitlets.link((self, "start"), (self.start_menu, "value"))
         traitlets.link((self, "preset"), (self.preset_menu, "value"))
-        first, *others = view.children
-        self.children = [first, self.bar, *others]  # an error is seen beside the button that has led to it
+        self.arrange(view.children)
 
     def _next(self) -> None:
         """A click on Next: a stage, after those of clicks that have not been answered yet."""

@@ -223,8 +223,7 @@ class SpectrumExplorer(Computing):
         self.mixture, self.noisy, self.playback = view.mixture, view.noisy, view.playback
         self.choice, self.mixing, self.noise_slider = view.choice, view.mixing, view.noise_slider
         traitlets.link((self, "noise"), (self.noise_slider, "value"))
-        first, *others = view.children
-        self.children = [first, self.bar, *others]
+        self.arrange(view.children)
         view.show_noise(None, {}, 0.0)
 
     def _select(self) -> None:

@@ -116,6 +116,7 @@ class LiveIteration {
     clearInterval(this.timer);
     this.timer = on ? setInterval(() => this.tick(), 1000 * this.traits.get("pace")) : undefined;
     this.buttons.play.textContent = on ? "Pause" : "Iterate";
+    this.words.setAttribute("aria-busy", String(on)); // read out once it rests
   }
 
   tick() {
@@ -135,7 +136,7 @@ class LiveIteration {
     const picture = walk && this.picture;
     if (picture || this.showing) publish("live", { group: traits.get("group"), picture });
     this.showing = picture;
-    this.arrow.node.hidden = !walk;
+    this.arrow.node.hidden = traits.get("reason") !== ""; // else its room is kept, so that nothing jumps
     this.arrow.draw(walk && (walk.iteration > 0 || this.painting) ? walk.cosines : traits.get("cosines"));
     this.words.textContent = this.sentence;
     buttons.back.disabled = buttons.restart.disabled = !walk?.iteration;

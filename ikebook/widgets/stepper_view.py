@@ -189,7 +189,7 @@ class StepperView:
         if live:
             show_signed(self.x, start)
             self.x.caption = "x(0)"
-            self.live.cosines = json_numbers([cosine])
+            self.live.cosines = json_numbers([cosine]) if start.any() else []
         else:
             self.frames.paint, self.frames.caption = False, "The clip, and what is painted in it as x(0)"
         self.live.controls = live
@@ -219,7 +219,7 @@ class StepperView:
         if key == self._plotted:
             return
         self._plotted = key
-        self.live.cosines = json_numbers(steps.cosines)
+        self.live.cosines = json_numbers(steps.cosines) if steps.now.labels.any() else []  # 0 has no direction
         values = [value for value in steps.rayleigh if not math.isnan(value)]
         named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)

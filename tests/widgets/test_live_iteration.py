@@ -98,6 +98,7 @@ def test_a_page_without_it_invites_nobody_to_paint(made) -> None:
     assert not seen[0][3]
     assert "Draw" not in seen[0][2]
     assert "press Play" not in seen[0][2]
+    assert stepper.live.cosines == []  # nothing is painted, and so there is no direction
     assert stepper.frames.paint
     assert "press Play" in stepper.words.value
 

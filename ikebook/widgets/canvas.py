@@ -78,6 +78,8 @@ class VideoCanvas(CanvasTraits):
         "all"; "stage", the picture alone; or "bar", the playback bar alone, for a group.
     group : str
         Canvases of one group show the same frame; see `link`.
+    computed : bool, default False
+        Whether something in the page may show a map here that it has computed, until Python sends another; see `LiveIteration`.
     joins, places : list of str, bytes
         Of the picture of a matrix: the groups of the canvases in which the pixels of a row and of a column are marked while
         the pointer is on their entry, and (n, 3) int32, frame, x and y of each place. Python hears nothing of it.

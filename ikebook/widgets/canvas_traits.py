@@ -44,6 +44,7 @@ class CanvasTraits(anywidget.AnyWidget):
     parts = traitlets.Enum(["all", "stage", "bar"], "all").tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
     follow = traitlets.Bool(False).tag(sync=True)
+    computed = traitlets.Bool(False).tag(sync=True)
     joins = traitlets.List(traitlets.Unicode()).tag(sync=True)
     places = traitlets.Bytes(b"").tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)

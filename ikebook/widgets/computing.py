@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -42,6 +42,11 @@ class Computing(Composed):
         self._job: Job | None = None
         self._first: Job | None = None
         super().__init__(layout=ipywidgets.Layout(width="100%"))
+
+    def arrange(self, children: Sequence[ipywidgets.Widget]) -> None:
+        """Show these from top to bottom, buttons first; progress and errors under those, where whoever has clicked looks."""
+        first, *others = children
+        self.children = [first, self.bar, *others]
 
     @property
     def error(self) -> str:

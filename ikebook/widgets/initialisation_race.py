@@ -219,7 +219,7 @@ class InitialisationRace(Computing):
         self.canvases, self.playback, self.words = view.canvases, view.playback, view.words
         self.slider, self.run_button = view.slider, view.run_button
         traitlets.dlink((self, "iteration"), (self.slider, "value"))
-        self.children = [*view.children, self.bar]
+        self.arrange(view.children)
 
     def _slid(self, iteration: int) -> None:
         if iteration < len(self._rounds):

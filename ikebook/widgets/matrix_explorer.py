@@ -219,7 +219,7 @@ class MatrixExplorer(Computing):
         traitlets.link((self, "shown"), (self.shown_menu, "value"))
         traitlets.link((self, "order"), (self.order_menu, "value"))
         self.picture.observe(self._clicked, ["picked"])
-        self.children = [*view.children, self.bar]
+        self.arrange(view.children)
 
     def _clicked(self, change: Any) -> None:
         if change["new"] is not None and self.matrices:

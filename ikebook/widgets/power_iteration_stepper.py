@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -32,6 +34,9 @@ PAGE_ITERATIONS = 20
 
 class PowerIterationStepper(Computing):
     """Step through Algorithm 2 and watch x become the object; paint a start of your own (Sec. 4.3).
+
+    While the mouse paints, the page iterates by itself (see `LiveIteration`), wherever the rule is linear, one P serves the clip, and
+    the clip is not too large; so does its static page. All other steps are Python's.
 
     Parameters
     ----------
@@ -115,6 +120,8 @@ class PowerIterationStepper(Computing):
         super().__init__(clip)
         self.pace = pace
         self._playing: Job | None = None
+        self._clicks: deque[str] = deque()
+        self._counting = threading.Lock()
         self._build()
         self.preset = name
         self.start = start
@@ -152,7 +159,7 @@ class PowerIterationStepper(Computing):
 
     def pause(self) -> None:
         """Stop playing, after the stage that is being computed."""
-        job = self._playing
+        job, self._clicks = self._playing, deque()
         if job is not None and job.active:
             job.cancel()
             if not job.inside:
@@ -220,9 +227,20 @@ class PowerIterationStepper(Computing):
         return self._graph.steps.converged
 
     def page_states(self) -> Iterator[str]:
-        """The first two iterations stage by stage, then one after the other; the start alone, while nothing is painted."""
+        """The start, where the page iterates by itself. Else the first two iterations stage by stage, then one after the other; of a
+        painting of nothing, the start alone.
+        """
         self.ready()
         self.pause()
+        start = self._graph.beginning(self.start, self._options)
+        live = self.live.ready()
+        if live:
+            self.live.begin(start)
+        with self._view.as_page(live=live, start=start.numpy().reshape(self._graph.shape), cosine=self.cosines[0]):
+            yield from ["x(0)"] if live else self._steps_of_page()
+        self._show()
+
+    def _steps_of_page(self) -> Iterator[str]:
         before = self._graph.steps.place
         self._restart()
         yield f"start: {self.start}"
@@ -262,8 +280,10 @@ class PowerIterationStepper(Computing):
             with self._graph.lock:
                 self._graph.use(found)
                 self._restart()
+            self.live.follow(self._graph.solved, options)
 
         self._graph.use(None)
+        self.live.follow(None, options)
         self.prepare(lambda job: self._graph.solve(options), done, "building the graph", self._update_buttons)
 
     def _restart(self) -> None:
@@ -294,8 +314,9 @@ class PowerIterationStepper(Computing):
             toggle=lambda: self.guarded(self.pause if self.playing else self.play),
             restart=partial(self.guarded, self.restart),
             painted=lambda painting: self.guarded(partial(self._painted, painting)),
+            pace=self.pace,
         )
-        self.frames, self.x, self.playback = view.frames, view.x, view.playback
+        self.frames, self.x, self.playback, self.live = view.frames, view.x, view.playback, view.live
         self.start_menu, self.preset_menu = view.start_menu, view.preset_menu
         self.back_button, self.next_button = view.back_button, view.next_button
         self.play_button, self.restart_button = view.play_button, view.restart_button
@@ -303,14 +324,29 @@ class PowerIterationStepper(Computing):
         self.cosine_curve, self.residual_curve = view.cosine_curve, view.residual_curve
         traitlets.link((self, "start"), (self.start_menu, "value"))
         traitlets.link((self, "preset"), (self.preset_menu, "value"))
-        self.children = [*view.children, self.bar]
+        self.arrange(view.children)
 
     def _next(self) -> None:
+        """A click on Next: a stage, after those of clicks that have not been answered yet."""
+        with self._counting:
+            if self.playing and self._clicks:
+                self._clicks.append("next")
+                return
         self.pause()
         self._graph.check_start(self.start)
+        self._clicks = clicks = deque(["next"])
         self._playing = self.compute(
-            lambda job: self._forward(), text="computing the next stage", on_end=self._update_buttons
+            lambda job: self._answer(clicks), text="computing the next stage", on_end=self._update_buttons
         )
+
+    def _answer(self, clicks: deque[str]) -> Iterator[None]:
+        there = True
+        while there:
+            self._forward()
+            with self._counting:
+                clicks.pop()
+                there = bool(clicks)
+            yield
 
     def _update_buttons(self) -> None:
         self._view.show_playing(self.playing, self._graph.steps.place)

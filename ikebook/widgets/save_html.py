@@ -18,13 +18,15 @@ import ipywidgets
 from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.live_iteration import LiveIteration
+from ikebook.widgets.live_mixture import LiveMixture
 from ikebook.widgets.scripts import script, style
 
 LONG = 400
 """Texts with more characters are stored once, however many states show them."""
 
-LEFT_OUT = {"tooltip", "tabbable", "layout", "picked", "follow"}
-"""Traits of a canvas that a page has no use for."""
+LEFT_OUT = {"tooltip", "tabbable", "layout", "picked", "follow", "wanted"}
+"""Traits that a page has no use for."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def write_page(
 ) -> None:
     """Write a page that shows a widget, scrubs, plays and zooms its canvases, and steps through states.
 
-    What it shows of the tree of widgets: boxes; canvases, alive; `HTML`, `HTMLMath` (as text) and `Label`; `Image`; of
+    What it shows of the tree of widgets: boxes; canvases, alive, as is what a page computes by itself; `HTML`, `HTMLMath` (as text) and `Label`; `Image`; of
     sliders, menus and the like, what they are set to. Buttons and progress bars are left out, and so is whatever
     `layout.display` or `layout.visibility` hides.
 
@@ -150,7 +152,11 @@ def snapshot(widget: Any, store: Store) -> dict[str, Any] | None:
 
 def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     if isinstance(widget, VideoCanvas):
-        return {"kind": "canvas", "state": _canvas_state(widget, store)}
+        return {"kind": "canvas", "state": _traits(widget, store) | {"picked": None}}
+    if isinstance(widget, LiveIteration):
+        return {"kind": "iteration", "state": _traits(widget, store)} if widget.controls else None
+    if isinstance(widget, LiveMixture):
+        return {"kind": "mixture", "state": _traits(widget, store)} if widget.columns else None
     if isinstance(widget, ipywidgets.Box):
         children = [found for child in widget.children if (found := snapshot(child, store)) is not None]
         if not children:
@@ -178,12 +184,12 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     return snapshot(inner, store) if isinstance(inner, ipywidgets.Widget) else None
 
 
-def _canvas_state(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
+def _traits(widget: VideoCanvas | LiveIteration | LiveMixture, store: Store) -> dict[str, Any]:
     state: dict[str, Any] = {}
-    for name in canvas.trait_names(sync=True):
+    for name in widget.trait_names(sync=True):
         if name[0] == "_" or name in LEFT_OUT:
             continue
-        value = getattr(canvas, name)
+        value = getattr(widget, name)
         if name == "playing":
             value = False  # a page that starts to move by itself is a nuisance
         if isinstance(value, bytes):
@@ -191,7 +197,7 @@ def _canvas_state(canvas: VideoCanvas, store: Store) -> dict[str, Any]:
         if name == "joins":
             value = [store.group(one) for one in value]
         state[name] = store.group(value) if name == "group" else value
-    return state | {"picked": None}
+    return state
 
 
 def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> str:

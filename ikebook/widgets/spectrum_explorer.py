@@ -32,6 +32,8 @@ DENSE_NODES = 2600
 class SpectrumExplorer(Computing):
     """See the eigenvectors of A as videos, mix them, and add noise to the flow (Secs. 4.3 and 7.4).
 
+    While a mixing slider moves, the page mixes by itself, and so does a static page, unless the clip is too large.
+
     Parameters
     ----------
     clip : Clip, or (m, h, w, 3) uint8 RGB
@@ -107,7 +109,6 @@ class SpectrumExplorer(Computing):
         self._dtype = torch.float64 if len(clip) * clip.size[0] * clip.size[1] <= DENSE_NODES else torch.float32
         self._vectors = np.zeros((0, len(clip), clip.size[1], clip.size[0]), np.float32)
         self._points: dict[float, Perturbation] = {}
-        self._setting_sliders = False
         self._build()
         self.observe(lambda _: self._select(), ["selected"])
         self.observe(lambda _: self._show_mixture(), ["weights"])
@@ -153,6 +154,7 @@ class SpectrumExplorer(Computing):
     def page_states(self) -> Iterator[str]:
         """Each eigenvector, and what has been measured with noise."""
         self._ready()
+        self.mixing.ready()
         before, weights = self.selected, list(self.weights)
         for k, value in enumerate(self.values):
             self.selected = k
@@ -204,8 +206,7 @@ class SpectrumExplorer(Computing):
             "A has no positive eigenvalue, as where nothing moves against the scene. Give another clip.",
         )
         self._vectors = np.stack([found.labels(k).float().cpu().numpy() for k in range(len(values))])
-        self._view.offer(values)
-        self.sliders = self._view.sliders
+        self._view.offer(values, self._vectors)
         self.selected = min(self.selected, len(values) - 1)
         self._select()
         show_signed(self.noisy, self._vectors[0])
@@ -218,35 +219,37 @@ class SpectrumExplorer(Computing):
     # What is shown
 
     def _build(self) -> None:
-        self._view = view = SpectrumView(self.clip, mixed=self._mix, chosen=lambda k: self.set_trait("selected", k))
+        self._view = view = SpectrumView(self.clip, mixed=self._mix, chosen=self._choose)
         self.mixture, self.noisy, self.playback = view.mixture, view.noisy, view.playback
-        self.choice, self.sliders, self.noise_slider = view.choice, view.sliders, view.noise_slider
+        self.choice, self.mixing, self.noise_slider = view.choice, view.mixing, view.noise_slider
         traitlets.link((self, "noise"), (self.noise_slider, "value"))
-        self.children = [*view.children, self.bar]
+        self.arrange(view.children)
         view.show_noise(None, {}, 0.0)
 
     def _select(self) -> None:
         if self._solved is None:
             return
         before, self.weights = self.weights, [float(k == self.selected) for k in range(len(self._vectors))]
-        self.choice.value = self.selected
-        self._view.show_spectrum(self._ready().pairs, self.selected)
         if before == self.weights:  # else it has been heard of, and is shown already
             self._show_mixture()
 
-    def _mix(self) -> None:
-        if not self._setting_sliders:
-            self.weights = [slider.value for slider in self.sliders]
+    def _choose(self, k: int) -> None:
+        if k == self.selected:
+            self._select()  # back from a mixture
+        else:
+            self.selected = k
+
+    def _mix(self, weights: list[float]) -> None:
+        self.weights = weights
 
     def _show_mixture(self) -> None:
-        if self._solved is None or not self.sliders:
+        if self._solved is None or len(self.weights) != len(self.mixing.values):
             return
-        self._setting_sliders = True
-        for slider, weight in zip(self.sliders, self.weights, strict=True):
-            slider.value = weight
-        self._setting_sliders = False
+        self.mixing.weights = self.weights
         show_signed(self.mixture, self.labels)
         self.mixture.caption = mixture_name(self.weights)
+        alone = sorted(self.weights) == [0.0] * (len(self.weights) - 1) + [1.0]
+        self._view.show_spectrum(self._ready().pairs, self.weights.index(1.0) if alone else None)
 
     # Noise
 

@@ -17,6 +17,7 @@ from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import padded
 from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
 from ikebook.widgets.layouts import playback_bar, side_by_side
+from ikebook.widgets.live_mixture import LiveMixture
 
 NOISE = 2.0
 """Most noise that the slider offers, pixels."""
@@ -39,7 +40,7 @@ class SpectrumView:
     ----------
     clip : Clip
     mixed : callable
-        Is called after a mixing slider has moved.
+        Is given the weights after a mixing slider has moved.
     chosen : callable
         Is given the number of the eigenvector that is chosen, from 0.
 
@@ -49,8 +50,7 @@ class SpectrumView:
         From top to bottom. Each of them, and what is in them, is an attribute.
     """
 
-    def __init__(self, clip: Clip, *, mixed: Callable[[], None], chosen: Callable[[int], None]) -> None:
-        self._mixed = mixed
+    def __init__(self, clip: Clip, *, mixed: Callable[[list[float]], None], chosen: Callable[[int], None]) -> None:
         options: dict[str, Any] = {"colours": "signed", "parts": "stage", "height": 300, "map_range": (-1, 1)}
         zero = np.zeros((len(clip), clip.size[1], clip.size[0]))
         self.mixture = VideoCanvas(clip, maps=zero, caption="building the graph ...", **options)
@@ -59,10 +59,11 @@ class SpectrumView:
             canvas.opacity = 0.88
         self.playback = playback_bar(self.mixture, self.noisy)
         self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
-        self.choice.observe(lambda change: chosen(change["new"] or 0), ["value"])
+        self._chosen = chosen
+        self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
-        self.sliders: list[ipywidgets.FloatSlider] = []
-        self.slider_row = ipywidgets.HBox(layout=ipywidgets.Layout(grid_gap="4px", flex_flow="row wrap"))
+        self.mixing = LiveMixture(self.mixture)
+        self.mixing.observe(lambda change: mixed(change["new"]), ["weights"])
         self.noise_slider = ipywidgets.FloatSlider(
             min=0,
             max=NOISE,
@@ -72,7 +73,7 @@ class SpectrumView:
             layout=ipywidgets.Layout(width="100%", max_width="460px"),
             style={"description_width": "100px"},
         )
-        mixing = ipywidgets.VBox([self.spectrum, self.slider_row, self.words])
+        mixing = ipywidgets.VBox([self.spectrum, self.mixing, self.words])
         noise = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])
         self.children = [
             self.choice,
@@ -81,27 +82,18 @@ class SpectrumView:
             side_by_side(mixing, noise),
         ]
 
-    def offer(self, values: Sequence[float]) -> None:
-        """A button and a mixing slider for each eigenvalue."""
+    def offer(self, values: list[float], vectors: np.ndarray) -> None:
+        """A button and a mixing slider for each eigenvalue; the eigenvectors are (r, m, h, w)."""
         self.choice.options = [(f"{k + 1}:  {value:.3g}".replace("-", "\u2212"), k) for k, value in enumerate(values)]
-        self.sliders = [
-            ipywidgets.FloatSlider(
-                min=-1,
-                max=1,
-                step=0.05,
-                orientation="vertical",
-                description=str(k + 1),
-                readout_format=".2f",
-                layout=ipywidgets.Layout(height="180px", width="56px"),
-            )
-            for k in range(len(values))
-        ]
-        for slider in self.sliders:
-            slider.observe(lambda _: self._mixed(), ["value"])
-        self.slider_row.children = self.sliders
+        self.mixing.offer(values, vectors)
 
-    def show_spectrum(self, pairs: Eigenpairs, selected: int) -> None:
-        """The eigenvalues, the one that is selected in red."""
+    def _choice_changed(self, change: dict[str, Any]) -> None:
+        if change["new"] is not None:
+            self._chosen(change["new"])
+
+    def show_spectrum(self, pairs: Eigenpairs, selected: int | None) -> None:
+        """The eigenvalues, in red the one whose eigenvector is shown; None while a mixture is."""
+        self.choice.value = selected
         values, nearest, least = pairs.values.tolist(), pairs.nearest(), pairs.ends[0]
         self.spectrum.value = spectrum_chart(values, selected, nearest)
         says = ["Choose an eigenvector above, or mix them with the sliders."]
@@ -131,7 +123,7 @@ def mixture_name(weights: Sequence[float]) -> str:
     return (words or "nothing: all weights are 0").replace("+ -", "\u2212 ").replace("-", "\u2212")
 
 
-def spectrum_chart(values: Sequence[float], selected: int, nearest: float | None) -> str:
+def spectrum_chart(values: Sequence[float], selected: int | None, nearest: float | None) -> str:
     """Eigenvalues as bars, with the gap from the first to the nearest other one, which may be 0."""
     count = len(values)
     chart = Chart("eigenvalues of A = PMP", x=(0.4, max(count, 2) + 0.6), y=padded(values), size=(480, 230))

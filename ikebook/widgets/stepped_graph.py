@@ -67,16 +67,21 @@ class SteppedGraph:
         """Step on this graph from now on; None while there is none."""
         self.solved, self._matrix = found or (None, None)
 
-    def restart(self, start: str, options: GraphOptions) -> None:
-        """Begin with x(0), as `start` and the solver's options say."""
-        solver, solved = options.solver, self.solved
+    def beginning(self, start: str, options: GraphOptions) -> torch.Tensor:
+        """x(0), (n,), as `start` and the solver's options say."""
+        solver = options.solver
         if start == "painted":
             x = torch.from_numpy(self.painting).flatten()
         else:
             x = start_labels(STARTS[start], len(self.clip), self.clip.size, seed=solver.seed, width=solver.start_width)
+        return x.to(self.dtype)
+
+    def restart(self, start: str, options: GraphOptions) -> None:
+        """Begin with x(0)."""
+        solver, solved = options.solver, self.solved
         self.steps = Replay(
             self._matrix,
-            x.to(self.dtype),
+            self.beginning(start, options),
             solved.labels().flatten() if solved is not None and solved.signs else None,
             normalisation=solver.normalisation,
             iterations=MOST if solver.normalisation == "l2" else solver.iterations,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
@@ -13,18 +14,21 @@ from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.solvers.replay import Replay
 from ikebook.video.clip import Clip
+from ikebook.widgets.arrays import json_numbers
 from ikebook.widgets.base import INK, QUIET_INK, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, menu, playback_bar, row, show_signed, side_by_side
+from ikebook.widgets.live_iteration import LiveIteration
 
 START_NAMES = {"noise": "noise", "constant": "constant", "gaussian": "a Gaussian", "painted": "my painting"}
 
 WORDS = {
-    "start": "x(0): what the algorithm begins with. Any start will do, so paint one.",
+    "start": "x(0): what the algorithm begins with. Any start will do.",
     "propagated": "M x: every pixel has gathered the votes of the pixels on its motion chains.",
     "projected": "P x: of that, only what the features can say is kept.",
     "normalised": "x / |x|: length 1 again. One iteration is done.",
+    "minmax": "What is below 0 is cut off, and each frame goes from 0 to 1 again. One iteration is done.",
 }
 
 ARROW = "<span aria-hidden=true>\u2192</span>"
@@ -42,6 +46,8 @@ class StepperView:
         What the buttons do; they show their own errors.
     painted : callable
         Is given the painting, (m, h, w) in [0, 1], after each stroke; shows its own errors.
+    pace : float
+        Seconds that each stage is shown for while it plays.
 
     Attributes
     ----------
@@ -59,6 +65,7 @@ class StepperView:
         toggle: Callable[[], None],
         restart: Callable[[], None],
         painted: Callable[[np.ndarray], None],
+        pace: float,
     ) -> None:
         self._painted = painted
         self._painting_from_python = False
@@ -78,6 +85,7 @@ class StepperView:
         self.x = VideoCanvas(clip, maps=zero, map_range=(-1, 1), colours="signed", **stage)
         self.x.opacity, self.x.labels = 0.88, ["x"]
         self.playback = playback_bar(self.frames, self.x)
+        self.live = LiveIteration(self.x, 3 * pace)
         self.chips, self.words = ipywidgets.HTML(), ipywidgets.HTML()
         self.cosine_curve, self.residual_curve = ipywidgets.HTML(), ipywidgets.HTML()
         buttons = (self.back_button, self.next_button, self.play_button, self.restart_button)
@@ -86,6 +94,7 @@ class StepperView:
             self.chips,
             side_by_side(self.frames, self.x),
             self.playback,
+            self.live,
             self.words,
             side_by_side(self.cosine_curve, self.residual_curve),
         ]
@@ -149,14 +158,49 @@ class StepperView:
         show_signed(self.x, sign * labels)
         name = {"start": "x(0)", "propagated": "M x", "projected": "P x", "normalised": f"x({iteration})"}[stage]
         self.x.caption = f"{name}, shown with its sign turned" if sign < 0 else name
-        self.chips.value = chips(stage, iteration)
-        self.words.value = note(sentence(steps, stage, still=still, blank=blank))
+        self.chips.value = chips(stage, iteration, linear=steps.normalisation == "l2")
+        paints = self.frames.paint
+        self.words.value = note(sentence(steps, labels, stage, still=still, blank=blank, paints=paints))
         self._plot(steps)
 
     def show_playing(self, playing: bool, place: int) -> None:
         """Let the buttons say whether it goes on by itself, and whether there is a way back from this place."""
         self.play_button.description = "Pause" if playing else "Play"
         self.back_button.disabled = place == 0
+
+    @contextmanager
+    def as_page(self, *, live: bool, start: np.ndarray, cosine: float) -> Iterator[None]:
+        """Show, for a while, what a static page is to show.
+
+        Parameters
+        ----------
+        live : bool
+            Whether the page iterates by itself. It has buttons then, and shows `start` without what Python's steps have come to;
+            else nothing can be painted there.
+        start : (m, h, w)
+            x(0).
+        cosine : float
+            Of it to the exact eigenvector.
+        """
+        hidden = [self.chips, self.words, self.cosine_curve, self.residual_curve, self.start_menu] if live else []
+        before = self.frames.caption
+        for widget in hidden:
+            widget.layout.display = "none"
+        if live:
+            show_signed(self.x, start)
+            self.x.caption = "x(0)"
+            self.live.cosines = json_numbers([cosine]) if start.any() else []
+        else:
+            self.frames.paint, self.frames.caption = False, "The clip, and what is painted in it as x(0)"
+        self.live.controls = live
+        try:
+            yield
+        finally:
+            self._plotted = None
+            self.live.controls = False
+            self.frames.paint, self.frames.caption = True, before
+            for widget in hidden:
+                widget.layout.display = None
 
     def _stroke(self, _: Any) -> None:
         if self._painting_from_python:
@@ -175,6 +219,7 @@ class StepperView:
         if key == self._plotted:
             return
         self._plotted = key
+        self.live.cosines = json_numbers(steps.cosines) if steps.now.labels.any() else []  # 0 has no direction
         values = [value for value in steps.rayleigh if not math.isnan(value)]
         named = f", Rayleigh quotient {values[-1]:.4g}" if values else ""
         last = max(10, done)
@@ -191,16 +236,17 @@ class StepperView:
         )
 
 
-def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
-    """What the steps have come to, in words; see `StepperView.show`."""
+def sentence(steps: Replay, labels: np.ndarray, stage: str, *, still: bool, blank: bool, paints: bool) -> str:
+    """What the steps have come to, in words; `paints`: whether a start can be painted. See `StepperView.show` for the rest."""
     if still:
         return "Nothing moves against the scene, or A has no positive eigenvalue: there is no eigenvector to find."
-    text = WORDS[stage]
-    if stage == "start" and blank:
-        text = "Draw on the left, anywhere, in any frame; then press Play."
-    known = [value for value in steps.cosines if not math.isnan(value)]
-    if known:
-        text += f" Cosine to the exact vector: {known[-1]:.4f}."
+    text = WORDS["minmax" if stage == "normalised" and steps.normalisation == "minmax" else stage]
+    if stage == "start" and paints:
+        text = "Draw on the left, anywhere, in any frame; then press Play." if blank else f"{text} So paint one."
+    length = float(np.linalg.norm(labels))
+    if steps.exact is not None and length:
+        cosine = abs(float(labels.reshape(-1).astype(np.float64) @ steps.exact.numpy())) / length
+        text += f" Cosine of what is shown to the exact vector: {cosine:.4f}."
     if steps.sign < 0:
         text += " Shown is \u2212x: an eigenvector has no sign."
     if steps.ended:
@@ -208,13 +254,13 @@ def sentence(steps: Replay, stage: str, *, still: bool, blank: bool) -> str:
     return text
 
 
-def chips(stage: str, iteration: int) -> str:
-    """The stages as a line, with the one that is shown marked."""
+def chips(stage: str, iteration: int, *, linear: bool) -> str:
+    """The stages as a line, with the one that is shown marked; `linear`: whether x / |x| is what they end with."""
     names = {
         "start": "start x(0)",
         "propagated": "propagate: M x",
         "projected": "project: P x",
-        "normalised": "normalise: x / |x|",
+        "normalised": "normalise: x / |x|" if linear else "normalise: each frame to [0, 1]",
     }
     marks = []
     for name, text in names.items():

@@ -59,10 +59,10 @@ def test_it_shows_frames_and_maps_and_hears_keys_and_clicks(lab, colour_at, clic
     # Space plays, and pauses; playing is known to Python, and the frame when it has stopped.
     page.keyboard.press(" ")
     watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
-    assert page.get_by_role("button", name="Pause").is_visible()
+    assert page.get_by_role("button", name="Pause the video").is_visible()
     lab.until(watched, "print(canvas.playing)", "True")
     page.keyboard.press(" ")
-    page.get_by_role("button", name="Play", exact=True).wait_for()
+    page.get_by_role("button", name="Play the video").wait_for()
     shown = page.locator(".ike").get_attribute("data-frame")
     lab.until(watched, "print(canvas.playing, canvas.frame)", f"False {shown}")
     # Zoom: the square's pixels grow.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 MADE = "from ikebook import toy\nmade = toy('disc')\n"
 
 COLOUR = """([index, x, y]) => {
@@ -17,8 +19,10 @@ def colour(watched, canvas: int, pixel: tuple[int, int]) -> list[int]:
     return watched.page.evaluate(COLOUR, [canvas, *pixel])
 
 
-def drag(watched, canvas: int, points: list[tuple[int, int]], size: tuple[int, int] = (16, 16)) -> None:
-    """Press the mouse at the first pixel of a canvas, move it over the others, and let go."""
+def drag(
+    watched, canvas: int, points: list[tuple[int, int]], size: tuple[int, int] = (16, 16), *, release=True
+) -> None:
+    """Press the mouse at the first pixel of a canvas, move it over the others, and let go unless `release` is False."""
     stage = watched.page.locator(".ike-canvas").nth(canvas)
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
@@ -27,7 +31,8 @@ def drag(watched, canvas: int, points: list[tuple[int, int]], size: tuple[int, i
         mouse.move(box["x"] + (x + 0.5) * box["width"] / size[0], box["y"] + (y + 0.5) * box["height"] / size[1])
         if index == 0:
             mouse.down()
-    mouse.up()
+    if release:
+        mouse.up()
 
 
 def button(watched, name: str):
@@ -66,9 +71,17 @@ def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
     assert lab.python(watched, "print(stepper.stage, stepper.iteration)") == "projected 1"
     button(watched, "Back").click()
     page.get_by_text("gathered the votes").wait_for()
-    # Paint into a corner, far from the object: it reaches Python, and is shown on the right at once.
+    # Paint into a corner, far from the object: while the mouse is down, the page itself iterates, and the object comes back.
+    lab.until(watched, "print(stepper.live.wanted, len(stepper.live.columns) > 0)", "True True")
     before = colour(watched, 0, (2, 2))
-    drag(watched, 0, [(1, 1), (4, 2), (2, 4)])
+    drag(watched, 0, [(1, 1), (4, 2), (2, 4)], release=False)
+    page.locator(".ike-iteration").get_by_text("cosine to the exact eigenvector 1.0000").wait_for()
+    wait_for_red(watched, 1, (9, 7))
+    assert lab.python(watched, "print(stepper.start, stepper.stage)") == "noise propagated"
+    watched.shot("stepper_while_painting")
+    # Let go: it reaches Python, whose x(0) is shown.
+    page.mouse.up()
+    page.get_by_text("While you painted, the page came to x(").wait_for()
     page.get_by_text("x(0): what the algorithm begins with").wait_for()
     assert lab.python(watched, "print(stepper.start, stepper.labels[0, 2, 3] > 0, stepper.labels[0, 8, 8])") == (
         "painted True 0.0"
@@ -98,10 +111,9 @@ def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
     said = lab.python(watched, f"stepper.save_html({str(tmp_path / 'stepper.html')!r}); print(stepper.error)")
     assert said == ""
     saved = disk(tmp_path / "stepper.html")
-    saved.page.get_by_role("slider", name="Step").focus()
-    saved.page.keyboard.press("End")
+    saved.page.get_by_role("button", name="Iterate").click()
+    saved.page.locator(".ike-iteration").get_by_text("Converged").wait_for()
     wait_for_red(saved, 1, (9, 7))
-    assert "normalised" in saved.page.locator(".ike-step").inner_text()
     saved.shot("stepper_page")
 
 
@@ -170,13 +182,25 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     page.get_by_text("eigenvector 2", exact=True).wait_for()
     watched.until(lambda: colour(watched, 0, (9, 7)), lambda seen: seen != first)
     assert lab.python(watched, "print(explorer.selected, explorer.weights[:2])") == "1 [0.0, 1.0]"
-    # The keyboard on the first mixing slider.
-    handle = page.locator(".widget-vslider .noUi-handle").first
-    handle.focus()
-    for _ in range(4):
+    # The first mixing slider: while the mouse is down, the page mixes; then Python hears of it.
+    lab.until(watched, "print(len(explorer.mixing.columns) > 0)", "True")
+    slider = page.get_by_role("slider", name="Weight of eigenvector 1")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+    page.get_by_text(re.compile(r"^0\.\d+ v1 \+ 1\.00 v2$")).wait_for()
+    assert lab.python(watched, "print(explorer.weights[:2])") == "[0.0, 1.0]"
+    page.mouse.up()
+    page.get_by_text(re.compile(r"^0\.\d+ v1 \+ 1 v2$")).wait_for()
+    # The keyboard.
+    slider.focus()
+    page.keyboard.press("Home")
+    page.get_by_text("\u22121 v1 + 1 v2").wait_for()
+    for _ in range(30):
         page.keyboard.press("ArrowUp")
-    page.get_by_text("v1 + 1 v2").wait_for()
-    assert float(lab.python(watched, "print(explorer.weights[0])")) > 0
+    lab.until(watched, "print(explorer.weights[0])", "0.5")
     whole(watched, "spectrum_mixed")
     # Noise: the vector turns, and no further than allowed.
     noise = page.locator(".widget-hslider .noUi-handle").first
@@ -192,6 +216,9 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     saved = disk(tmp_path / "spectrum.html", scheme="dark")
     saved.page.get_by_role("button", name="Next step").click()
     assert "eigenvector 2" in saved.page.locator(".ike-step").inner_text()
+    saved.page.get_by_role("slider", name="Weight of eigenvector 1").focus()
+    saved.page.keyboard.press("Home")
+    saved.page.get_by_text("\u22121.00 v1 + 1.00 v2").wait_for()
     saved.shot("spectrum_page_dark")
 
 

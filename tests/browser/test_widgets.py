@@ -83,7 +83,7 @@ def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeyp
     watched.drawn()
     x, y = (round(float(value)) for value in np.argwhere(clip.masks[1]).mean(0)[::-1])
     assert np.abs(np.subtract(colour_at(watched, (x, y), 0), clip.frames[1, y, x])).max() <= 20
-    page.get_by_role("button", name="Play", exact=True).last.click()
+    page.get_by_role("button", name="Play the video").last.click()
     watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
     watched.shot("page_player")
 

@@ -164,13 +164,20 @@ def test_the_scripts_name_no_address(name) -> None:
     assert not re.findall(r"https?:|//[a-z0-9-]+\.[a-z]{2,}|\bimport\b|\bfetch\s*\(|XMLHttpRequest", text)
 
 
-@pytest.mark.parametrize("entry", ["canvas.js", "page.js"])
+ENTRIES = {
+    "canvas.js": ["export default { render };"],
+    "iteration.js": ["export default { render: renderIteration };"],
+    "mixture.js": ["export default { render: renderMixture };"],
+    "page.js": [],
+}
+"""Files that a notebook or a page loads, and what each of them exports."""
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
 def test_the_joined_script_is_one_valid_module(entry, tmp_path) -> None:
     joined = script(entry)
     assert not re.findall(r"^\s*import\b", joined, re.MULTILINE)
-    assert re.findall(r"^export\b.*", joined, re.MULTILINE) == (
-        ["export default { render };"] if entry == "canvas.js" else []
-    )
+    assert re.findall(r"^export\b.*", joined, re.MULTILINE) == ENTRIES[entry]
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node, which checks a script's syntax")
@@ -183,14 +190,14 @@ def test_the_joined_script_is_one_valid_module(entry, tmp_path) -> None:
 
 def test_each_file_stands_once_after_those_that_it_imports() -> None:
     files = [name for name in SCRIPTS if name.endswith(".js")]
-    for entry in ("canvas.js", "page.js"):
+    for entry in ENTRIES:
         joined = script(entry)
         places = {name: joined.find((HERE / name).read_text(encoding="utf-8").split("\n", 1)[0]) for name in files}
         contents = {name: place for name, place in places.items() if place >= 0}
         for name, place in contents.items():
             needed = IMPORT.findall((HERE / name).read_text(encoding="utf-8"))
             assert all(contents[other] < place for other in needed), name
-    assert set(files) == {name for entry in ("canvas.js", "page.js") for name in needed_by(entry)}
+    assert set(files) == {name for entry in ENTRIES for name in needed_by(entry)}
 
 
 def needed_by(name: str) -> set[str]:

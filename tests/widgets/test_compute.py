@@ -210,7 +210,7 @@ class TestPowerIterationStepper:
         assert "nothing is painted yet" in stepper.error
         with pytest.raises(InputError, match="nothing is painted yet"):
             stepper.play()
-        assert list(stepper.page_states()) == ["start: painted"]  # a page of it shows what there is
+        assert list(stepper.page_states()) == ["x(0)"]  # a page of it shows what there is
         stepper.start = "gaussian"
         stepper.next_button.click()
         waited(stepper)
@@ -241,6 +241,24 @@ class TestPowerIterationStepper:
         stepper.step()
         assert stepper.error == ""
 
+    def test_each_of_many_fast_clicks_counts(self, stepper) -> None:
+        stepper.ready()
+        for _ in range(9):
+            stepper.next_button.click()
+        waited(stepper)
+        assert (stepper.iteration, stepper.stage) == (3, "normalised")
+        stepper.next_button.click()
+        waited(stepper)
+        assert (stepper.iteration, stepper.stage) == (4, "propagated")
+
+    def test_the_cosine_is_that_of_what_is_shown(self, solved, stepper) -> None:
+        exact = solved.labels().flatten().numpy()
+        for _ in range(5):
+            stepper.step()
+            x = stepper.labels.reshape(-1)
+            cosine = abs(x @ exact) / np.linalg.norm(x)
+            assert f"to the exact vector: {cosine:.4f}." in stepper.words.value
+
     def test_presets(self, made, stepper) -> None:
         stepper.preset = "released"
         stepper.play()
@@ -248,6 +266,9 @@ class TestPowerIterationStepper:
         assert stepper.iteration == 20  # a rule that is not linear converges to no eigenvector
         assert stepper.sign == 1
         assert all(math.isnan(value) for value in stepper.rayleigh)
+        assert "Ended after 20 iterations" in stepper.words.value
+        assert "length 1" not in stepper.words.value
+        assert "each frame to [0, 1]" in stepper.chips.value
         assert PowerIterationStepper(made.clip, made.flow, options=preset("paper")).preset == "paper"
         own = PowerIterationStepper(made.clip, made.flow, options=override(preset("paper"), "motion.radius=3"))
         assert own.preset == "own"
@@ -420,14 +441,14 @@ class TestSpectrumExplorer:
         assert explorer.values == pytest.approx([float(value) for value in solved.pairs.values])
         assert explorer.gap == pytest.approx(explorer.values[0] - explorer.values[1])
         count = len(explorer.values)
-        assert 3 < count == len(explorer.choice.options) == len(explorer.sliders)
+        assert 3 < count == len(explorer.choice.options) == len(explorer.mixing.values)
         least = f"{solved.pairs.ends[0]:.3g}".replace("-", "\u2212")
         assert f"A's least eigenvalue is {least}." in html.unescape(explorer._view.words.value)
         for k in range(count):
             explorer.choice.value = k
             assert explorer.selected == k
             assert explorer.weights == [float(other == k) for other in range(count)]
-            assert [slider.value for slider in explorer.sliders] == explorer.weights
+            assert explorer.mixing.weights == explorer.weights
             assert np.allclose(explorer.labels, solved.labels(k).numpy(), atol=1e-6)
             assert explorer.mixture.caption == f"eigenvector {k + 1}"
             expected = np.clip(explorer.labels, *explorer.mixture.map_range)
@@ -436,14 +457,18 @@ class TestSpectrumExplorer:
     def test_mixing(self, explorer) -> None:
         explorer.ready()
         first, second = explorer._vectors[:2]
-        explorer.sliders[1].value = -0.5
         count = len(explorer.values)
+        explorer.mixing.weights = [1.0, -0.5] + [0.0] * (count - 2)  # as the browser sends them
         assert explorer.weights == [1.0, -0.5] + [0.0] * (count - 2)
         assert np.allclose(explorer.labels, first - 0.5 * second)
         assert explorer.mixture.caption == "1 v1 \u2212 0.5 v2"
+        assert explorer.choice.value is None  # no eigenvector is what is shown
+        explorer.choice.value = 0
+        assert explorer.weights == [1.0] + [0.0] * (count - 1)
+        assert explorer.mixture.caption == "eigenvector 1"
         explorer.weights = [0.0] * count
         assert "nothing" in explorer.mixture.caption
-        assert [slider.value for slider in explorer.sliders] == [0.0] * count
+        assert explorer.mixing.weights == [0.0] * count
         with pytest.raises(InputError, match=f"weights has 2 numbers; expected {count}"):
             explorer.weights = [1.0, 0.0]
         with pytest.raises(InputError, match="from -1 to 1"):

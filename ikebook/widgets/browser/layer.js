@@ -28,14 +28,14 @@ export class Layer {
     return true;
   }
 
-  fill({ raw, channels, w, h }, frame, colours) {
-    const n = w * h;
+  fill(video, frame, colours) {
     const { words } = this;
-    if (channels === 1) {
-      const values = raw.subarray(frame * n, (frame + 1) * n);
+    const n = words.length;
+    const values = video.values(frame);
+    if (video.channels === 1) {
       for (let i = 0; i < n; i++) words[i] = colours[values[i]];
     } else {
-      for (let i = 0, j = frame * n * 3; i < n; i++, j += 3) words[i] = 0xff000000 | (raw[j + 2] << 16) | (raw[j + 1] << 8) | raw[j];
+      for (let i = 0, j = 0; i < n; i++, j += 3) words[i] = 0xff000000 | (values[j + 2] << 16) | (values[j + 1] << 8) | values[j];
     }
     this.context.putImageData(this.image, 0, 0);
   }

@@ -1,6 +1,8 @@
 /* A static page: a slider that steps through the states of a widget, and its canvases, alive. */
 
 import { iconButton, make } from "./elements.js";
+import { renderIteration } from "./live_iteration.js";
+import { renderMixture } from "./live_mixture.js";
 import { clamp } from "./numbers.js";
 import { PageModel } from "./page_model.js";
 import { render } from "./view.js";
@@ -115,6 +117,19 @@ class Page {
   }
 
   canvas(shown, tree) {
+    this.widget(shown, tree, render);
+  }
+
+  iteration(shown, tree) {
+    this.widget(shown, tree, renderIteration);
+  }
+
+  mixture(shown, tree) {
+    this.widget(shown, tree, renderMixture);
+  }
+
+  /* What a kernel would otherwise stand behind. */
+  widget(shown, tree, draw) {
     const state = stateOf(tree.state);
     if (shown.model) {
       const changed = Object.entries(state).filter(([name, value]) => !KEPT.has(name) && !same(value, shown.model.get(name)));
@@ -123,7 +138,7 @@ class Page {
     }
     shown.model = new PageModel(state);
     shown.model.on("saved:picked", (picked) => picked && this.pick(picked));
-    shown.close = render({ model: shown.model, el: shown.node });
+    shown.close = draw({ model: shown.model, el: shown.node });
   }
 
   html(shown, tree) {

@@ -1,4 +1,7 @@
-/* What is painted: one byte a pixel, for all frames in one, or for each frame if Python gave as many. */
+/* What is painted: one byte a pixel, for all frames in one, or for each frame if Python gave as many. The page's canvases hear of
+   it on the bus while the mouse moves, Python when a stroke has ended. */
+
+import { publish } from "./bus.js";
 
 export const BRUSH_RADII = [0, 1, 2, 4, 8, 16, 32]; // pixels
 
@@ -40,7 +43,12 @@ export class Painting {
     const steps = Math.max(1, Math.abs(x1 - x0), Math.abs(y1 - y0));
     for (let k = 0; k <= steps; k++) this.dab(target, Math.round(x0 + ((x1 - x0) * k) / steps), Math.round(y0 + ((y1 - y0) * k) / steps), radius, value);
     this.version++;
+    this.publish(false);
     this.changed();
+  }
+
+  publish(done) {
+    publish("painting", { group: this.traits.get("group"), values: this.values, done });
   }
 
   dab(target, cx, cy, r, value) {
@@ -52,6 +60,7 @@ export class Painting {
 
   send() {
     this.traits.send({ painted: new DataView(this.values.slice().buffer) });
+    this.publish(true);
   }
 
   clear() {

@@ -1,7 +1,7 @@
 /* The videos that Python has sent: the frames, a map over them, and what the map is compared with. */
 
 import { Layer, colourWords } from "./layer.js";
-import { Video } from "./video.js";
+import { LiveVideo, Video } from "./video.js";
 
 export const VIDEOS = ["frames", "maps", "compare"];
 
@@ -12,6 +12,7 @@ export class Pictures {
     this.videos = { frames: null, maps: null, compare: null };
     this.versions = { frames: 0, maps: 0, compare: 0 };
     this.layers = null;
+    this.live = null;
   }
 
   /* Takes these videos anew, and gives whether they have another size. */
@@ -20,6 +21,7 @@ export class Pictures {
     const { m, h, w } = traits;
     for (const name of names) {
       this.videos[name]?.close();
+      if (name === "maps") this.live = null;
       const data = traits.bytes(name);
       this.versions[name]++;
       this.videos[name] = data.length && m ? new Video(data, [m, h, w], this.changed) : null;
@@ -29,6 +31,21 @@ export class Pictures {
     this.layers = { w, h };
     for (const name of [...VIDEOS, "mixed"]) this.layers[name] = new Layer(w, h);
     return true;
+  }
+
+  /* A map that the page computes (see live_map.js), until Python sends another; null: that which Python has sent last. */
+  showLive(picture) {
+    if (!picture) return this.reload(["maps"]);
+    this.videos.maps?.close();
+    this.videos.maps = new LiveVideo(picture, [this.traits.h, this.traits.w]);
+    this.versions.maps++;
+    this.live = picture;
+    return false;
+  }
+
+  /* The values of the first and the last colour. */
+  get range() {
+    return this.live?.range ?? this.traits.get("map_range");
   }
 
   has(name) {
@@ -55,7 +72,7 @@ export class Pictures {
   /* The value of a map at a pixel; null where there is none. */
   value(name, frame, x, y) {
     const value = this.videos[name]?.at(frame, x, y) ?? null;
-    const [low, high] = this.traits.get("map_range");
+    const [low, high] = this.range;
     return value === null ? null : low + ((high - low) * value) / 255;
   }
 

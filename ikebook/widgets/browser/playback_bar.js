@@ -6,7 +6,7 @@ export class PlaybackBar {
   constructor(timeline) {
     this.timeline = timeline;
     this.node = make("div", "ike-bar", { role: "group", "aria-label": "Playback" });
-    this.playButton = iconButton("play", "Play", () => timeline.play(!timeline.playing));
+    this.playButton = iconButton("play", "Play the video", () => timeline.play(!timeline.playing));
     this.slider = make("input", "ike-slider", { type: "range", min: 0, step: 1, "aria-label": "Frame" });
     this.slider.addEventListener("input", () => timeline.goTo(Number(this.slider.value), { scrubbing: true }));
     this.slider.addEventListener("change", () => timeline.sendFrame());
@@ -27,8 +27,9 @@ export class PlaybackBar {
   showPlaying() {
     const { playing } = this.timeline;
     this.playButton.innerHTML = icon(playing ? "pause" : "play");
-    this.playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
-    this.playButton.title = playing ? "Pause" : "Play";
+    const label = playing ? "Pause the video" : "Play the video"; // a widget may have a Play of its own
+    this.playButton.setAttribute("aria-label", label);
+    this.playButton.title = label;
   }
 
   draw() {

@@ -18,14 +18,14 @@ function wordsOf({ traits, timeline, pictures, pointer }) {
 }
 
 export function readout(view) {
-  const { traits } = view;
+  const { traits, pictures } = view;
   const words = wordsOf(view);
   const template = traits.get("readout");
   if (template) return fillTemplate(template, words);
   const parts = traits.m > 1 ? [`frame ${words.frame}`] : [];
   if (words.x !== undefined) {
     const [first, second] = traits.get("labels");
-    const digits = Math.max(2, digitsFor(...traits.get("map_range")));
+    const digits = Math.max(2, digitsFor(...pictures.range));
     parts.push(`pixel (${words.x}, ${words.y})`);
     if (words.value !== null) parts.push(`${first || "value"} ${formatNumber(words.value, digits)}`);
     if (words.second !== null) parts.push(`${second || "second"} ${formatNumber(words.second, digits)}`);

@@ -103,8 +103,8 @@ export class Toolbar {
   }
 
   drawLegend() {
-    const { traits, pictures } = this.view;
-    const [low, high] = traits.get("map_range");
+    const { pictures } = this.view;
+    const [low, high] = pictures.range;
     const stops = [];
     for (let i = 0; i <= 16; i++) stops.push(cssColour(pictures.colours[Math.min(255, i * 16)]));
     const ends = [low, high].map((value) => formatNumber(value, Number.isInteger(value) ? 0 : digitsFor(low, high)));
@@ -117,9 +117,10 @@ export class Toolbar {
   }
 
   helpText() {
+    const paints = this.view.traits.get("paint");
     const keys = ["\u2190 \u2192 frames", "Home, End first and last", "space play", "Shift + arrows pixel cursor"];
-    keys.push(this.view.traits.get("paint") ? "Enter paint, [ ] brush" : "Enter pick the pixel", "+ \u2212 zoom, 0 whole frame", "f full screen");
-    keys.push("drag to pan when zoomed, Ctrl + wheel to zoom");
+    keys.push(paints ? "Enter paint, [ ] brush" : "Enter pick the pixel", "+ \u2212 zoom, 0 whole frame", "f full screen");
+    keys.push(paints ? "drag to paint, right button to erase" : "drag to pan when zoomed", "Ctrl + wheel to zoom");
     return keys.join("  \u00b7  ");
   }
 }

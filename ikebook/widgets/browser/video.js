@@ -86,9 +86,15 @@ export class Video {
     return this.raw !== null || this.pictures !== null;
   }
 
+  /* The bytes of a frame that is no picture. */
+  values(frame) {
+    const size = this.w * this.h * this.channels;
+    return this.raw.subarray(frame * size, (frame + 1) * size);
+  }
+
   /* The value of a grey video at a pixel, 0 to 255. */
   at(frame, x, y) {
-    return this.raw && this.channels === 1 ? this.raw[(frame * this.h + y) * this.w + x] : null;
+    return this.raw && this.channels === 1 ? this.values(frame)[y * this.w + x] : null;
   }
 
   close() {
@@ -96,4 +102,35 @@ export class Video {
     for (const bitmap of this.decoded.values()) bitmap.close();
     this.decoded.clear();
   }
+}
+
+/* A grey video whose frames are computed in the page when they are looked at. */
+export class LiveVideo {
+  /* `range`: the values that become 0 and 255; `values(begin, end)`: those of the nodes in between. */
+  constructor({ range, values }, [h, w]) {
+    this.range = range;
+    this.compute = values;
+    this.h = h;
+    this.w = w;
+    this.channels = 1;
+    this.ready = true;
+    this.pictures = null;
+    this.frame = null;
+  }
+
+  values(frame) {
+    if (frame === this.frame) return this.bytes;
+    const size = this.w * this.h;
+    const [low, high] = this.range;
+    const scale = 255 / (high - low);
+    this.bytes = Uint8ClampedArray.from(this.compute(frame * size, (frame + 1) * size), (value) => (value - low) * scale);
+    this.frame = frame;
+    return this.bytes;
+  }
+
+  at(frame, x, y) {
+    return this.values(frame)[y * this.w + x];
+  }
+
+  close() {}
 }

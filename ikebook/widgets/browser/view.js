@@ -8,6 +8,7 @@
 import { Curves } from "./curves.js";
 import { make } from "./elements.js";
 import { pressKey } from "./keyboard.js";
+import { LiveMap } from "./live_map.js";
 import { MatrixEntry } from "./matrix_entry.js";
 import { formatNumber } from "./numbers.js";
 import { Painting } from "./painting.js";
@@ -39,6 +40,7 @@ class View {
     this.painting = new Painting(this.traits, () => this.redraw());
     this.pointer = new Pointer(this);
     this.entry = new MatrixEntry(this);
+    this.liveMap = new LiveMap(this);
     this.timeline = new Timeline(this.traits, () => this.redraw(), () => this.showPlaying());
     this.stage = new Stage(this);
     this.bar = new PlaybackBar(this.timeline);
@@ -104,7 +106,7 @@ class View {
     cancelAnimationFrame(this.ticket);
     clearTimeout(this.announcing);
     for (const undo of this.cleanups) undo();
-    for (const part of [this.traits, this.timeline, this.entry]) part.dispose();
+    for (const part of [this.traits, this.timeline, this.entry, this.liveMap]) part.dispose();
     this.pictures.close();
     this.root.remove();
   }
@@ -126,7 +128,7 @@ class View {
     const { traits, stage, bar, curves, toolbar } = this;
     const { m, w } = traits;
     const parts = traits.get("parts");
-    const caption = traits.get("caption");
+    const caption = this.pictures.live?.caption ?? traits.get("caption");
     this.title.textContent = caption;
     this.title.hidden = parts === "bar" || caption === "";
     stage.node.hidden = parts === "bar" || !w;

@@ -1,0 +1,5 @@
+/* What anywidget loads for power iteration in the page. */
+
+import { renderIteration } from "./live_iteration.js";
+
+export default { render: renderIteration };

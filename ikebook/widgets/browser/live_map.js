@@ -1,0 +1,23 @@
+/* A map that the page computes, in place of the one that Python has sent, frame by frame as they are looked at. Who computes it
+   says so on the bus; the canvases of its group whose trait `computed` is true take it. */
+
+import { subscribe } from "./bus.js";
+
+export class LiveMap {
+  constructor(view) {
+    this.view = view;
+    this.unsubscribe = subscribe("live", (message) => this.receive(message));
+  }
+
+  /* `picture` has a caption, the `range` of the colours, and `values(begin, end)` of nodes; null: Python's map again. */
+  receive({ group, picture }) {
+    const { traits, pictures } = this.view;
+    if (group !== traits.get("group") || !traits.get("computed")) return;
+    pictures.showLive(picture);
+    this.view.refresh();
+  }
+
+  dispose() {
+    this.unsubscribe();
+  }
+}

@@ -1,0 +1,5 @@
+/* What anywidget loads for a mixture of eigenvectors. */
+
+import { renderMixture } from "./live_mixture.js";
+
+export default { render: renderMixture };

@@ -1,0 +1,98 @@
+"""Power iteration that a page does by itself: what is painted there becomes the object, with Python's numbers and without Python."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import ikebook
+from ikebook import preset
+from ikebook.widgets import PowerIterationStepper, SpectrumExplorer
+
+CLIPS = {
+    "disc": (lambda: ikebook.toy("disc"), "default"),
+    "deforming": (lambda: ikebook.toy("deforming", size=(32, 24), frames=6), "saliency"),
+    "embedded": (lambda: ikebook.demo(frames=8, size=(104, 56)), "default"),
+}
+"""Clips and presets: F has two columns, seven, and two."""
+
+SHOWN = "(node) => Array.from(node.live.walk.values())"
+
+PAINTED = "(node) => Array.from(node.live.painting)"
+
+ITERATION = ".ike-iteration"
+
+
+def stroke(page, *, release: bool = True) -> None:
+    """Draw into the upper left corner of the first canvas, where no object is."""
+    stage = page.locator(".ike-canvas").first
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    for k, (u, v) in enumerate([(0.05, 0.1), (0.15, 0.12), (0.2, 0.2)]):
+        page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
+        if k == 0:
+            page.mouse.down()
+    if release:
+        page.mouse.up()
+
+
+def read(page, script: str) -> np.ndarray:
+    return np.array(page.locator(ITERATION).evaluate(script))
+
+
+def assert_close(found: np.ndarray, wanted: np.ndarray) -> None:
+    wanted = wanted.reshape(-1)
+    assert np.abs(found - wanted).max() <= 1e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_saved_page_iterates_as_python_does(disk, tmp_path, colour_at, name) -> None:
+    make, options = CLIPS[name]
+    made = make()
+    stepper = PowerIterationStepper(made.clip, made.flow, options=preset(options), pace=0.02)
+    stepper.save_html(tmp_path / "stepper.html")
+    watched = disk(tmp_path / "stepper.html")
+    page = watched.page
+    iteration = page.locator(ITERATION)
+    assert page.get_by_text("press Play").count() == 0
+    # The object comes back, with no click: it iterates while the mouse moves, and goes on.
+    stroke(page)
+    iteration.get_by_text("Converged").wait_for()
+    y, x = np.argwhere(made.clip.masks[0] & (stepper.live._solved.labels()[0].numpy() > 0)).mean(0).round().astype(int)
+    watched.until(lambda: colour_at(watched, (x, y), 1), lambda rgb: rgb[0] > rgb[2] + 60)
+    watched.shot(f"live_page_{name}")
+    # Its labels are Python's, stage by stage.
+    stepper.paint((read(page, PAINTED) / 255).reshape(made.clip.masks.shape))
+    assert stepper.cosines[0] < 0.5
+    assert_close(read(page, SHOWN), stepper.live._solved.labels().numpy())
+    page.get_by_role("button", name="Restart").click()
+    watched.wait_attribute(ITERATION, 0, "data-iteration", re.compile("^0$"))
+    for stage in ("normalised", "propagated", "normalised"):
+        page.get_by_role("button", name="Next stage").click()
+        while stepper.stage != stage or stepper.iteration < 1:
+            stepper.step()
+        watched.drawn()
+        assert_close(read(page, SHOWN), stepper.sign * stepper.labels)
+        if stage == "normalised":
+            cosine = float(re.search(r"eigenvector (\d\.\d+)", iteration.inner_text())[1])
+            assert cosine == pytest.approx(stepper.cosines[-1], abs=1e-3)
+        stepper.step()
+
+
+def test_a_saved_page_mixes_as_python_does(disk, tmp_path) -> None:
+    made = ikebook.toy("two_objects")
+    explorer = SpectrumExplorer(made.clip, made.flow, options=preset("saliency"), pairs=2)
+    explorer.save_html(tmp_path / "spectrum.html")
+    watched = disk(tmp_path / "spectrum.html")
+    page = watched.page
+    page.get_by_role("slider", name="Weight of eigenvector 2").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowDown")
+    page.get_by_text("1.00 v1 \u2212 0.40 v2").wait_for()
+    explorer.weights = [1.0, -0.4]
+    found = page.locator(".ike-mixture").evaluate(
+        "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
+    )
+    assert_close(np.array(found), explorer.labels)

@@ -49,6 +49,8 @@ def test_of_two_things_a_cue_on_one_settles_which_it_is() -> None:
     left = MADE.clip.masks & (dx < 0)
     assert left.any()
     result = ikebook.segment(MADE.clip, MADE.flow, cues=[Cue(name="left", maps=3.0 * left)])
-    likeness = [abs(float(directed(volume) @ directed(left))) for volume in map(result.pairs.volumes.__getitem__, range(2))]
+    likeness = [
+        abs(float(directed(volume) @ directed(left))) for volume in map(result.pairs.volumes.__getitem__, range(2))
+    ]
     assert result.chosen == int(np.argmax(likeness))
     assert result.masks[left].mean() > 0.9

@@ -191,7 +191,12 @@ def graph(seed: int, *changes: str, frames: int = 12):
     maps = rng.standard_normal((2, 1, 4, 5)) + 0.3 * rng.standard_normal((2, frames, 4, 5))
     cues = [ikebook.Cue(name=name, maps=one) for name, one in zip("ab", maps, strict=True)]
     options = override(
-        preset("saliency"), "saliency=none", "features.cue_window=0", "features.center=none", "motion.radius=3", *changes
+        preset("saliency"),
+        "saliency=none",
+        "features.cue_window=0",
+        "features.center=none",
+        "motion.radius=3",
+        *changes,
     )
     pictures = rng.integers(0, 255, (frames, 4, 5, 3), np.uint8)
     return flow, lambda: ikebook.segment(pictures, flow, cues=cues, options=options, compute=DOUBLE)

@@ -13,7 +13,9 @@ from ikebook.widgets import ChainExplorer
 @pytest.mark.parametrize("name", ["default", "saliency"])
 def test_the_row_is_that_of_the_pixel(name, pixel) -> None:
     made = ikebook.toy("disc", size=(24, 20), frames=6)
-    rows = ikebook.build(made.clip, made.flow, options=ikebook.preset(name)).features.dense().view(6, 20, 24, -1).numpy()
+    rows = (
+        ikebook.build(made.clip, made.flow, options=ikebook.preset(name)).features.dense().view(6, 20, 24, -1).numpy()
+    )
     explorer = ChainExplorer(made.clip, made.flow, frame=2, pixel=pixel, options=ikebook.preset(name))
     x, y = pixel
     shown = np.array(list(explorer.features.values()))

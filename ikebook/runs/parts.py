@@ -34,6 +34,7 @@ from ikebook.base.files import TEMPORARY, plain, write_json
 from ikebook.base.machine import versions
 from ikebook.base.progress import Progress
 from ikebook.base.provenance import label_trained
+from ikebook.base.written import WrittenFiles
 from ikebook.flow import FlowFiles
 from ikebook.graph.choice import choose_by, correlation
 from ikebook.graph.masks import threshold_of_counts
@@ -44,7 +45,7 @@ from ikebook.matrix.projection import Preconditioner, Span, complete, preconditi
 from ikebook.runs.frame_source import FrameSource
 from ikebook.runs.json_types import read_json
 from ikebook.runs.options import RunOptions
-from ikebook.runs.outputs import remove_results
+from ikebook.runs.outputs import check_place, remove_results
 from ikebook.runs.part import Arrays, Part, find_evidence, label_part, reduce_part, sample_features, write_part
 from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.results import PartsSummary
@@ -117,6 +118,7 @@ def segment_parts(
     size = working_size(first, options.size)
     plan = _plan(source, frames, part_length, size, options)
     with lock_folder(out) as token:
+        check_place(out, source.names(range(frames)))
         _check_plan(out / "parts", plan)
         parts = {
             f"part {start}": Part(
@@ -153,7 +155,8 @@ def segment_parts(
                 "versions": versions(),
             }
         )
-        write_json(out / "summary.json", summary)
+        with WrittenFiles(out).recording():
+            write_json(out / "summary.json", summary)
         shutil.rmtree(out / "parts")
     return summary
 

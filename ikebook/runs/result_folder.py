@@ -63,12 +63,18 @@ def options_hash(options: Mapping[str, Any]) -> str:
 def lock_folder(out: Path) -> Iterator[str]:
     """Be the only run that writes results to `out`; gives a token that tells this run from all others.
 
+    A folder that is made for it goes again, where the run leaves nothing in it.
+
     Raises
     ------
     InputError
-        If another run does.
+        If another run does, or there can be no such folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    new = [place for place in (out, *out.parents) if not place.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} can't be written ({error.strerror}); choose another place.") from None
     lock = FileLock(out / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -90,6 +96,11 @@ def lock_folder(out: Path) -> Iterator[str]:
         with suppress(OSError):
             (out / LOCKS).rmdir()
         lock.release()
+        if new and [file.name for file in out.iterdir()] == [LOCK]:
+            with suppress(OSError):
+                (out / LOCK).unlink()
+                for place in new:
+                    place.rmdir()
 
 
 def has_lock(out: Path, token: str, patience: float = 30.0) -> bool:

@@ -45,6 +45,10 @@ class WrittenFiles:
                     found.setdefault(str(name), []).append(str(digest))
         return found
 
+    def vouches(self, file: Path) -> bool:
+        """Whether a file is on the list, and as it was written, or damaged since."""
+        return _is_ours(file, self.hashes().get(file.relative_to(self.folder).as_posix(), []))
+
     def intact(self) -> bool:
         """Whether there is a list, and all files on it are there as they were written last."""
         known = self.hashes()

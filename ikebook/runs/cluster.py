@@ -189,8 +189,7 @@ class ClusterRunner:
                 client.close(timeout=2)
 
 
-LOOPBACK = "127.0.0.1"
-"""The address that only this machine reaches."""
+LOOPBACK = "127.0.0.1"  # reached from this machine alone
 
 DASK_SETTINGS = {
     "distributed.logging": {"distributed": "critical"},
@@ -216,8 +215,7 @@ def local_workers(
 ) -> Iterator[ClusterRunner]:
     """Start processes on this machine that work side by side, as long as the block lasts.
 
-    They listen on loopback only, and take no orders but from who holds a key that is made here and ends with them: whoever may
-    give a worker orders can run any code as its user, and the other users of a machine reach its loopback.
+    They listen on loopback only, and take orders, which can be any code, by a key alone that is made here and ends with them.
 
     Parameters
     ----------
@@ -343,8 +341,7 @@ def _own_key() -> Any:
         return Security.temporary()
     except ImportError:
         raise InputError(
-            "--workers needs cryptography, for a key that keeps the other users of this machine out; it comes with: "
-            "pip install 'ikebook[cluster]'."
+            "--workers needs cryptography, for a key that keeps others out: pip install 'ikebook[cluster]'."
         ) from None
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import read_grey, tree, write_frames, write_image
+from layouts import read_grey, tree, write_davis, write_frames, write_image
 
 import ikebook.runs.outputs
 import ikebook.runs.parts
 from ikebook.base.check import InputError
 from ikebook.base.written import LISTS, WrittenFiles
 from ikebook.cli import main
+from ikebook.datasets import Davis2016
 from ikebook.datasets.toys import toy
+from ikebook.runs.evaluation import evaluate
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import write_results
 from ikebook.runs.result_folder import lock_folder
@@ -140,6 +142,14 @@ class TestWhatIsTheUsers:
         assert {name: after[name] for name in before if name.endswith(".png")} == {
             name: before[name] for name in before if name.endswith(".png")
         }
+
+    def test_a_data_set_s_masks(self, tmp_path) -> None:
+        dataset, out = Davis2016(write_davis(tmp_path / "DAVIS", ["disc"], (24, 16))), tmp_path / "out"
+        write_image(out / "masks" / "disc" / "00003.png", np.full((16, 24), 255, np.uint8))
+        before = contents(out)
+        with pytest.raises(InputError, match=r"00003\.png is there, and ikebook has not written it"):
+            evaluate(dataset, out, RunOptions(size=(16, 16), cache=False))
+        assert {name: content for name, content in contents(out).items() if name != ".lock"} == before
 
 
 class TestOneRun:

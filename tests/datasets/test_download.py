@@ -9,6 +9,7 @@ import stat
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from ikebook.base.check import InputError
 from ikebook.datasets import download
-from ikebook.datasets.download import SOURCES, fetch, unpack
+from ikebook.datasets.download import SOURCES, fetch, move_unpacked
 
 FILES = {"DAVIS/README.md": b"made up", "DAVIS/JPEGImages/480p/walk/00000.jpg": bytes(range(256)) * 40}
 
@@ -31,6 +32,14 @@ def archive_of(entries) -> bytes:
 
 
 BODY = archive_of(FILES)
+
+
+def unpack(archive, target) -> None:
+    """All of an archive to its place."""
+    download.unpack(archive, target, "tag")
+    assert move_unpacked(target, "tag")
+
+
 SHA256 = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
 
 pytestmark = pytest.mark.filterwarnings("error:unclosed:ResourceWarning")
@@ -319,6 +328,45 @@ class TestUnpack:
             unpack(self.put(target, {"A/x": b"1"} | FILES | {"Z/x": b"1", "b.txt": b"2"}), target)
         assert tree(target) == {"DAVIS/mine": b"kept"}
         assert [entry.name for entry in target.iterdir()] == ["DAVIS"]
+
+    @pytest.mark.parametrize("moment", range(1, 6))
+    def test_stopped_between_moves_it_goes_on_there(self, moment, server, tmp_path, monkeypatch) -> None:
+        server.body = archive_of(FILES | {"more.txt": b"1", "A/x": b"2"})
+        actual, left = Path.rename, moment
+
+        def rename(path, place):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+            return actual(path, place)
+
+        monkeypatch.setattr(Path, "rename", rename)
+        if moment < 5:  # one for the folder, one for each of three things in it
+            with pytest.raises(KeyboardInterrupt):
+                fetch("davis2016", tmp_path, url=server.url, checksum="none")
+        monkeypatch.undo()
+        monkeypatch.setenv("no_proxy", "*")
+        fetch("davis2016", tmp_path, url=server.url, checksum="none")
+        assert {name: content for name, content in tree(tmp_path).items() if name != "davis2016.zip"} == {
+            **FILES, "more.txt": b"1", "A/x": b"2"
+        }  # fmt: skip
+        assert list(tmp_path.glob(".*")) == []
+        assert server.asked == [None]
+
+    def test_what_a_killed_call_has_left_goes(self, server, tmp_path) -> None:
+        for tag in (download._tag("davis2016", server.url, SHA256), "0123456789abcdef"):
+            (tmp_path / f".unpacking-{tag}" / "DAVIS").mkdir(parents=True)
+            (tmp_path / f".unpacking-{tag}" / "DAVIS" / "half").write_bytes(b"x")
+        fetch("davis2016", tmp_path, url=server.url, checksum=SHA256)
+        assert tree(tmp_path) == FILES
+
+    def test_two_at_a_time_do_not_mix(self, target) -> None:
+        archive = self.put(target, FILES)
+        with download._lock(target), pytest.raises(InputError, match="another run unpacks to"):
+            unpack(archive, target)
+        unpack(archive, target)
+        assert tree(target) == FILES
 
     def test_an_archive_kept_by_a_refusal_serves_the_next_call(self, server, tmp_path) -> None:
         (tmp_path / "DAVIS").mkdir()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import email.message
 import hashlib
 import io
 import socket
 import stat
 import threading
+import urllib.request
+import urllib.response
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -122,6 +125,40 @@ class TestFetch:
         assert there[0] == 1000
         assert there[-1] == len(BODY)
         assert {call[1] for call in calls} == {len(BODY) if length else 0}
+
+    @pytest.mark.parametrize("checksum", ["none", SHA256])
+    def test_that_nothing_was_compared_is_said(self, checksum, server, tmp_path) -> None:
+        said: list[str] = []
+        fetch("davis2016", tmp_path, url=server.url, checksum=checksum, say=said.append)
+        assert said == (
+            [f"davis2016.zip was compared with no checksum, as none is known or wanted; it has {SHA256}."]
+            if checksum == "none"
+            else []
+        )
+
+    @pytest.mark.parametrize(
+        "place", ["http://127.0.0.1:{port}/davis.zip", "HTTP://127.0.0.1:{port}/davis.zip", "ftp://127.0.0.1/x"]
+    )
+    def test_https_does_not_lead_to_http(self, place, server, tmp_path, monkeypatch) -> None:
+        headers = email.message.Message()
+        headers["Location"] = place.format(port=server.server_port)
+
+        def moved(self, request):
+            answer = urllib.response.addinfourl(io.BytesIO(), headers, request.full_url, 302)
+            answer.msg = "Found"
+            return answer
+
+        monkeypatch.setattr(urllib.request.HTTPSHandler, "https_open", moved)
+        with pytest.raises(InputError, match=r"could not be fetched .*leads to .*, which is not https"):
+            fetch("davis2016", tmp_path, url="https://example.org/davis.zip", checksum="none")
+        assert server.asked == []
+        assert tree(tmp_path) == {}
+
+    def test_http_is_taken_where_it_is_named(self, server, tmp_path) -> None:
+        assert all(source.url.startswith("https://") for source in SOURCES.values())
+        assert server.url.startswith("http://")
+        fetch("davis2016", tmp_path, url=server.url, checksum=SHA256)
+        assert tree(tmp_path) == FILES
 
     def test_every_kind_of_checksum(self, server, tmp_path) -> None:
         md5 = hashlib.md5(BODY).hexdigest()

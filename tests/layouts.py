@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ikebook.base.written import LISTS
 from ikebook.datasets.toys import toy
 
 
@@ -36,5 +37,6 @@ def write_davis(root, sequences, size=(48, 32), frames=5) -> Path:
 
 
 def tree(folder) -> set[str]:
-    """All files below a folder, hidden ones too."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """All files below a folder, hidden ones too, but for lists of what ikebook has written."""
+    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {path.as_posix() for path in files if LISTS not in path.parts}

@@ -15,12 +15,21 @@ CHUNK = 1 << 20
 """Bytes that are written, and told to whoever watches, at a time."""
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows an address that has moved, but from https to nothing else: what comes there could be anybody's."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if req.type == "https" and not newurl.lower().startswith("https://"):
+            raise ConnectionError(f"it leads to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def download(url: str, part: Path, progress: Callable[[int, int], Any] | None, otherwise: str) -> None:
     """Download to `part`, going on where an earlier call stopped if the server can.
 
     Parameters
     ----------
-    url : https, http or file
+    url : https or file; http only as it is given: no https address may lead to one
     part : file, which stays where the connection ends
     progress : called with bytes so far and in all (0 if the server does not say)
     otherwise : what else can be done, for the message where the address does not answer
@@ -38,7 +47,7 @@ def download(url: str, part: Path, progress: Callable[[int, int], Any] | None, o
         request = urllib.request.Request(url, headers={"User-Agent": "ikebook"})  # noqa: S310
         if there:
             request.add_header("Range", f"bytes={there}-")
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.build_opener(_Redirects).open(request, timeout=30) as answer:
             resumed = getattr(answer, "status", None) == 206
             there = there if resumed else 0
             total = there + int(answer.headers.get("Content-Length") or 0)

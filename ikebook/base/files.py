@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
 import numbers
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,11 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 
-TEMPORARY = re.compile(r"\.[^/]{0,40}-[a-z0-9_]{8}\.\w+")
-"""What `atomic` calls files that are not yet whole."""
+TEMPORARY = re.compile(r"\.ikebook-[^/]{0,40}-[a-z0-9_]{8}\.\w+")
+"""What `atomic` calls files that are not yet whole: nobody else calls a file so."""
+
+_HOOK: ContextVar[tuple[Path, Callable[[Path, Path], None]] | None] = ContextVar("hook", default=None)
+"""Who is asked before a file below a folder gets its name; see `before_each`."""
 
 OVERLAY_COLOUR = (255, 60, 40)
 """RGB of the object in overlays."""
@@ -29,24 +35,81 @@ OVERLAY_COLOUR = (255, 60, 40)
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; it becomes `path` only when the block ends well."""
+    """Give a temporary path beside `path` to write to; it becomes `path` when the block ends well and all of it is there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Part of the stem only: a name that just fits the file system's limit leaves no room for more.
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".ikebook-{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
     temporary = Path(name)
     try:
         yield temporary
+        if not is_whole(temporary):  # not all who write say when there is no room
+            raise OSError(errno.EIO, "not all of it could be written", str(path))
         temporary.chmod(0o666 & ~_umask())
+        asked = _HOOK.get()
+        if asked is not None and path.is_relative_to(asked[0]):
+            asked[1](temporary, path)
         try:
             temporary.replace(path)
         except OSError as error:
             raise InputError(f"{path} can't be written ({error.strerror}); choose another place.") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def before_each(folder: Path, hook: Callable[[Path, Path], None]) -> Iterator[None]:
+    """Have `hook` see each file that is written below a folder, whole but for its name, and that name; it may raise.
+
+    Within the block of another one, only the inner one is asked.
+    """
+    token = _HOOK.set((folder, hook))
+    try:
+        yield
+    finally:
+        _HOOK.reset(token)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file has the beginning and the end that its suffix promises; true of kinds that have none."""
+    if path.suffix in (".npz", ".pt"):
+        return zipfile.is_zipfile(path)
+    if path.suffix == ".mp4":
+        return _has_all_boxes(path)
+    if path.suffix == ".png":
+        content = path.read_bytes()
+        return content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
+    if path.suffix == ".json":
+        try:
+            json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            return False
+    return True
+
+
+def _has_all_boxes(path: Path) -> bool:
+    """Whether an MP4 has its index and its frames, and the last of its boxes ends where the file does."""
+    place, size, names = 0, path.stat().st_size, set()
+    with path.open("rb") as stream:
+        while place + 8 <= size:
+            stream.seek(place)
+            head = stream.read(16)  # length and name, 4 bytes each; a length of 1: in the 8 bytes that follow
+            length = int.from_bytes(head[:4], "big")
+            names.add(head[4:8])
+            place += max(8, int.from_bytes(head[8:], "big") if length == 1 else length)
+    return place == size and {b"moov", b"mdat"} <= names
+
+
+def count_frames(path: Path) -> int:
+    """How many frames of a video can be decoded."""
+    capture, count = cv2.VideoCapture(str(path)), 0
+    while capture.grab():
+        count += 1
+    capture.release()
+    return count
 
 
 def fsync_folder(folder: Path, *files: Path) -> None:
@@ -126,8 +189,9 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     rate = round(fps, 3 if fps < 65 else 2 if fps < 650 else 0)
     with atomic(path) as temporary:
         writer: cv2.VideoWriter | None = None
+        count = 0
         try:
-            for frame in frames:
+            for count, frame in enumerate(frames, 1):  # noqa: B007  # counted to the end
                 height, width = frame.shape[:2]
                 even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
                 if writer is None:
@@ -139,6 +203,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
         finally:
             if writer is not None:
                 writer.release()
+        if count_frames(temporary) != count:  # OpenCV does not say when the disk is full
+            raise OSError(errno.EIO, "not all of it could be written", str(path))
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ikebook.cli.terminal import say
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
 
 
@@ -45,5 +46,7 @@ def execute_get(options: argparse.Namespace) -> None:
             line.total = total or None
             line.update(there - line.n)
 
-        root = fetch(options.name, Path(options.root), url=options.url, checksum=options.checksum, progress=show)
+        root = fetch(
+            options.name, Path(options.root), url=options.url, checksum=options.checksum, progress=show, say=say
+        )
     print(f"{options.name} lies in {root}. Try: ikebook evaluate {options.name} --root {root} --out results")

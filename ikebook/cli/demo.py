@@ -30,7 +30,8 @@ def execute(options: argparse.Namespace) -> None:
 
     from ikebook.datasets.toys import demo
     from ikebook.runs.options import RunOptions
-    from ikebook.runs.outputs import write_results
+    from ikebook.runs.outputs import check_place, write_locked
+    from ikebook.runs.result_folder import lock_folder
     from ikebook.runs.single import run
     from ikebook.video.metrics import region_similarity
 
@@ -42,9 +43,11 @@ def execute(options: argparse.Namespace) -> None:
     say(f"the embedded clip: {len(clip)} frames of {clip.size[0]}x{clip.size[1]}")
     run_options = RunOptions(cache=False)
     blind = replace(clip, masks=None)  # what segments the clip does not get to see its masks
-    outcome = run(blind, options=run_options, progress=bar)
-    outcome = replace(outcome, seconds=made | outcome.seconds)
-    summary = write_results(out, blind, outcome, run_options, progress=bar)
+    with lock_folder(out):
+        check_place(out, blind.frame_names)
+        outcome = run(blind, options=run_options, progress=bar)
+        outcome = replace(outcome, seconds=made | outcome.seconds)
+        summary = write_locked(out, blind, outcome, run_options, bar)
     assert clip.masks is not None
     scores = [region_similarity(mask, truth) for mask, truth in zip(outcome.result.masks, clip.masks, strict=True)]
     print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")

@@ -20,6 +20,7 @@ from ikebook.cli.workers import add_where, runner_of, several
 
 if TYPE_CHECKING:
     from ikebook.runs.options import RunOptions
+    from ikebook.runs.results import Summary
 
 
 def add_command(commands: Any) -> None:
@@ -45,14 +46,11 @@ def add_command(commands: Any) -> None:
 
 
 def execute(options: argparse.Namespace) -> None:
-    from ikebook.runs.outputs import CHECKPOINTS, write_results
-    from ikebook.runs.single import run
-    from ikebook.video.clip import read_clip
+    from ikebook.runs.outputs import FILES, FOLDERS
 
     chosen, out = run_options(options), Path(options.out)
     check_out(out)
-    results = ("masks", "soft", "refined", "overlay.mp4", "refined.mp4")
-    written = {place.resolve() for place in (out, *(out / name for name in results))}
+    written = {place.resolve() for place in (out, *(out / name for name in (*FOLDERS, *FILES)))}
     require(
         Path(options.input).resolve() not in written,
         f"--out {out} would write over {options.input}; name another folder.",
@@ -66,18 +64,29 @@ def execute(options: argparse.Namespace) -> None:
         not (options.workers or options.cluster or options.resources or options.threads),
         "--workers, --cluster, --resources and --threads are for a video in --parts; name the frames of a part, too.",
     )
-    source = chosen.provider()
-    begin = time.perf_counter()
-    with tqdm(desc=f"reading {options.input}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
-        compute = chosen.compute(out)
-        clip = read_clip(options.input, chosen.size, memory=compute.memory)
-    read = {"read": time.perf_counter() - begin}
-    outcome = run(clip, source, options=chosen, compute=compute, progress=bar, checkpoints=out / CHECKPOINTS)
-    outcome = replace(outcome, seconds=read | outcome.seconds)
-    summary = write_results(out, clip, outcome, chosen, progress=bar)
+    summary = _segment(Path(options.input), chosen, out)
     show_summary(summary)
     also = "refined/, refined.mp4, " if chosen.refine is not None else ""
     print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
+
+
+def _segment(path: Path, chosen: RunOptions, out: Path) -> Summary:
+    from ikebook.runs.outputs import CHECKPOINTS, check_place, write_locked
+    from ikebook.runs.result_folder import lock_folder
+    from ikebook.runs.single import run
+    from ikebook.video.clip import image_files, names_of, read_clip
+
+    source = chosen.provider()
+    check_place(out, names_of(image_files(path)) if path.is_dir() else None)
+    begin = time.perf_counter()
+    with tqdm(desc=f"reading {path}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
+        compute = chosen.compute(out)
+        clip = read_clip(path, chosen.size, memory=compute.memory)
+    read = {"read": time.perf_counter() - begin}
+    with lock_folder(out):
+        outcome = run(clip, source, options=chosen, compute=compute, progress=bar, checkpoints=out / CHECKPOINTS)
+        outcome = replace(outcome, seconds=read | outcome.seconds)
+        return write_locked(out, clip, outcome, chosen, bar)
 
 
 def _execute_parts(options: argparse.Namespace, chosen: RunOptions, out: Path) -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import InputError, require
-from ikebook.datasets.folders import folders, is_folder
+from ikebook.datasets.folders import folders, image_files_below, is_folder
 from ikebook.datasets.protocol import DAVIS
 from ikebook.video.clip import Clip, image_files, read_clip, read_image
 
@@ -75,6 +75,10 @@ class Davis2016:
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
         """The frames of a sequence, without masks, at a working size (width, height); see `ikebook.read_clip`."""
         return read_clip(self._folder(self.frames, sequence), size, sequence)
+
+    def files(self, sequence: str) -> list[Path]:
+        """All files that a sequence is read from: frames, then annotations."""
+        return [*image_files(self._folder(self.frames, sequence)), *image_files_below(self.masks / sequence)]
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray]:
         """The mask (h, w) bool of each frame, at its own size."""

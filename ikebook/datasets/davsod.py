@@ -59,6 +59,10 @@ class Davsod(FolderDataset):
         """The folder with a sequence's frames."""
         return self.root / sequence / "Imgs"
 
+    def truth_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's masks."""
+        return self.root / sequence / "GT_object_level"
+
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
         """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import stat
-import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ikebook.base import check
 from ikebook.base.check import InputError, require
@@ -18,6 +22,10 @@ from ikebook.base.download import download
 
 LARGEST = 50 << 30
 """Archives that would unpack to more bytes than this are refused."""
+
+
+UNPACKING = re.compile(r"\.unpacking-[0-9a-z_]{8,16}")
+"""What folders are called that an archive is unpacked to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +106,7 @@ def fetch(
     url: str | None = None,
     checksum: str | None = None,
     progress: Callable[[int, int], Any] | None = None,
+    say: Callable[[str], Any] = lambda _: None,
 ) -> Path:
     """Fetch a data set's archive into `root`, check it, and unpack it there; what `ikebook data get` does.
 
@@ -112,6 +121,8 @@ def fetch(
         In place of the recorded ones; the checksum "none" skips the check.
     progress : callable, optional
         Called with bytes so far and in all (0 if the server does not say).
+    say : callable, optional
+        Is told in one line where there is no checksum to compare.
 
     Returns
     -------
@@ -140,13 +151,19 @@ def fetch(
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{root} can't be made ({error.strerror}); choose another --root.") from None
-    archive = root / f"{name}.zip"
+    archive, tag = root / f"{name}.zip", _tag(name, url, checksum)
+    if move_unpacked(root, tag):  # of a call that was killed at that
+        return root
     fetched = not archive.exists()
     if fetched:
         part = root / f"{name}.zip.part"
         download(url, part, progress, "give another address with --url")
         part.replace(archive)
-    if checksum != "none":
+    if checksum == "none":
+        with archive.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        say(f"{archive.name} was compared with no checksum, as none is known or wanted; it has sha256:{found}.")
+    else:
         with archive.open("rb") as stream:
             found = hashlib.file_digest(stream, algorithm).hexdigest()
         if found != digest.lower():
@@ -160,38 +177,88 @@ def fetch(
                 f"{url} gave a file whose {algorithm} is {found}, not {digest}; it was removed. The archive has changed or "
                 "was damaged on its way: try again, or pass --checksum if you trust the new one."
             )
-    unpack(archive, root)
+    unpack(archive, root, tag)
     if fetched:
         archive.unlink()
+    move_unpacked(root, tag)
     return root
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack a zip into `target`, all of it or nothing; refuse links and paths that would lead elsewhere."""
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            entries = bundle.infolist()
-            require(len(entries) > 0, f"{archive} is an empty zip archive; remove it and try again.")
-            total = sum(entry.file_size for entry in entries)
-            require(total <= LARGEST, f"{archive} would unpack to {total} bytes; at most {LARGEST} are taken.")
-            for entry in entries:
-                parts = Path(entry.filename.replace("\\", "/")).parts
-                leads_out = not parts or ".." in parts or Path(parts[0]).is_absolute() or ":" in parts[0]
-                is_link = stat.S_ISLNK(entry.external_attr >> 16)
-                require(not (leads_out or is_link), f"{archive} holds {entry.filename!r}, which is not safe to unpack.")
-            with tempfile.TemporaryDirectory(dir=target, prefix=".unpacking-") as scratch:
+def _tag(*texts: str) -> str:
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
+
+
+def unpack(archive: Path, target: Path, tag: str) -> None:
+    """Unpack a zip into a folder of its own in `target`, all of it or nothing; refuse links and paths that would lead elsewhere.
+
+    Once it is there under the name that `tag` is in, `move_unpacked` can do the rest, now or after an interruption.
+    """
+    whole, scratch = target / f".unpacked-{tag}", target / f".unpacking-{tag}"
+    with _lock(target):
+        try:
+            with zipfile.ZipFile(archive) as bundle:
+                _check_entries(archive, bundle.infolist())
+                for left in target.glob(".unpacking-*"):  # by calls that were killed
+                    if UNPACKING.fullmatch(left.name):
+                        shutil.rmtree(left, ignore_errors=True)
+                scratch.mkdir()
                 bundle.extractall(scratch)
-                moves = [(item, target / item.name) for item in Path(scratch).iterdir()]
-                for _, destination in moves:
-                    require(
-                        not destination.exists(), f"{destination} exists already; remove it, or choose another --root."
-                    )
-                for item, destination in moves:
-                    shutil.move(item, destination)
-    except zipfile.BadZipFile:
-        raise InputError(f"{archive} is no zip archive, or a damaged one; remove it and try again.") from None
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a damaged archive fails in more ways than can be listed
-        reason = str(error) or type(error).__name__
-        raise InputError(f"{archive} can't be unpacked ({reason}); make room, or remove it and try again.") from None
+            for item in scratch.iterdir():
+                _check_free(target / item.name)
+            scratch.rename(whole)
+        except zipfile.BadZipFile:
+            raise InputError(f"{archive} is no zip archive, or a damaged one; remove it and try again.") from None
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a damaged archive fails in more ways than can be listed
+            reason = str(error) or type(error).__name__
+            raise InputError(
+                f"{archive} can't be unpacked ({reason}); make room, or remove it and try again."
+            ) from None
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def move_unpacked(target: Path, tag: str) -> bool:
+    """Move what `unpack` has unpacked to its place in `target`; whether there was anything of this tag."""
+    whole = target / f".unpacked-{tag}"
+    if not whole.is_dir():
+        return False
+    with _lock(target):
+        for item in list(whole.iterdir()):
+            _check_free(target / item.name)
+            item.rename(target / item.name)
+        whole.rmdir()
+    return True
+
+
+def _check_entries(archive: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
+    require(len(entries) > 0, f"{archive} is an empty zip archive; remove it and try again.")
+    total = sum(entry.file_size for entry in entries)
+    require(total <= LARGEST, f"{archive} would unpack to {total} bytes; at most {LARGEST} are taken.")
+    for entry in entries:
+        parts = Path(entry.filename.replace("\\", "/")).parts
+        leads_out = not parts or ".." in parts or Path(parts[0]).is_absolute() or ":" in parts[0]
+        is_link = stat.S_ISLNK(entry.external_attr >> 16)
+        require(not (leads_out or is_link), f"{archive} holds {entry.filename!r}, which is not safe to unpack.")
+
+
+def _check_free(place: Path) -> None:
+    require(not os.path.lexists(place), f"{place} exists already; remove it, or choose another --root.")
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    """Be the only one who unpacks to a folder."""
+    file = target / ".unpacking.lock"
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"another run unpacks to {target}; wait for it.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):
+            file.unlink()

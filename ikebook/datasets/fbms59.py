@@ -66,6 +66,10 @@ class Fbms59(FolderDataset):
         """The folder with a sequence's frames."""
         return self.root / sequence
 
+    def truth_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's masks."""
+        return self.root / sequence / "GroundTruth"
+
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
         """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import InputError, require
-from ikebook.video.clip import Clip, read_clip, read_image
+from ikebook.video.clip import Clip, image_files, read_clip, read_image
 
 
 def read_mask(file: Path) -> np.ndarray:
@@ -56,6 +56,12 @@ def is_folder(parent: Path, name: str) -> bool:
     return name != "" and not name.startswith(".") and Path(name).name == name and (parent / name).is_dir()
 
 
+def image_files_below(folder: Path) -> list[Path]:
+    """The images in a folder and in its folders; none where it is missing."""
+    places = [folder, *(folder / name for name in folders(folder))] if folder.is_dir() else []
+    return [file for place in places for file in image_files(place)]
+
+
 class FolderDataset(ABC):
     """A data set whose sequences lie in folders of their own; a reader adds where these are, and how masks are read."""
 
@@ -69,6 +75,14 @@ class FolderDataset(ABC):
     @abstractmethod
     def frames_folder(self, sequence: str) -> Path:
         """The folder with a sequence's frames, whose name is known to be one of `sequences`."""
+
+    @abstractmethod
+    def truth_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's annotations, or with folders of them."""
+
+    def files(self, sequence: str) -> list[Path]:
+        """All files that a sequence is read from: frames, then annotations."""
+        return [*image_files(self.folder(sequence)), *image_files_below(self.truth_folder(sequence))]
 
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
         """The frames of a sequence, without masks, at a working size (width, height); see `ikebook.read_clip`."""

@@ -76,6 +76,10 @@ class YouTubeObjects(FolderDataset):
         require(folder.is_dir(), f"{folder} is missing; expected the frames that the labels belong to.")
         return folder
 
+    def truth_folder(self, sequence: str) -> Path:
+        """The folder with a sequence's masks."""
+        return self._shots[sequence] / "labels"
+
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
         """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))

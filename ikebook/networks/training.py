@@ -7,6 +7,7 @@ zero, an early end where the loss no longer falls. On one machine's CPU equal se
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -312,8 +313,10 @@ class _Run:
             "seconds": self.seconds,
             "reason": self.reason,
         }
-        with atomic(path) as file:
-            torch.save(state, file)
+        content = io.BytesIO()
+        torch.save(state, content)
+        with atomic(path) as file:  # by Python, which says when the disk is full; PyTorch's own writer ends in a RuntimeError
+            file.write_bytes(content.getbuffer())
 
     def resume(self, path: Path, key: str) -> None:
         """Take over the state in a file, if there is one."""

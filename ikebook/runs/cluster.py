@@ -55,6 +55,8 @@ class ClusterRunner:
     at_once : int, optional
         Tasks that the scheduler has at a time, best as many as there are workers. By default all, so that a cluster that
         grows with the work sees how much there is.
+    security : distributed.Security, optional
+        Keys and certificates for an address that begins with tls://; by default those in Dask's configuration.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class ClusterRunner:
     threads: int | None = None
     patience: float = RECONNECT_SECONDS
     at_once: int | None = None
+    security: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _dask()
@@ -170,7 +173,7 @@ class ClusterRunner:
         client: Any = None
         while client is None:
             try:
-                client = Client(**where, timeout=min(5.0, patience), set_as_default=False)
+                client = Client(**where, timeout=min(5.0, patience), set_as_default=False, security=self.security)
             except (OSError, ValueError, TypeError) as error:  # a timeout is an OSError, a wrong text a ValueError
                 if isinstance(error, OSError) and time.monotonic() < until:
                     time.sleep(0.5)
@@ -186,6 +189,8 @@ class ClusterRunner:
                 client.close(timeout=2)
 
 
+LOOPBACK = "127.0.0.1"  # reached from this machine alone
+
 DASK_SETTINGS = {
     "distributed.logging": {"distributed": "critical"},
     "distributed.scheduler.worker-saturation": 1.0,  # no video waits for one worker while another is idle
@@ -193,6 +198,9 @@ DASK_SETTINGS = {
     # Dask's own value has the C library ask the system for each array anew, which makes a video take two to three
     # times as long.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # Pages about scheduler and workers, which nobody asks for, and which have no key.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 """Where Dask's own settings do not suit workers on this machine."""
 
@@ -206,6 +214,8 @@ def local_workers(
     show: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> Iterator[ClusterRunner]:
     """Start processes on this machine that work side by side, as long as the block lasts.
+
+    They listen on loopback only, and take orders, which can be any code, by a key alone that is made here and ends with them.
 
     Parameters
     ----------
@@ -225,7 +235,7 @@ def local_workers(
     Raises
     ------
     InputError
-        If Dask is not installed.
+        If Dask, or cryptography, which makes the key, is not installed.
 
     Examples
     --------
@@ -238,12 +248,15 @@ def local_workers(
     import torch
 
     dask, distributed = _dask()
+    security = _own_key()
     gpus = visible_gpus() if device == "cuda" else []
     resources = {"GPU": 1.0} if gpus else {}
     workers = {
         index: {
             "cls": distributed.Nanny,
             "options": {
+                "host": LOOPBACK,
+                "security": security,
                 "nthreads": 1,
                 "memory_limit": 0,  # videos mind `RunOptions.memory`; Dask would kill a worker that holds more than its share
                 "resources": resources,
@@ -256,17 +269,27 @@ def local_workers(
     }
     scheduler = {
         "cls": distributed.Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0", "dashboard": False},
+        "options": {
+            "host": LOOPBACK,
+            "port": 0,
+            "protocol": "tls",
+            "security": security,
+            "dashboard_address": f"{LOOPBACK}:0",
+            "dashboard": False,
+        },
     }
     with (
         dask.config.set(DASK_SETTINGS),
-        distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL) as cluster,
+        distributed.SpecCluster(
+            workers=workers, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
+        ) as cluster,
     ):
         yield ClusterRunner(
             address=cluster.scheduler_address,
             resources=resources,
             show=show,
             at_once=count,
+            security=security,
             threads=threads or threads_each(torch.get_num_threads(), count),
         )
 
@@ -308,6 +331,18 @@ def _dask() -> tuple[Any, Any]:
         raise InputError("Dask is not installed; it comes with: pip install 'ikebook[cluster]'.") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return dask, distributed
+
+
+def _own_key() -> Any:
+    """A key and its certificate, which are nowhere but in the memory of the processes that get them."""
+    from distributed import Security
+
+    try:
+        return Security.temporary()
+    except ImportError:
+        raise InputError(
+            "--workers needs cryptography, for a key that keeps others out: pip install 'ikebook[cluster]'."
+        ) from None
 
 
 def _result(future: Any) -> Any:

@@ -16,15 +16,18 @@ from ikebook.base.check import InputError, require
 from ikebook.base.files import remove_temporaries
 from ikebook.base.machine import versions
 from ikebook.base.progress import Progress, silent
+from ikebook.base.written import WrittenFiles, check_written
 from ikebook.datasets.registry import Dataset
 from ikebook.flow import PROVIDERS, is_provider
 from ikebook.networks.pretrained import is_network
+from ikebook.runs.inputs import input_files
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import CHECKPOINTS, remove_checkpoints
 from ikebook.runs.result_folder import (
     DamagedError,
     ResultsWriter,
     entry_path,
+    is_current,
     lock_folder,
     options_hash,
     read_entry,
@@ -172,13 +175,15 @@ def _evaluate(
     out = out.absolute()
     read_failures(out, used)  # of other options: say so before anything is written
     writer = ResultsWriter(out, used, known, dataset.protocol.mean)
-    with lock_folder(out) as token:
+    with lock_folder(out) as token, WrittenFiles(out).recording():
         for folder in {out, *(entry_path(out, name).parent for name in known)}:
             remove_temporaries(folder)
-        _read_earlier(writer, key, set(known) if masks is None else set(known) - set(names))
-        if masks is not None:  # they may have changed since
-            for name in names:
-                entry_path(out, name).unlink(missing_ok=True)
+        again: set[str] = set() if masks is None else set(names)  # masks that were made elsewhere are scored anew
+        stale = _read_earlier(writer, key, lambda name: input_files(dataset, name, options, masks), again)
+        check_written(out, [file for name in names if name not in writer.entries for file in _pictures(out, name)])
+        check_written(out, [out / table for table in ("results.json", "results.csv", "cycles.csv")])
+        for name in stale & set(names):
+            entry_path(out, name).unlink(missing_ok=True)
         tasks: dict[str, SequenceTask] = {}
         for name in names if isinstance(runner, SerialRunner) else _longest_first(dataset, names):
             if name in writer.entries:
@@ -199,21 +204,50 @@ def _evaluate(
         return writer.write()
 
 
-def _read_earlier(writer: ResultsWriter, key: str, kept: set[str]) -> None:
-    """Add what earlier runs with the same options have left: failures, and entries of the sequences in `kept`.
+def _read_earlier(writer: ResultsWriter, key: str, files: Callable[[str], Sequence[Path]], again: set[str]) -> set[str]:
+    """Add what earlier runs with the same options have left: failures, and entries that are still right; names of the others.
+
+    Parameters
+    ----------
+    writer : ResultsWriter
+    key : str
+        Of the options.
+    files : callable
+        Gives the files that a sequence's entry is made from.
+    again : set of str
+        Names whose entries are not right, whatever they say.
 
     Raises
     ------
     InputError
         If an entry is of other options, whosever it is.
     """
+    stale = set()
     for name, failure in read_failures(writer.out, writer.options).items():
         writer.add(name, failure)
     for name in writer.order:
-        with suppress(DamagedError):  # whoever gets the task says so
+        try:
             entry = read_entry(writer.out, name, key)
-            if entry is not None and name in kept:
-                writer.add(name, entry)
+        except DamagedError:  # if it is not ours, whoever gets the task says so
+            if WrittenFiles(writer.out, name).vouches(entry_path(writer.out, name)):
+                stale.add(name)
+            continue
+        if entry is not None and name not in again and _is_current(writer.out, name, files):
+            writer.add(name, entry)
+        elif entry is not None:
+            stale.add(name)
+    return stale
+
+
+def _is_current(out: Path, name: str, files: Callable[[str], Sequence[Path]]) -> bool:
+    with suppress(InputError, OSError):  # a folder that is missing
+        return is_current(out, name, files(name))
+    return False
+
+
+def _pictures(out: Path, name: str) -> list[Path]:
+    """The masks of a sequence that are there."""
+    return [file for kind in ("masks", "refined") for file in sorted((out / kind / name).glob("[!.]*.png"))]
 
 
 def _run(runner: Runner, tasks: dict[str, SequenceTask], writer: ResultsWriter, report: Report) -> None:

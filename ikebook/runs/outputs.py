@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 
-from ikebook.base.files import overlay, write_json, write_mask, write_soft, write_video
+from ikebook.base.check import require
+from ikebook.base.files import (
+    fsync_folder,
+    overlay,
+    remove_temporaries,
+    write_json,
+    write_mask,
+    write_soft,
+    write_video,
+)
 from ikebook.base.progress import Progress, silent
+from ikebook.base.written import WrittenFiles, check_written, remove_written
 from ikebook.graph.refine import RefineOptions, refine
-from ikebook.runs.json_types import read_json
 from ikebook.runs.options import RunOptions
+from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.results import Summary
 from ikebook.runs.sheet import contact_sheet
 from ikebook.runs.single import Outcome
 from ikebook.runs.summary import summarise
 from ikebook.video.clip import Clip
 
+FOLDERS = ("masks", "soft", "refined")
+"""Of pictures, one for each frame."""
+
+FILES = ("overlay.mp4", "refined.mp4", "sheet.png", "summary.json")
+"""Beside them."""
+
 CHECKPOINTS = "checkpoints"
 """Folder, within that of the results, of trainings that have begun; it goes when all is done."""
 
-CHECKPOINT_NAME = re.compile(r"\.?[0-9a-f]{32}(-\w+)?\.pt")
+CHECKPOINT_NAME = re.compile(r"(\.ikebook-)?[0-9a-f]{32}(-\w+)?\.pt")
 """What `ikebook.cycle` calls them, and `ikebook.base.files.atomic` what it was writing when the program was killed."""
 
 
@@ -34,7 +50,7 @@ def write_results(
 ) -> Summary:
     """Write masks, soft masks, overlay video, contact sheet and summary to a folder, at the clip's own size.
 
-    An earlier run's results there are removed first; other files stay.
+    An earlier run's results there are removed first; other files stay: which are whose, a list in `folder`/.ikebook says.
 
     Parameters
     ----------
@@ -58,7 +74,7 @@ def write_results(
     Raises
     ------
     InputError
-        If the folder can't be written to.
+        If the folder can't be written to, another run does, or it has files of these names that ikebook has not written.
 
     Examples
     --------
@@ -67,16 +83,33 @@ def write_results(
     >>> clip, options = ikebook.toy("disc").clip, RunOptions(cache=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     summary = write_results(folder, clip, run(clip, options=options), options)
-    ...     sorted(path.name for path in Path(folder).iterdir())
+    ...     sorted(path.name for path in Path(folder).glob("[!.]*"))
     ['masks', 'overlay.mp4', 'sheet.png', 'soft', 'summary.json']
     """
-    folder, begin = Path(folder), time.perf_counter()
+    folder = Path(folder)
+    with lock_folder(folder):
+        return write_locked(folder, clip, outcome, options, progress)
+
+
+def write_locked(folder: Path, clip: Clip, outcome: Outcome, options: RunOptions, progress: Progress) -> Summary:
+    """`write_results`, to a folder that is locked already."""
+    begin = time.perf_counter()
+    check_place(folder, clip.frame_names)
     remove_results(folder)
+    with WrittenFiles(folder).recording():
+        return _write(folder, clip, outcome, options, progress, begin)
+
+
+def _write(
+    folder: Path, clip: Clip, outcome: Outcome, options: RunOptions, progress: Progress, begin: float
+) -> Summary:
     steps = iter(progress("write", len(clip)))
     write_video(folder / "overlay.mp4", _overlays(folder, clip, outcome, steps), clip.fps)
     contact_sheet(folder / "sheet.png", clip, outcome.result)
     if options.refine is not None:
         write_video(folder / "refined.mp4", _refined_overlays(folder, clip, outcome, options.refine), clip.fps)
+    for kind in FOLDERS:
+        fsync_folder(folder / kind)
     summary = summarise(clip, outcome, options, {"write": time.perf_counter() - begin})
     write_json(folder / "summary.json", summary)
     remove_checkpoints(folder / CHECKPOINTS)
@@ -117,23 +150,28 @@ def remove_checkpoints(folder: Path) -> None:
         folder.rmdir()
 
 
-class _Written(TypedDict):
-    """What any summary of ours has."""
+def check_place(folder: Path, frames: Sequence[str] | None) -> None:
+    """Raise `InputError` if a folder has files that ikebook has not written where results would come, before any work.
 
-    versions: dict[str, str]
+    Parameters
+    ----------
+    folder : Path
+    frames : sequence of str or None
+        Names of the frames; None: of a video, whose frames are numbered, and nobody has counted them yet.
+    """
+    for kind in FOLDERS:
+        place = folder / kind
+        require(place.is_dir() or not os.path.lexists(place), f"{place} can't be written to: it is no folder; move it.")
+    if frames is None:
+        there = (file for kind in FOLDERS for file in sorted((folder / kind).glob("*.png")))
+        pictures = [file for file in there if len(file.stem) >= 5 and file.stem.isdecimal()]
+    else:
+        pictures = [folder / kind / f"{name}.png" for kind in FOLDERS for name in frames]
+    check_written(folder, [*pictures, *(folder / name for name in FILES)])
 
 
 def remove_results(folder: Path) -> None:
-    """Remove an earlier run's results, its summary last: a run that is stopped must not look like a mixture of two.
-
-    Only where that summary says that ikebook made them; other people's files stay.
-    """
-    summary = read_json(folder / "summary.json", _Written)
-    if summary is None or "ikebook" not in summary["versions"]:
-        return
-    for file in (file for kind in ("masks", "soft", "refined") for file in (folder / kind).glob("*.png")):
-        file.unlink(missing_ok=True)
-    for name in ("overlay.mp4", "refined.mp4", "sheet.png", "summary.json"):
-        (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        (folder / "refined").rmdir()
+    """Remove what earlier runs have written to a folder, also those that were killed; other people's files stay."""
+    for place in (folder, *(folder / kind for kind in FOLDERS)):
+        remove_temporaries(place)
+    remove_written(folder)

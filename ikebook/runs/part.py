@@ -22,6 +22,7 @@ from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.base.files import atomic, write_mask, write_soft
 from ikebook.base.progress import Progress, silent
+from ikebook.base.written import WrittenFiles
 from ikebook.flow import Flow, FlowFiles, FlowProvider
 from ikebook.flow.compute import fields_of
 from ikebook.graph.choice import about_means
@@ -203,11 +204,12 @@ def write_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
     def work() -> Arrays:
         soft, pixels = _load(part.file("soft")), 0
         names = part.source.names(part.frame_range)
-        for name, one, frame in zip(names, soft, part.source.read(part.frame_range), strict=True):
-            large = enlarge(np.asarray(one), (frame.shape[1], frame.shape[0]))
-            write_soft(part.out / "soft" / f"{name}.png", large)
-            write_mask(part.out / "masks" / f"{name}.png", large > threshold)
-            pixels += int((one > threshold).sum())
+        with WrittenFiles(part.out, f"part {part.start}").recording():
+            for name, one, frame in zip(names, soft, part.source.read(part.frame_range), strict=True):
+                large = enlarge(np.asarray(one), (frame.shape[1], frame.shape[0]))
+                write_soft(part.out / "soft" / f"{name}.png", large)
+                write_mask(part.out / "masks" / f"{name}.png", large > threshold)
+                pixels += int((one > threshold).sum())
         return {"object": np.array(pixels)}
 
     return _once(part, "written", work)

@@ -16,9 +16,9 @@ same options, it goes on there.
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from ikebook.base.files import TEMPORARY, plain, write_json
 from ikebook.base.machine import versions
 from ikebook.base.progress import Progress
 from ikebook.base.provenance import label_trained
+from ikebook.base.written import LISTS, WrittenFiles
 from ikebook.flow import FlowFiles
 from ikebook.graph.choice import choose_by, correlation
 from ikebook.graph.masks import threshold_of_counts
@@ -44,7 +45,7 @@ from ikebook.matrix.projection import Preconditioner, Span, complete, preconditi
 from ikebook.runs.frame_source import FrameSource
 from ikebook.runs.json_types import read_json
 from ikebook.runs.options import RunOptions
-from ikebook.runs.outputs import remove_results
+from ikebook.runs.outputs import check_place, remove_results
 from ikebook.runs.part import Arrays, Part, find_evidence, label_part, reduce_part, sample_features, write_part
 from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.results import PartsSummary
@@ -52,6 +53,9 @@ from ikebook.runs.runners import LostTask, Runner, SerialRunner
 from ikebook.solvers.exact import Reduced, reduce_whitened, solve_reduced
 from ikebook.solvers.pairs import spectrum_complaints
 from ikebook.video.clip import working_size
+
+PART_FILE = re.compile(r"plan\.json|\d{9}-[\w-]+\.np[yz]")
+"""What is written to OUT/parts, here and by `Part.file`."""
 
 
 def segment_parts(
@@ -117,6 +121,8 @@ def segment_parts(
     size = working_size(first, options.size)
     plan = _plan(source, frames, part_length, size, options)
     with lock_folder(out) as token:
+        check_place(out, source.names(range(frames)))
+        _clear_up(out)
         _check_plan(out / "parts", plan)
         parts = {
             f"part {start}": Part(
@@ -153,8 +159,9 @@ def segment_parts(
                 "versions": versions(),
             }
         )
-        write_json(out / "summary.json", summary)
-        shutil.rmtree(out / "parts")
+        with WrittenFiles(out).recording():
+            write_json(out / "summary.json", summary)
+        _remove_parts(out)
     return summary
 
 
@@ -305,8 +312,28 @@ def _plan(
     return plan
 
 
+def _remove_parts(out: Path) -> None:
+    """Remove the files of the parts, by another name first: where some of them are missing, no run could go on."""
+    folder, gone = out / "parts", out / LISTS / "parts"
+    gone.parent.mkdir(exist_ok=True)
+    folder.replace(gone)
+    _clear_up(out)
+
+
+def _clear_up(out: Path) -> None:
+    """Remove parts that are done with, also those of a run that was killed at that; what somebody has put there goes back."""
+    folder, gone = out / "parts", out / LISTS / "parts"
+    for file in list(gone.glob("*")):
+        if PART_FILE.fullmatch(file.name) or TEMPORARY.fullmatch(file.name):
+            file.unlink()
+    with suppress(OSError):
+        gone.rmdir()
+    if gone.exists() and not folder.exists():
+        gone.replace(folder)
+
+
 def _check_plan(folder: Path, plan: dict[str, Any]) -> None:
-    """Make the folder of the parts, or check that what lies there is of the same run: all of it is removed in the end."""
+    """Make the folder of the parts, or check that what lies there is of the same run: it is removed in the end."""
     path = folder / "plan.json"
     if not path.exists():
         others = folder.exists() and not (

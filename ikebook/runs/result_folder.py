@@ -30,7 +30,9 @@ from filelock import FileLock, Timeout
 from ikebook.base.check import InputError, require
 from ikebook.base.files import fsync_folder, plain, write_csv, write_json
 from ikebook.base.machine import versions
+from ikebook.base.written import WrittenFiles
 from ikebook.datasets.protocol import Scores, scores_of
+from ikebook.runs.inputs import Inputs, same
 from ikebook.runs.json_types import read_json
 from ikebook.runs.results import Entry, Failure, Results, SequenceFile, read_results
 
@@ -63,12 +65,18 @@ def options_hash(options: Mapping[str, Any]) -> str:
 def lock_folder(out: Path) -> Iterator[str]:
     """Be the only run that writes results to `out`; gives a token that tells this run from all others.
 
+    A folder that is made for it goes again, where the run leaves nothing in it.
+
     Raises
     ------
     InputError
-        If another run does.
+        If another run does, or there can be no such folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    new = [place for place in (out, *out.parents) if not place.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} can't be written ({error.strerror}); choose another place.") from None
     lock = FileLock(out / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -90,6 +98,11 @@ def lock_folder(out: Path) -> Iterator[str]:
         with suppress(OSError):
             (out / LOCKS).rmdir()
         lock.release()
+        if new and [file.name for file in out.iterdir()] == [LOCK]:
+            with suppress(OSError):
+                (out / LOCK).unlink()
+                for place in new:
+                    place.rmdir()
 
 
 def has_lock(out: Path, token: str, patience: float = 30.0) -> bool:
@@ -116,12 +129,17 @@ def entry_path(out: Path, sequence: str) -> Path:
     return out / SEQUENCES / f"{sequence}.json"
 
 
-def write_entry(out: Path, sequence: str, key: str, entry: Entry, folders: Sequence[Path] = ()) -> Entry:
+def write_entry(
+    out: Path, sequence: str, key: str, entry: Entry, folders: Sequence[Path] = (), inputs: Inputs | None = None
+) -> Entry:
     """Write a sequence's entry, once what lies in `folders` is on the disk and not just on its way; gives it as it is read."""
     for folder in folders:
         fsync_folder(folder)
     path = entry_path(out, sequence)
-    write_json(path, SequenceFile(key=key, sequence=sequence, entry=entry))
+    content = SequenceFile(key=key, sequence=sequence, entry=entry)
+    if inputs is not None:
+        content["inputs"] = inputs
+    write_json(path, content)
     fsync_folder(path.parent, path)
     read: Entry = plain(entry)
     return read
@@ -147,17 +165,25 @@ def read_entry(out: Path, sequence: str, key: str) -> Entry | None:
     return content["entry"]
 
 
+def is_current(out: Path, sequence: str, files: Sequence[Path]) -> bool:
+    """Whether a sequence's entry is still right: what it was made from is the same, and what was written then is there."""
+    content = read_json(entry_path(out, sequence), SequenceFile)
+    if content is None or "inputs" not in content:
+        return False
+    return same(files, content["inputs"]) and WrittenFiles(out, sequence).intact()
+
+
 def read_failures(out: Path, options: Mapping[str, Any]) -> dict[str, Failure]:
     """What failed in an earlier run with the same options.
 
     Raises
     ------
     InputError
-        If `results.json` is damaged, or was made with other options.
+        If `results.json` is none of ikebook's, or was made with other options.
     """
     path = out / "results.json"
-    if not path.exists():
-        return {}
+    if not path.exists() or (read_json(path, Results) is None and WrittenFiles(out).vouches(path)):
+        return {}  # of one that was cut short all is in the entries, but for failures, which are tried again anyway
     results = read_results(out)
     require(
         results["options"] == plain(options), f"{path} was made with other options; choose another --out, or remove it."

@@ -15,6 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict, final
 
 from ikebook.base.check import InputError
 from ikebook.datasets.protocol import Scores, SequenceScores
+from ikebook.runs.inputs import Inputs
 from ikebook.runs.json_types import read_json
 
 
@@ -162,11 +163,12 @@ class Results(TypedDict):
 
 
 class SequenceFile(TypedDict):
-    """What `sequences/<sequence>.json` holds: an entry, whose it is, and a text that differs wherever options do."""
+    """What `sequences/<sequence>.json` holds: an entry, whose it is, a text that differs wherever options do, and its input."""
 
     key: str
     sequence: str
     entry: Entry
+    inputs: NotRequired[Inputs]
 
 
 class AnySummary(TypedDict):

@@ -16,11 +16,13 @@ from ikebook.base.check import InputError, explain, require
 from ikebook.base.files import remove_temporaries, write_mask
 from ikebook.base.machine import cpu_name, versions
 from ikebook.base.progress import Progress, silent
+from ikebook.base.written import WrittenFiles
 from ikebook.cycle import CycleState
 from ikebook.datasets.protocol import CURVE, Scores, SequenceScores, is_score
 from ikebook.datasets.registry import Dataset
 from ikebook.graph.refine import RefineOptions
 from ikebook.graph.result import enlarge
+from ikebook.runs.inputs import input_files, look
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import CHECKPOINTS, refined_masks, remove_checkpoints
 from ikebook.runs.result_folder import has_lock, lock_sequence, read_entry, write_entry
@@ -106,6 +108,7 @@ def _check_worker(task: SequenceTask) -> None:
 
 
 def _evaluate(task: SequenceTask, progress: Progress) -> Entry:
+    inputs = look(input_files(task.dataset, task.name, task.options, task.masks))
     if task.masks is not None:
         entry, folders = _score_masks(task.dataset, task.name, task.masks), []
     else:
@@ -118,7 +121,8 @@ def _evaluate(task: SequenceTask, progress: Progress) -> Entry:
         threads=torch.get_num_threads(),
         device="cpu" if task.options is None else task.options.torch_device(),
     )
-    return write_entry(task.out, task.name, task.key, entry, folders)
+    with WrittenFiles(task.out, task.name).recording():
+        return write_entry(task.out, task.name, task.key, entry, folders, inputs)
 
 
 def _segment(dataset: Dataset, name: str, out: Path, options: RunOptions, progress: Progress) -> Entry:
@@ -145,12 +149,15 @@ def _segment(dataset: Dataset, name: str, out: Path, options: RunOptions, progre
         progress=progress,
         observe=scores,
     )
-    for index, frame in enumerate(clip.frame_names):
-        mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
-        write_mask(masks / f"{frame}.png", mask)
+    written = WrittenFiles(out, name)
+    written.remove()  # what a run has left that was killed, or was of other frames
     entry = _entry(clip, outcome, options)
-    if options.refine is not None:
-        entry["refined"] = _refine(dataset, name, clip, outcome, options.refine, out / "refined" / name)
+    with written.recording():
+        for index, frame in enumerate(clip.frame_names):
+            mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
+            write_mask(masks / f"{frame}.png", mask)
+        if options.refine is not None:
+            entry["refined"] = _refine(dataset, name, clip, outcome, options.refine, out / "refined" / name)
     remove_checkpoints(checkpoints)
     return entry
 

@@ -38,6 +38,13 @@ def test_the_environment_has_what_the_package_needs() -> None:
     assert set(packages) - set(needed["dependencies"]) == {*extras["lab"], *extras["voila"]}
 
 
+def test_pytorch_reads_weights_of_unknown_origin_safely() -> None:
+    """Before 2.6 what `weights_only` read could run code (CVE-2025-32434)."""
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    (floor,) = (one.removeprefix("torch>=") for one in needed if one.startswith("torch>="))
+    assert tuple(map(int, floor.split("."))) >= (2, 6)
+
+
 def test_post_build_stops_at_errors_and_leaves_dependencies_alone() -> None:
     text = (ROOT / "binder" / "postBuild").read_text()
     assert text.startswith("#!")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import email.message
 import hashlib
 import io
 import socket
 import stat
 import threading
+import urllib.request
+import urllib.response
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,7 +20,7 @@ from hypothesis import strategies as st
 
 from ikebook.base.check import InputError
 from ikebook.datasets import download
-from ikebook.datasets.download import SOURCES, fetch, unpack
+from ikebook.datasets.download import SOURCES, fetch, move_unpacked
 
 FILES = {"DAVIS/README.md": b"made up", "DAVIS/JPEGImages/480p/walk/00000.jpg": bytes(range(256)) * 40}
 
@@ -31,6 +35,14 @@ def archive_of(entries) -> bytes:
 
 
 BODY = archive_of(FILES)
+
+
+def unpack(archive, target) -> None:
+    """All of an archive to its place."""
+    download.unpack(archive, target, "tag")
+    assert move_unpacked(target, "tag")
+
+
 SHA256 = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
 
 pytestmark = pytest.mark.filterwarnings("error:unclosed:ResourceWarning")
@@ -113,6 +125,40 @@ class TestFetch:
         assert there[0] == 1000
         assert there[-1] == len(BODY)
         assert {call[1] for call in calls} == {len(BODY) if length else 0}
+
+    @pytest.mark.parametrize("checksum", ["none", SHA256])
+    def test_that_nothing_was_compared_is_said(self, checksum, server, tmp_path) -> None:
+        said: list[str] = []
+        fetch("davis2016", tmp_path, url=server.url, checksum=checksum, say=said.append)
+        assert said == (
+            [f"davis2016.zip was compared with no checksum, as none is known or wanted; it has {SHA256}."]
+            if checksum == "none"
+            else []
+        )
+
+    @pytest.mark.parametrize(
+        "place", ["http://127.0.0.1:{port}/davis.zip", "HTTP://127.0.0.1:{port}/davis.zip", "ftp://127.0.0.1/x"]
+    )
+    def test_https_does_not_lead_to_http(self, place, server, tmp_path, monkeypatch) -> None:
+        headers = email.message.Message()
+        headers["Location"] = place.format(port=server.server_port)
+
+        def moved(self, request):
+            answer = urllib.response.addinfourl(io.BytesIO(), headers, request.full_url, 302)
+            answer.msg = "Found"
+            return answer
+
+        monkeypatch.setattr(urllib.request.HTTPSHandler, "https_open", moved)
+        with pytest.raises(InputError, match=r"could not be fetched .*leads to .*, which is not https"):
+            fetch("davis2016", tmp_path, url="https://example.org/davis.zip", checksum="none")
+        assert server.asked == []
+        assert tree(tmp_path) == {}
+
+    def test_http_is_taken_where_it_is_named(self, server, tmp_path) -> None:
+        assert all(source.url.startswith("https://") for source in SOURCES.values())
+        assert server.url.startswith("http://")
+        fetch("davis2016", tmp_path, url=server.url, checksum=SHA256)
+        assert tree(tmp_path) == FILES
 
     def test_every_kind_of_checksum(self, server, tmp_path) -> None:
         md5 = hashlib.md5(BODY).hexdigest()
@@ -319,6 +365,45 @@ class TestUnpack:
             unpack(self.put(target, {"A/x": b"1"} | FILES | {"Z/x": b"1", "b.txt": b"2"}), target)
         assert tree(target) == {"DAVIS/mine": b"kept"}
         assert [entry.name for entry in target.iterdir()] == ["DAVIS"]
+
+    @pytest.mark.parametrize("moment", range(1, 6))
+    def test_stopped_between_moves_it_goes_on_there(self, moment, server, tmp_path, monkeypatch) -> None:
+        server.body = archive_of(FILES | {"more.txt": b"1", "A/x": b"2"})
+        actual, left = Path.rename, moment
+
+        def rename(path, place):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+            return actual(path, place)
+
+        monkeypatch.setattr(Path, "rename", rename)
+        if moment < 5:  # one for the folder, one for each of three things in it
+            with pytest.raises(KeyboardInterrupt):
+                fetch("davis2016", tmp_path, url=server.url, checksum="none")
+        monkeypatch.undo()
+        monkeypatch.setenv("no_proxy", "*")
+        fetch("davis2016", tmp_path, url=server.url, checksum="none")
+        assert {name: content for name, content in tree(tmp_path).items() if name != "davis2016.zip"} == {
+            **FILES, "more.txt": b"1", "A/x": b"2"
+        }  # fmt: skip
+        assert list(tmp_path.glob(".*")) == []
+        assert server.asked == [None]
+
+    def test_what_a_killed_call_has_left_goes(self, server, tmp_path) -> None:
+        for tag in (download._tag("davis2016", server.url, SHA256), "0123456789abcdef"):
+            (tmp_path / f".unpacking-{tag}" / "DAVIS").mkdir(parents=True)
+            (tmp_path / f".unpacking-{tag}" / "DAVIS" / "half").write_bytes(b"x")
+        fetch("davis2016", tmp_path, url=server.url, checksum=SHA256)
+        assert tree(tmp_path) == FILES
+
+    def test_two_at_a_time_do_not_mix(self, target) -> None:
+        archive = self.put(target, FILES)
+        with download._lock(target), pytest.raises(InputError, match="another run unpacks to"):
+            unpack(archive, target)
+        unpack(archive, target)
+        assert tree(target) == FILES
 
     def test_an_archive_kept_by_a_refusal_serves_the_next_call(self, server, tmp_path) -> None:
         (tmp_path / "DAVIS").mkdir()

@@ -91,7 +91,7 @@ def campaign(name: str, flags: list[str]) -> int:
         inner = folder / "archive"
         inner.mkdir(exist_ok=True)
         try:
-            unpack(put("a.zip", data), inner)
+            unpack(put("a.zip", data), inner, "tag")
         finally:
             assert sorted(path.name for path in folder.iterdir()) == ["a.zip", "archive"], "a file outside the target"
             for path in sorted(inner.rglob("*"), reverse=True):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ from ikebook.runs.runners import LostTask, SerialRunner
 from ikebook.runs.sequence import SequenceTask, evaluate_sequence
 
 pytest.importorskip("distributed")
+pytest.importorskip("cryptography")
 
 # Once, on a busy machine, one of these stood still for minutes, nobody knows which or why; the limit prints where.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.flaky(reruns=1)]
@@ -200,6 +202,13 @@ class TestWithoutProcesses:
             assert main(["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), *more]) == 2
             assert "it comes with: pip install 'ikebook[cluster]'" in capsys.readouterr().err
 
+    def test_without_cryptography_no_worker_is_started(self, root, tmp_path, capsys, monkeypatch) -> None:
+        monkeypatch.setitem(sys.modules, "cryptography", None)
+        arguments = ["evaluate", "davis2016", "--root", str(root), "--out", str(tmp_path / "out"), "--workers", "2"]
+        assert main(arguments) == 2
+        assert "--workers needs cryptography" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
     def test_threads_are_shared(self) -> None:
         assert [threads_each(8, count) for count in (1, 2, 3, 8, 20)] == [8, 4, 2, 1, 1]
 
@@ -268,11 +277,79 @@ SHOWN: list[dict[str, str]] = []
 """What `local` has shown."""
 
 
-@pytest.fixture(scope="class")
+@pytest.fixture(scope="module")
 def local():
     """Two workers of this machine."""
     with local_workers(2, threads=1, show=lambda states: SHOWN.append(dict(states))) as runner:
         yield runner
+
+
+def descendants(pid) -> list[int]:
+    """A process and all that it has started."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [pid, *(one for child in children for one in descendants(child))]
+
+
+def listening(pids) -> dict[str, int]:
+    """The sockets that processes listen on: address and port, and whose they are."""
+    owners: dict[str, int] = {}
+    for pid in pids:
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                owners[str(handle.readlink())] = pid
+    found: dict[str, int] = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            _, address, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in owners:
+                found[address] = owners[f"socket:[{inode}]"]
+    return found
+
+
+class TestStrangers:
+    """Whoever may give a worker orders runs code as its user."""
+
+    @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are read from /proc")
+    def test_all_processes_listen_on_loopback_only(self, local) -> None:
+        dict(local(double, {str(index): index for index in range(4)}))  # all workers are there
+        tree = descendants(os.getpid())
+        found = listening(tree)
+        assert len(set(found.values())) >= 3  # this process, for the scheduler, and two workers, with who minds them
+        assert {address.partition(":")[0] for address in found} == {"0100007F"}  # 127.0.0.1
+
+    @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="sockets are read from /proc")
+    def test_no_port_talks_to_who_has_no_key(self, local) -> None:
+        ports = [int(address.partition(":")[2], 16) for address in listening(descendants(os.getpid()))]
+        stranger = ssl.create_default_context()
+        stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+        answers = []
+        for number in ports:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", number), timeout=0.5) as plain:
+                answers.append(plain.recv(1))  # Dask's greeting, where no key is asked for
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", number), timeout=0.5) as plain,
+                stranger.wrap_socket(plain) as talking,  # TLS 1.3 says only afterwards that there was no certificate
+            ):
+                answers.append(talking.recv(1))
+        assert b"".join(answers) == b""
+
+    def test_no_client_gives_orders_without_the_key(self, local) -> None:
+        from distributed import Client, Security
+
+        host = local.address.partition("://")[2]
+        for address, key in ((f"tcp://{host}", None), (f"tls://{host}", Security.temporary())):
+            with pytest.raises(OSError):
+                Client(address, security=key, timeout=2, set_as_default=False)
+
+    def test_the_key_is_not_shown(self, local) -> None:
+        assert "PRIVATE" in local.security.tls_client_key
+        assert "PRIVATE" not in repr(local)
+        if Path("/proc").exists():
+            for pid in descendants(os.getpid()):
+                shown = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+                assert b"PRIVATE KEY" not in shown
 
 
 class TestWorkersOfThisMachine:

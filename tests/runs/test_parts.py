@@ -139,6 +139,39 @@ def test_stopped_in_each_round_it_goes_on_there(folder, tmp_path, monkeypatch) -
     assert tree(tmp_path / "out") == tree(tmp_path / "expected")
 
 
+@pytest.mark.parametrize("moment", [1, 2, 10, 30])
+def test_stopped_while_it_clears_up_it_can_be_run_again(folder, moment, tmp_path, monkeypatch) -> None:
+    expected = segment_parts(folder, tmp_path / "expected", OPTIONS, part_length=4)
+    left, actual = moment, Path.unlink
+
+    def unlink(path, *more, **options):
+        nonlocal left
+        left -= path.parent.name == "parts" and not path.name.startswith(".")
+        if left == 0:
+            raise StopError
+        return actual(path, *more, **options)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(StopError):
+        segment_parts(folder, tmp_path / "out", OPTIONS, part_length=4)
+    monkeypatch.undo()
+    assert segment_parts(folder, tmp_path / "out", OPTIONS, part_length=4) == expected
+    assert tree(tmp_path / "out") == tree(tmp_path / "expected")
+    assert [one.name for one in (tmp_path / "out" / ".ikebook").iterdir() if one.is_dir()] == []
+
+
+def test_what_somebody_has_put_among_the_parts_stays(folder, tmp_path, monkeypatch) -> None:
+    actual = ikebook.runs.parts.write_part
+
+    def write(task, progress):
+        (tmp_path / "parts" / "notes.txt").write_text("mine")
+        return actual(task, progress)
+
+    monkeypatch.setattr(ikebook.runs.parts, "write_part", write)
+    segment_parts(folder, tmp_path, OPTIONS, part_length=4)
+    assert [file.name for file in (tmp_path / "parts").iterdir()] == ["notes.txt"]
+
+
 def test_parts_of_other_options_are_not_mixed(folder, tmp_path, monkeypatch) -> None:
     def stop(*_):
         raise StopError

@@ -315,7 +315,9 @@ class _Run:
         }
         content = io.BytesIO()
         torch.save(state, content)
-        with atomic(path) as file:  # by Python, which says when the disk is full; PyTorch's own writer ends in a RuntimeError
+        with atomic(
+            path
+        ) as file:  # by Python, which says when the disk is full; PyTorch's own writer ends in a RuntimeError
             file.write_bytes(content.getbuffer())
 
     def resume(self, path: Path, key: str) -> None:

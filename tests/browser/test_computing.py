@@ -257,7 +257,7 @@ from ikebook.networks.training import TrainOptions
 from ikebook.widgets import CycleDashboard
 made = toy("disc", (48, 32), 8)
 tiny = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
-options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=12, rate=1e-2, patience=10**6), tolerance=0)
+options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=150, rate=1e-2, patience=10**6), tolerance=0)
 dashboard = CycleDashboard(made.clip, made.flow, options=options)
 dashboard
 """

@@ -22,7 +22,7 @@ from ikebook.base.files import (
     write_video,
 )
 from ikebook.base.progress import Progress, silent
-from ikebook.base.written import WrittenFiles, check_written, remove_written
+from ikebook.base.written import LISTS, WrittenFiles, check_written, remove_written
 from ikebook.graph.refine import RefineOptions, refine
 from ikebook.runs.options import RunOptions
 from ikebook.runs.result_folder import lock_folder
@@ -108,8 +108,8 @@ def _write(
     contact_sheet(folder / "sheet.png", clip, outcome.result)
     if options.refine is not None:
         write_video(folder / "refined.mp4", _refined_overlays(folder, clip, outcome, options.refine), clip.fps)
-    for kind in FOLDERS:
-        fsync_folder(folder / kind)
+    for place in (*FOLDERS, LISTS):
+        fsync_folder(folder / place)
     summary = summarise(clip, outcome, options, {"write": time.perf_counter() - begin})
     write_json(folder / "summary.json", summary)
     remove_checkpoints(folder / CHECKPOINTS)

@@ -5,6 +5,7 @@
     OUT/results.json                    all of them together, and what failed
     OUT/results.csv, OUT/cycles.csv     the scores as tables
     OUT/.lock, OUT/.owner.json          who writes here now; OUT/.locks: who is at a sequence
+    OUT/.ikebook/files*.jsonl           names and hashes of all that was written: nothing else is replaced or removed
 
 `sequences/*.json` are the truth: a sequence that has none is not finished, whatever else there is of it, and the other
 files are made anew from them. Each file appears whole or not at all. The lock is the operating system's, so a run that
@@ -141,6 +142,9 @@ def write_entry(
         content["inputs"] = inputs
     write_json(path, content)
     fsync_folder(path.parent, path)
+    written = WrittenFiles(out, sequence).list
+    if written.exists():
+        fsync_folder(written.parent, written)
     read: Entry = plain(entry)
     return read
 

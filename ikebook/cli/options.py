@@ -37,7 +37,8 @@ def _add_inputs(add: Callable[..., None]) -> None:
         "--preset",
         default="default",
         metavar="NAME",
-        help="default (ours, solved exactly), paper (as printed) or released (as the authors' program runs)",
+        help="default (ours, solved exactly), saliency (the paper's graph on our feature), paper (as printed) or released (as the "
+        "authors' program runs)",
     )
     add(
         "--flow",

@@ -410,7 +410,7 @@ class TestWrongOptions:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["--preset", "best"], "preset is 'best'; expected one of 'default', 'paper', 'released'"),
+            (["--preset", "best"], "preset is 'best'; expected one of 'default', 'saliency', 'paper', 'released'"),
             (["--solver", "qr"], "'qr'; expected one of 'exact', 'power', 'lanczos'"),
             (
                 ["--flow", "spynet"],

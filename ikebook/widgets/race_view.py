@@ -10,7 +10,7 @@ import numpy as np
 
 from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import symmetric_limit
-from ikebook.widgets.base import note
+from ikebook.widgets.base import GREEN_GROUND, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, playback_bar, row
@@ -55,7 +55,7 @@ class RaceView:
             style={"description_width": "62px"},
         )
         self.slider.observe(lambda change: slid(change["new"]), ["value"])
-        self.run_button = button("Run", "All starts, from x(0) on", toggle, style="success")
+        self.run_button = button("Run", "All starts, from x(0) on", toggle, ground=GREEN_GROUND)
         self.words, self.cosine_curve, self.j_curve = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         pictures = ipywidgets.Box(
             list(self.canvases.values()), layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="12px", width="100%")

@@ -16,7 +16,7 @@ from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import padded
 from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
-from ikebook.widgets.layouts import playback_bar, side_by_side
+from ikebook.widgets.layouts import choice, playback_bar, side_by_side
 from ikebook.widgets.live_mixture import LiveMixture
 
 NOISE = 2.0
@@ -58,7 +58,7 @@ class SpectrumView:
         for canvas in (self.mixture, self.noisy):
             canvas.opacity = 0.88
         self.playback = playback_bar(self.mixture, self.noisy)
-        self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
+        self.choice = choice([], "112px")
         self._chosen = chosen
         self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))

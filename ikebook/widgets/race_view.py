@@ -14,6 +14,7 @@ from ikebook.widgets.base import GREEN_GROUND, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, playback_bar, row
+from ikebook.widgets.number_slider import NumberSlider
 
 LIES_ON_OTHERS = ("constant", "truth")
 """Starts whose curves are dashed: they often lie on those of others."""
@@ -47,13 +48,7 @@ class RaceView:
         for canvas in self.canvases.values():
             canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 160px", "150px", "340px"
         self.playback = playback_bar(*self.canvases.values())
-        self.slider = ipywidgets.IntSlider(
-            min=0,
-            max=1,
-            description="iteration",
-            layout=ipywidgets.Layout(width="340px"),
-            style={"description_width": "62px"},
-        )
+        self.slider = NumberSlider(description="iteration", continuous=True, layout=ipywidgets.Layout(width="340px"))
         self.slider.observe(lambda change: slid(change["new"]), ["value"])
         self.run_button = button("Run", "All starts, from x(0) on", toggle, ground=GREEN_GROUND)
         self.words, self.cosine_curve, self.j_curve = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()

@@ -10,6 +10,7 @@ import { make } from "./elements.js";
 import { pressKey } from "./keyboard.js";
 import { LiveMap } from "./live_map.js";
 import { MatrixEntry } from "./matrix_entry.js";
+import { prefersStill } from "./motion.js";
 import { formatNumber } from "./numbers.js";
 import { Painting } from "./painting.js";
 import { Pictures, VIDEOS } from "./pictures.js";
@@ -50,7 +51,7 @@ class View {
     this.listenToPython();
     this.listenToPage();
     this.reload(VIDEOS);
-    if (model.get("playing")) this.timeline.play(true, false);
+    this.playAsPython();
   }
 
   build(el) {
@@ -70,7 +71,7 @@ class View {
     traits.onChange(["colours"], () => this.reload(["maps"]));
     traits.onChange(DRAWN, () => this.refresh());
     traits.onChange(["frame"], () => timeline.goTo(traits.get("frame"), { send: false }));
-    traits.onChange(["playing"], () => timeline.play(traits.get("playing"), false));
+    traits.onChange(["playing"], () => this.playAsPython());
     traits.onChange(["swipe"], () => {
       stage.swipe = traits.get("swipe");
       this.redraw();
@@ -169,6 +170,13 @@ class View {
   showPlaying() {
     this.bar.showPlaying();
     this.redraw();
+  }
+
+  /* Plays or pauses as Python says; who wants no motion has to press Play. */
+  playAsPython() {
+    const wanted = this.traits.get("playing");
+    if (wanted && prefersStill()) return;
+    this.timeline.play(wanted, false);
   }
 
   /* To whom reads the page by ear, once nothing moves any more. */

@@ -16,6 +16,9 @@ from ikebook.widgets.save_html import State, write_page
 INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, inherit)"
 """Colours of text in JupyterLab's theme; elsewhere, the page's."""
 
+GREEN_GROUND, BLUE_GROUND = "#1a7f45", "#1f6fc4"
+"""Grounds of white text, 4.5:1 or more, on a light page or a dark one: of what goes on or is done, and of what is next or now."""
+
 
 class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A column of widgets that knows how to become a static page.

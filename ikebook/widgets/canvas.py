@@ -46,6 +46,7 @@ class VideoCanvas(CanvasTraits):
     pixel : [x, y] or None
         The pixel last clicked; `picked` is [frame, x, y], and changes with it.
     playing : bool, default False
+        Where the reader's system asks for less motion, the browser begins only when they press Play.
     fps : float, default 12
         Frames per second while playing.
     opacity : float, default 0.65

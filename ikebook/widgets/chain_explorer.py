@@ -25,6 +25,7 @@ from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chain_view import PIXEL, chain_path, facts_html, link_paths, node_charts
 from ikebook.widgets.inputs import clip_and_flow, graph_options
+from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.save_html import State
 
 GRID = (7, 4)
@@ -183,9 +184,9 @@ class ChainExplorer(Composed):
         self.canvas = VideoCanvas(np.asarray(self.clip.frames), caption="Click a pixel", fps=self.clip.fps)
         self.canvas.layout.flex = "2 1 420px"
         self.controls = {
-            "radius": slider(ipywidgets.IntSlider, radius, 1, max(30, radius), "radius p"),
-            "sigma": slider(ipywidgets.FloatSlider, sigma, 0.5, max(12, sigma), "width sigma"),
-            "half_window": slider(ipywidgets.IntSlider, window, 0, max(10, window), "window q"),
+            "radius": slider(radius, 1, max(30, radius), 1, "radius p"),
+            "sigma": slider(sigma, 0.5, max(12.0, sigma), 0.5, "width sigma"),
+            "half_window": slider(window, 0, max(10, window), 1, "window q"),
         }
         self.facts, self.plot = ipywidgets.HTML(), ipywidgets.HTML()
         side = ipywidgets.VBox(
@@ -267,15 +268,6 @@ def sums_by_offset(offsets: np.ndarray, weights: np.ndarray) -> dict[int, float]
     return {int(offset): float(weights[offsets == offset].sum()) for offset in np.unique(offsets)}
 
 
-def slider(kind: Any, value: float, low: float, high: float, name: str) -> Any:
-    """A slider of whole or real numbers that is heard of once it is let go."""
-    return kind(
-        value=value,
-        min=low,
-        max=high,
-        step=1 if kind is ipywidgets.IntSlider else 0.5,
-        description=name,
-        continuous_update=False,
-        style={"description_width": "80px"},
-        layout=ipywidgets.Layout(width="auto"),
-    )
+def slider(value: float, low: float, high: float, step: float, name: str) -> NumberSlider:
+    """A slider that is heard of once it is let go."""
+    return NumberSlider(value=value, min=low, max=high, step=step, description=name)

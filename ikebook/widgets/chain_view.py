@@ -17,7 +17,7 @@ from ikebook.widgets.charts import BLUE, GREEN, ORANGE, PURPLE, RED, Chart, side
 DRAWN = 60
 """Incoming links that are drawn at most, evenly picked; all of them are counted and plotted."""
 
-CHAIN, LINK, PIXEL = "#ffa62b", "#c08bff", "#ff4d3d"
+CHAIN, LINK, PIXEL = ORANGE, PURPLE, "#ff4d3d"
 """Colours of the node's own chain, of the links that lead to it, and of its pixel."""
 
 ROW_COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE)

@@ -14,8 +14,8 @@ from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.widgets.chart_axes import decades, number, power_of_ten, ticks
 
-BLUE, ORANGE, GREEN, RED, PURPLE = "#3f8fdc", "#e8871e", "#2fa35f", "#e0483e", "#9a6fd0"
-"""Colours that can be told apart on light and dark ground."""
+BLUE, ORANGE, GREEN, RED, PURPLE = "#3f8fdc", "#cf7413", "#2fa35f", "#e0483e", "#9a6fd0"
+"""Colours that can be told apart, 3:1 or more on light and dark ground."""
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#8a6d3b", "#00939c", "#c2497f")
 

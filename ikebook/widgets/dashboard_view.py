@@ -10,11 +10,11 @@ import numpy as np
 
 from ikebook.cycle import CycleOptions, CycleState
 from ikebook.video.clip import Clip
-from ikebook.widgets.base import INK, QUIET_INK, html_table, note
+from ikebook.widgets.base import BLUE_GROUND, GREEN_GROUND, INK, QUIET_INK, html_table, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import round_up
 from ikebook.widgets.charts import line_chart
-from ikebook.widgets.layouts import button, row
+from ikebook.widgets.layouts import button, choice, row
 
 REASONS = {
     "cycles": "all cycles are done",
@@ -53,13 +53,13 @@ class DashboardView:
         chosen: Callable[[int], None],
     ) -> None:
         self._options = options
-        self.start_button = button("Start", "Run Algorithm 1", start, style="success")
+        self.start_button = button("Start", "Run Algorithm 1", start, ground=GREEN_GROUND)
         self.pause_button = button("Pause", "Pause, or go on", pause_or_resume)
         self.stop_button = button("Stop", "End here, and keep what there is", stop)
         self.pipeline, self.words, self.scores, self.curve = (ipywidgets.HTML() for _ in range(4))
         self.video = VideoCanvas(clip, height=340, caption="the clip")
         self.video.opacity = 0.7
-        self.tabs = ipywidgets.ToggleButtons(options=[], style={"button_width": "104px"})
+        self.tabs = choice([], "104px")
         self.tabs.observe(lambda change: chosen(change["new"]) if change["new"] is not None else None, ["value"])
         side = ipywidgets.VBox(
             [self.curve, self.scores], layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", grid_gap="14px")
@@ -145,7 +145,7 @@ def pipeline_html(options: CycleOptions, states: Sequence[CycleState], active: b
     marks = []
     for index, name in enumerate(names):
         done, now = index < len(states), active and index == len(states) and not ended
-        ground = "#2f8f57" if done else "#1f6fc4" if now else "transparent"
+        ground = GREEN_GROUND if done else BLUE_GROUND if now else "transparent"
         ink = "#fff" if done or now else QUIET_INK
         border = "transparent" if done or now else "var(--jp-border-color1, #bbb)"
         word = "done" if done else "in work" if now else "left out" if ended else "to come"

@@ -13,7 +13,7 @@ from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import symmetric_limit
 from ikebook.widgets.base import html_table, note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.layouts import menu, row, side_by_side
+from ikebook.widgets.layouts import choice, menu, row, side_by_side
 
 MATRICES = {"M": "M, motion chains", "P": "P, projection", "PMP": "A = PMP"}
 
@@ -23,7 +23,7 @@ ORDER_NAMES = {
     "eigenvector": "by the eigenvector",
 }
 
-ROW, COLUMN, ENTRY = "#e8871e", "#3f8fdc", "#2fa35f"
+ROW, COLUMN, ENTRY = "#cf7413", "#3f8fdc", "#2fa35f"
 """Colours of the marks of an entry's row and column in the video, and of the entry."""
 
 Pixel = tuple[int, int, int]
@@ -55,9 +55,8 @@ class MatrixView:
         self.row_frame = VideoCanvas(clip, caption="row", **options)
         self.column_frame = VideoCanvas(clip, caption="column", **options)
         self.picture.joins = [self.row_frame.group, self.column_frame.group]
-        self.shown_menu = ipywidgets.ToggleButtons(
-            options=[(text, name) for name, text in MATRICES.items()], value="PMP", style={"button_width": "150px"}
-        )
+        self.shown_menu = choice([(text, name) for name, text in MATRICES.items()], "150px")
+        self.shown_menu.value = "PMP"
         self.order_menu = menu("order", [(ORDER_NAMES[name], name) for name in orders], "280px", "44px")
         self.words, self.facts = ipywidgets.HTML(), ipywidgets.HTML()
         side = ipywidgets.VBox(

@@ -10,10 +10,11 @@ import numpy as np
 
 from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import symmetric_limit
-from ikebook.widgets.base import note
+from ikebook.widgets.base import GREEN_GROUND, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, playback_bar, row
+from ikebook.widgets.number_slider import NumberSlider
 
 LIES_ON_OTHERS = ("constant", "truth")
 """Starts whose curves are dashed: they often lie on those of others."""
@@ -47,15 +48,9 @@ class RaceView:
         for canvas in self.canvases.values():
             canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 160px", "150px", "340px"
         self.playback = playback_bar(*self.canvases.values())
-        self.slider = ipywidgets.IntSlider(
-            min=0,
-            max=1,
-            description="iteration",
-            layout=ipywidgets.Layout(width="340px"),
-            style={"description_width": "62px"},
-        )
+        self.slider = NumberSlider(description="iteration", continuous=True, layout=ipywidgets.Layout(width="340px"))
         self.slider.observe(lambda change: slid(change["new"]), ["value"])
-        self.run_button = button("Run", "All starts, from x(0) on", toggle, style="success")
+        self.run_button = button("Run", "All starts, from x(0) on", toggle, ground=GREEN_GROUND)
         self.words, self.cosine_curve, self.j_curve = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         pictures = ipywidgets.Box(
             list(self.canvases.values()), layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="12px", width="100%")

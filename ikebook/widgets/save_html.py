@@ -20,6 +20,7 @@ from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.live_iteration import LiveIteration
 from ikebook.widgets.live_mixture import LiveMixture
+from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.scripts import script, style
 
 LONG = 400
@@ -173,7 +174,7 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         return {"kind": "html", "value": store.text(widget.value)} if widget.value else None
     if isinstance(widget, (ipywidgets.IntProgress, ipywidgets.FloatProgress, ipywidgets.Play, ipywidgets.Button)):
         return None
-    if isinstance(widget, ipywidgets.ValueWidget):
+    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider)):
         shown = getattr(widget, "label", None) if hasattr(widget, "options") else None
         value = shown if isinstance(shown, str) else widget.value
         text = (

@@ -16,8 +16,9 @@ from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import padded
 from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
-from ikebook.widgets.layouts import playback_bar, side_by_side
+from ikebook.widgets.layouts import choice, playback_bar, side_by_side
 from ikebook.widgets.live_mixture import LiveMixture
+from ikebook.widgets.number_slider import NumberSlider
 
 NOISE = 2.0
 """Most noise that the slider offers, pixels."""
@@ -58,20 +59,17 @@ class SpectrumView:
         for canvas in (self.mixture, self.noisy):
             canvas.opacity = 0.88
         self.playback = playback_bar(self.mixture, self.noisy)
-        self.choice = ipywidgets.ToggleButtons(options=[], style={"button_width": "112px"})
+        self.choice = choice([], "112px")
         self._chosen = chosen
         self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
         self.mixing = LiveMixture(self.mixture)
         self.mixing.observe(lambda change: mixed(change["new"]), ["weights"])
-        self.noise_slider = ipywidgets.FloatSlider(
-            min=0,
+        self.noise_slider = NumberSlider(
             max=NOISE,
             step=0.05,
-            continuous_update=False,
             description="flow noise, px",
             layout=ipywidgets.Layout(width="100%", max_width="460px"),
-            style={"description_width": "100px"},
         )
         mixing = ipywidgets.VBox([self.spectrum, self.mixing, self.words])
         noise = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])

@@ -15,7 +15,7 @@ from ikebook.base.check import require
 from ikebook.solvers.replay import Replay
 from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import json_numbers
-from ikebook.widgets.base import INK, QUIET_INK, note
+from ikebook.widgets.base import BLUE_GROUND, GREEN_GROUND, INK, QUIET_INK, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, menu, playback_bar, row, show_signed, side_by_side
@@ -71,8 +71,8 @@ class StepperView:
         self._painting_from_python = False
         self._plotted: tuple[int, int] | None = None
         self.back_button = button("Back", "One stage back", back)
-        self.next_button = button("Next", "Propagate, project or normalise", forward, style="primary")
-        self.play_button = button("Play", "Go on by itself", toggle, style="success")
+        self.next_button = button("Next", "Propagate, project or normalise", forward, ground=BLUE_GROUND)
+        self.play_button = button("Play", "Go on by itself", toggle, ground=GREEN_GROUND)
         self.restart_button = button("Restart", "Back to x(0)", restart)
         self.start_menu = menu("x(0)", [(text, name) for name, text in START_NAMES.items()], "210px", "34px")
         self.preset_menu = menu("preset", presets, "190px", "50px")
@@ -266,7 +266,7 @@ def chips(stage: str, iteration: int, *, linear: bool) -> str:
     for name, text in names.items():
         on = name == stage
         style = "padding: 3px 11px; border-radius: 12px; font-size: 15px; white-space: nowrap; " + (
-            "background: #1f6fc4; color: #fff; font-weight: 600"
+            f"background: {BLUE_GROUND}; color: #fff; font-weight: 600"
             if on
             else f"border: 1px solid var(--jp-border-color1, #bbb); color: {QUIET_INK}"
         )

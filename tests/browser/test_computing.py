@@ -203,7 +203,7 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     lab.until(watched, "print(explorer.weights[0])", "0.5")
     whole(watched, "spectrum_mixed")
     # Noise: the vector turns, and no further than allowed.
-    noise = page.locator(".widget-hslider .noUi-handle").first
+    noise = page.get_by_role("slider", name="flow noise, px")
     noise.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -236,7 +236,7 @@ def test_a_race_is_run_watched_and_looked_back_at(lab, disk, tmp_path) -> None:
     assert lab.python(watched, "print(race.iteration, len(race.curves['J']['noise']))") == "6 7"
     whole(watched, "race")
     # Back to the start, by the slider's keys.
-    handle = page.locator(".widget-hslider .noUi-handle").first
+    handle = page.get_by_role("slider", name="iteration", exact=True)
     handle.focus()
     page.keyboard.press("Home")
     page.get_by_text("After 0 iterations").wait_for()

@@ -101,3 +101,42 @@ def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeyp
     page.get_by_text("pixel (12, 6)", exact=True).wait_for()
     assert page.locator("svg[role=img]").count() == 2
     watched.shot("page_chains_narrow")
+
+
+def test_pictures_of_a_player_zoom_together_and_each_can_fill_the_screen(disk, tmp_path) -> None:
+    clip = ikebook.toy("disc", size=(32, 24), frames=6).clip
+    ClipPlayer(clip, masks=clip.masks, labels=clip.masks - 0.5).save_html(tmp_path / "player.html")
+    watched = disk(tmp_path / "player.html")
+    page = watched.page
+    second = page.locator(".ike").nth(1)
+
+    def zooms() -> list[str]:
+        watched.drawn()
+        return [root.get_attribute("data-zoom") for root in page.locator(".ike").all()]
+
+    # The buttons on the bar are for all pictures, and so is Ctrl with the wheel on one of them; the wheel alone scrolls.
+    page.get_by_role("button", name="Zoom in").click()
+    assert zooms() == ["1.50"] * 4
+    second.locator(".ike-canvas").hover()
+    page.mouse.wheel(0, -150)
+    assert zooms() == ["1.50"] * 4
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -150)
+    page.keyboard.up("Control")
+    watched.until(zooms, lambda found: found == ["2.47"] * 4)  # 1.5 e^(150 / 300)
+    page.get_by_role("button", name="Keys").click()
+    assert page.get_by_text("On a picture:").is_visible()
+    # One picture on the whole screen has a bar of its own, and the others go with it.
+    assert second.get_by_role("slider", name="Frame").count() == 0
+    second.locator(".ike-canvas").focus()
+    page.keyboard.press("f")
+    page.wait_for_function("() => document.fullscreenElement?.classList.contains('ike')")
+    second.get_by_role("button", name="Next frame").click()
+    for canvas in range(4):
+        watched.wait_frame(1, canvas)
+    assert second.get_by_role("button", name="Zoom in").is_visible()
+    watched.shot("page_player_full")
+    second.locator(".ike-canvas").focus()
+    page.keyboard.press("f")
+    page.wait_for_function("() => !document.fullscreenElement")
+    second.get_by_role("slider", name="Frame").wait_for(state="hidden")

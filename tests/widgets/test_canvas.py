@@ -169,6 +169,7 @@ ENTRIES = {
     "iteration.js": ["export default { render: renderIteration };"],
     "mixture.js": ["export default { render: renderMixture };"],
     "page.js": [],
+    "slider.js": ["export default { render: renderSlider };"],
 }
 """Files that a notebook or a page loads, and what each of them exports."""
 

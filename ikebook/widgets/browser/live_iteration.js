@@ -6,6 +6,7 @@
 import { AngleArrow } from "./angle_arrow.js";
 import { publish, subscribe } from "./bus.js";
 import { make, textButton } from "./elements.js";
+import { prefersStill } from "./motion.js";
 import { formatNumber } from "./numbers.js";
 import { SpannedMatrix } from "./spectral.js";
 import { Traits } from "./traits.js";
@@ -94,7 +95,7 @@ class LiveIteration {
     this.painting = values;
     walk.begin(walk.matrix.first(values), walk.matrix.startCosine(values));
     if (walk.iteration === 0) walk.iterate();
-    if (!this.timer) this.play(true);
+    if (!this.timer && !prefersStill()) this.play(true);
   }
 
   /* Python has heard of the stroke, and begins with x(0): its steps are shown from now on. */
@@ -169,8 +170,10 @@ class LiveIteration {
     const { walk, traits } = this;
     if (!walk) return traits.get("reason");
     if (walk.iteration > 0) return this.numbers + (walk.converged ? " Converged." : "");
-    if (!traits.get("controls")) return this.said || "While you paint, the page itself iterates from what is painted.";
-    const draw = "Draw on the left, anywhere, in any frame: the page iterates while you paint.";
+    const still = prefersStill();
+    const does = still ? "the page shows x(1) of what is painted" : "the page itself iterates from what is painted";
+    if (!traits.get("controls")) return this.said || `While you paint, ${does}.`;
+    const draw = `Draw on the left, anywhere, in any frame: ${still ? "Iterate then goes on from there" : "the page iterates while you paint"}.`;
     return walk.found.length ? `${draw} Or press Iterate, to begin with this x(0).` : draw;
   }
 

@@ -40,13 +40,12 @@ export class Stage {
 
   /* Makes the picture as large as there is room. */
   resize() {
-    const { traits, root, viewport } = this.view;
+    const { traits, root, viewport, parts, full } = this.view;
     const { w, h } = traits;
-    if (!w || traits.get("parts") === "bar") return;
-    const full = document.fullscreenElement === root;
+    if (!w || parts === "bar") return;
     const height = full ? Math.max(200, innerHeight - 190) : traits.get("height") || HEIGHT;
     const widest = (height * w) / h;
-    root.style.maxWidth = full ? "" : `${Math.max(widest, traits.get("parts") === "all" ? 440 : 120)}px`;
+    root.style.maxWidth = full ? "" : `${Math.max(widest, parts === "all" ? 440 : 120)}px`;
     const available = root.clientWidth;
     if (!available) return;
     const width = Math.floor(Math.min(available - (full ? 48 : 0), widest));

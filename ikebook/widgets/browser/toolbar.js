@@ -1,4 +1,5 @@
-/* The line under the playback bar: what is under the pointer in words, the brush, the overlay, zoom and help. */
+/* The line under the playback bar: what is under the pointer in words, the brush, the overlay, zoom and help. Where a bar is for
+   several pictures, zoom and help are on it. */
 
 import { iconButton, make, textButton } from "./elements.js";
 import { cssColour } from "./layer.js";
@@ -43,10 +44,11 @@ export class Toolbar {
     const tools = group("");
     this.helpButton = textButton("?", "Keys", () => this.toggleHelp());
     this.helpButton.setAttribute("aria-expanded", "false");
+    this.fullButton = iconButton("full", "Full screen", () => view.fullScreen());
     tools.append(
       iconButton("smaller", "Zoom out", () => view.zoomBy(1 / 1.5)),
       iconButton("larger", "Zoom in", () => view.zoomBy(1.5)),
-      iconButton("full", "Full screen", () => view.fullScreen()),
+      this.fullButton,
       this.helpButton,
     );
     return tools;
@@ -78,9 +80,12 @@ export class Toolbar {
 
   /* After a change of anything but the frame. */
   refresh() {
-    const { traits, pictures } = this.view;
-    const parts = traits.get("parts");
-    this.zoomTools.hidden = parts !== "all";
+    const { traits, pictures, parts, bar } = this.view;
+    this.node.hidden = parts === "bar";
+    const place = parts === "bar" ? bar.node : this.node;
+    if (this.zoomTools.parentNode !== place) place.append(this.zoomTools);
+    this.zoomTools.hidden = parts === "stage";
+    this.fullButton.hidden = parts === "bar";
     this.overlayTools.hidden = !pictures.has("maps");
     this.opacitySlider.hidden = !pictures.has("maps") || !pictures.has("frames");
     this.overlayTools.firstChild.hidden = this.opacitySlider.hidden || parts === "stage";
@@ -117,9 +122,12 @@ export class Toolbar {
   }
 
   helpText() {
-    const paints = this.view.traits.get("paint");
-    const keys = ["\u2190 \u2192 frames", "Home, End first and last", "space play", "Shift + arrows pixel cursor"];
-    keys.push(paints ? "Enter paint, [ ] brush" : "Enter pick the pixel", "+ \u2212 zoom, 0 whole frame", "f full screen");
+    const { traits, parts } = this.view;
+    const paints = traits.get("paint");
+    const keys = ["\u2190 \u2192 frames", "Home, End first and last", "space play"];
+    const zoom = ["+ \u2212 zoom, 0 whole frame", "f full screen"];
+    if (parts === "bar") return `On a picture: ${[...keys, ...zoom, "Ctrl + wheel to zoom", "? its other keys"].join("  \u00b7  ")}`;
+    keys.push("Shift + arrows pixel cursor", paints ? "Enter paint, [ ] brush" : "Enter pick the pixel", ...zoom);
     keys.push(paints ? "drag to paint, right button to erase" : "drag to pan when zoomed", "Ctrl + wheel to zoom");
     return keys.join("  \u00b7  ");
   }

@@ -10,6 +10,7 @@ import { make } from "./elements.js";
 import { pressKey } from "./keyboard.js";
 import { LiveMap } from "./live_map.js";
 import { MatrixEntry } from "./matrix_entry.js";
+import { prefersStill } from "./motion.js";
 import { formatNumber } from "./numbers.js";
 import { Painting } from "./painting.js";
 import { Pictures, VIDEOS } from "./pictures.js";
@@ -35,7 +36,7 @@ class View {
     this.cleanups = [];
     this.drawn = { count: 0, milliseconds: 0 };
     this.traits = new Traits(model);
-    this.viewport = new Viewport(this.traits);
+    this.viewport = new Viewport(this.traits, () => this.redraw());
     this.pictures = new Pictures(this.traits, () => this.refresh());
     this.painting = new Painting(this.traits, () => this.redraw());
     this.pointer = new Pointer(this);
@@ -50,7 +51,7 @@ class View {
     this.listenToPython();
     this.listenToPage();
     this.reload(VIDEOS);
-    if (model.get("playing")) this.timeline.play(true, false);
+    this.playAsPython();
   }
 
   build(el) {
@@ -70,7 +71,7 @@ class View {
     traits.onChange(["colours"], () => this.reload(["maps"]));
     traits.onChange(DRAWN, () => this.refresh());
     traits.onChange(["frame"], () => timeline.goTo(traits.get("frame"), { send: false }));
-    traits.onChange(["playing"], () => timeline.play(traits.get("playing"), false));
+    traits.onChange(["playing"], () => this.playAsPython());
     traits.onChange(["swipe"], () => {
       stage.swipe = traits.get("swipe");
       this.redraw();
@@ -96,7 +97,7 @@ class View {
     on(canvas, ["contextmenu"], (event) => this.traits.get("paint") && event.preventDefault());
     on(canvas, ["focus", "blur"], () => this.redraw());
     on(this.root, ["keydown"], (event) => pressKey(this, event));
-    on(document, ["fullscreenchange"], () => this.resize());
+    on(document, ["fullscreenchange"], () => this.refresh());
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.root);
     this.cleanups.push(() => observer.disconnect());
@@ -106,7 +107,7 @@ class View {
     cancelAnimationFrame(this.ticket);
     clearTimeout(this.announcing);
     for (const undo of this.cleanups) undo();
-    for (const part of [this.traits, this.timeline, this.entry, this.liveMap]) part.dispose();
+    for (const part of [this.traits, this.viewport, this.timeline, this.entry, this.liveMap]) part.dispose();
     this.pictures.close();
     this.root.remove();
   }
@@ -127,17 +128,25 @@ class View {
   refresh() {
     const { traits, stage, bar, curves, toolbar } = this;
     const { m, w } = traits;
-    const parts = traits.get("parts");
+    const { parts } = this;
     const caption = this.pictures.live?.caption ?? traits.get("caption");
     this.title.textContent = caption;
     this.title.hidden = parts === "bar" || caption === "";
     stage.node.hidden = parts === "bar" || !w;
     bar.node.hidden = parts === "stage" || m < 2;
     curves.node.hidden = parts === "stage" || m < 2 || !traits.get("curves").length;
-    toolbar.node.hidden = parts === "bar";
     for (const part of [stage, bar, toolbar]) part.refresh();
     if (this.pointer.drag?.kind !== "paint") this.painting.reload();
     this.resize();
+  }
+
+  get full() {
+    return document.fullscreenElement === this.root;
+  }
+
+  /* What is shown of the canvas: a picture that has its bar elsewhere has one of its own while it fills the screen. */
+  get parts() {
+    return this.full ? "all" : this.traits.get("parts");
   }
 
   resize() {
@@ -155,6 +164,7 @@ class View {
   draw() {
     const begin = performance.now();
     this.root.dataset.frame = this.timeline.frame;
+    this.root.dataset.zoom = this.viewport.zoom.toFixed(2);
     this.bar.draw();
     this.stage.draw();
     this.curves.draw();
@@ -169,6 +179,13 @@ class View {
   showPlaying() {
     this.bar.showPlaying();
     this.redraw();
+  }
+
+  /* Plays or pauses as Python says; who wants no motion has to press Play. */
+  playAsPython() {
+    const wanted = this.traits.get("playing");
+    if (wanted && prefersStill()) return;
+    this.timeline.play(wanted, false);
   }
 
   /* To whom reads the page by ear, once nothing moves any more. */
@@ -189,7 +206,7 @@ class View {
 
   fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.root.requestFullscreen?.();
+    else if (this.parts !== "bar") this.root.requestFullscreen?.();
   }
 
   pick([x, y]) {

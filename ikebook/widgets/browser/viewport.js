@@ -1,15 +1,35 @@
-/* The part of the frame that is on the screen. Positions in the video are in pixels, whose pixel (0, 0) has its middle at
+/* The part of the frame that is on the screen; canvases of one `group` show the same part. Positions in the video are in pixels, whose pixel (0, 0) has its middle at
    (0, 0); positions on the screen are in CSS pixels from the picture's corner. */
 
+import { publish, subscribe } from "./bus.js";
 import { clamp } from "./numbers.js";
 
 const LARGEST_ZOOM = 40;
 
 export class Viewport {
-  constructor(traits) {
+  /* `changed` is called when another canvas of the group has been zoomed or moved. */
+  constructor(traits, changed) {
     this.traits = traits;
+    this.changed = changed;
     this.size = null; // width and height on the screen
     this.whole();
+    this.unsubscribe = subscribe("viewport", (message) => this.receive(message));
+  }
+
+  publish() {
+    const { traits, zoom, centre } = this;
+    publish("viewport", { group: traits.get("group"), size: `${traits.w}x${traits.h}`, zoom, centre, from: this });
+  }
+
+  receive({ group, size, zoom, centre, from }) {
+    const { traits } = this;
+    if (from === this || group === "" || group !== traits.get("group") || size !== `${traits.w}x${traits.h}`) return;
+    Object.assign(this, { zoom, centre });
+    this.changed();
+  }
+
+  dispose() {
+    this.unsubscribe();
   }
 
   /* Shows the whole frame. */
@@ -60,18 +80,22 @@ export class Viewport {
     this.zoom = clamp(before * factor, 1, Math.max(1, Math.min(LARGEST_ZOOM, this.traits.w / 4)));
     this.centre = [0, 1].map((i) => fixed[i] + ((middle[i] - fixed[i]) * before) / this.zoom);
     if (this.zoom === 1) this.centre = null;
+    this.publish();
   }
 
   /* Moves what is seen by a way on the screen, from where the corner was. */
   pan([left, top], [du, dv]) {
     const [across, down] = this.seen;
     this.centre = [left + across / 2 - du / this.scale, top + down / 2 - dv / this.scale];
+    this.publish();
   }
 
   /* Brings a pixel into sight. */
   reveal([x, y]) {
     const [left, top] = this.corner;
     const [across, down] = this.seen;
-    if (x < left || y < top || x >= left + across || y >= top + down) this.centre = [x, y];
+    if (x >= left && y >= top && x < left + across && y < top + down) return;
+    this.centre = [x, y];
+    this.publish();
   }
 }

@@ -41,7 +41,7 @@ clip, flow, source = course_clip("blackswan")
 result = ikebook.segment(clip, flow)
 
 # %% [markdown]
-# That was all. Play it: the space key starts and stops, the arrow keys go frame by frame, the mouse wheel zooms. In the second
+# That was all. Play it: the space key starts and stops, the arrow keys go frame by frame, Ctrl and the mouse wheel zoom. In the second
 # picture is what the program takes for the object, in the third how sure it is of each pixel.
 
 # %% tags=["widget"]

@@ -130,7 +130,7 @@ if clip.masks is not None:
     print(f"J over {len(J)} frames: {np.mean(J):.2f} on average, {min(J):.2f} at least")
 
 # %% [markdown]
-# One clip says little. On twelve real videos the mean is 0.69, and on one of them 0.27 (2026-11-23, two cores of an AMD EPYC,
+# One clip says little. On twelve real videos the mean is 0.71, and on one of them 0.16 (2026-11-28, two cores of an AMD EPYC,
 # `ikebook evaluate davis2016 --root ../shared/davis2016 --out results`). Notebook [10](10_scoring.ipynb) holds that against what
 # the paper reports, and [11](11_your_own_video.ipynb) says what makes a video hard.
 #

@@ -61,13 +61,13 @@ def test_a_part_of_a_real_sequence(davis_root, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_the_default_reaches_its_aim_over_all_sequences(davis_root, tmp_path) -> None:
-    assert np.mean(list(scores(davis_root, tmp_path).values())) > 65
+    assert np.mean(list(scores(davis_root, tmp_path).values())) > 70
 
 
 @pytest.mark.slow
 def test_network_and_second_graph_on_a_real_sequence(davis_root, tmp_path) -> None:
     options = RunOptions(cycle=CycleOptions(cycles=2), refine=RefineOptions(), device="cpu")
-    results = evaluate(Davis2016(davis_root), tmp_path, options, ["car-shadow"])
+    results = evaluate(Davis2016(davis_root), tmp_path, options, ["blackswan"])
     print(f"\n{scores_table(results)}\n{cycles_table(results)}")
     first, network, second = cycle_means(results)
     assert network["J_mean"] > first["J_mean"] + 0.02

@@ -67,7 +67,7 @@ def test_the_default_reaches_its_aim_over_all_sequences(davis_root, tmp_path) ->
 @pytest.mark.slow
 def test_network_and_second_graph_on_a_real_sequence(davis_root, tmp_path) -> None:
     options = RunOptions(cycle=CycleOptions(cycles=2), refine=RefineOptions(), device="cpu")
-    results = evaluate(Davis2016(davis_root), tmp_path, options, ["blackswan"])
+    results = evaluate(Davis2016(davis_root), tmp_path, options, ["goat"])
     print(f"\n{scores_table(results)}\n{cycles_table(results)}")
     first, network, second = cycle_means(results)
     assert network["J_mean"] > first["J_mean"] + 0.02

@@ -126,7 +126,7 @@ class TestFetch:
         assert there[-1] == len(BODY)
         assert {call[1] for call in calls} == {len(BODY) if length else 0}
 
-    @pytest.mark.parametrize("checksum", ["none", SHA256])
+    @pytest.mark.parametrize("checksum", ["none", SHA256], ids=["none", "sha256"])
     def test_that_nothing_was_compared_is_said(self, checksum, server, tmp_path) -> None:
         said: list[str] = []
         fetch("davis2016", tmp_path, url=server.url, checksum=checksum, say=said.append)

@@ -206,8 +206,9 @@ class SpectrumExplorer(Computing):
             "A has no positive eigenvalue, as where nothing moves against the scene. Give another clip.",
         )
         self._vectors = np.stack([found.labels(k).float().cpu().numpy() for k in range(len(values))])
+        chosen = self.selected  # perhaps before there was anything to choose from; new buttons begin with the first
         self._view.offer(values, self._vectors)
-        self.selected = min(self.selected, len(values) - 1)
+        self.selected = min(chosen, len(values) - 1)
         self._select()
         show_signed(self.noisy, self._vectors[0])
         self.noisy.caption = "eigenvector 1, no noise yet"

@@ -454,6 +454,22 @@ class TestSpectrumExplorer:
             expected = np.clip(explorer.labels, *explorer.mixture.map_range)
             assert np.allclose(shown(explorer.mixture), expected, atol=explorer.mixture.map_range[1] / 100)
 
+    def test_what_is_chosen_before_the_graph_is_there_stays_chosen(self, made, monkeypatch) -> None:
+        go, solve = threading.Event(), SpectrumExplorer._solve
+
+        def late(explorer, flow, pairs):
+            assert go.wait(30)
+            return solve(explorer, flow, pairs)
+
+        monkeypatch.setattr(SpectrumExplorer, "_solve", late)
+        explorer = SpectrumExplorer(made.clip, made.flow, options=preset("saliency"))
+        explorer.selected = 1
+        go.set()
+        explorer.ready()
+        assert explorer.selected == 1
+        assert explorer.weights[:2] == [0.0, 1.0]
+        assert explorer.choice.value == 1
+
     def test_mixing(self, explorer) -> None:
         explorer.ready()
         first, second = explorer._vectors[:2]

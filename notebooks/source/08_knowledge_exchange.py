@@ -95,7 +95,7 @@ figures.row({f"x in cycle 2, frame {i}": second.soft[i] for i in some[::2]}, sha
 # `reference=known` says which eigenvector is the object, and with which sign. In the first cycle that was asked of the motion; where the object rests, motion doesn't know.
 #
 # The paper goes another way: there s, and x, come back as features of their own. With a saliency beside them that does harm. Two features that are equally consistent along the chains have nearly the same eigenvalue, and the leading eigenvector may take
-# their difference as well as their sum: on the 12 sequences at half size lambda2/lambda1 is 0.85 to 0.94 then, and 0.3 without, and J is 72 in place of 75.
+# their difference as well as their sum. (Notebook [09](09_borrowed_knowledge.ipynb) has such a pair, on *goat*; there saliency and cue together say which of the two vectors it is.)
 #
 # > **Exercise 08.1** In ikebook's default graph each map, the saliency S or a cue, has two columns in F: itself, and its mean along the chains, T S. How many columns has F in the second cycle, as above? And how many if s and x came back as cues beside the saliency, as in the
 # > paper? Give both: `d_evidence`, `d_paper`.

@@ -76,6 +76,7 @@ CYCLES: dict[str, list[str]] = {
     "x3, the preset saliency": ["features.mean=none", "features.cue_window=3", "motion.colour=none"],
     "x3, K alone in q": ["saliency.mix=0"],
     "x3, q as in the first cycle": ["saliency.mix=1"],
+    "x3, histograms of 21 frames": ["saliency.pool=10"],
     "x3, 8 colours an axis": ["saliency.colour_bins=8"],
     "x3, 2 colours an axis": ["saliency.colour_bins=2"],
 }

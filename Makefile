@@ -4,13 +4,14 @@
 # make notebooks-real   the same on the sequences in $IKEBOOK_DATA (default ../shared)
 # make notebooks-build  make the notebooks from notebooks/source, and the outputs that are compared
 # make book             the course as a static site, in build/book
+# make front-page       the pictures of the README, with a Chromium of this machine
 # Both create .venv first, with the versions that binder/constraints.txt pins. PYTHON=python3.12 picks another Python.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book clean
+.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book front-page clean
 
 demo: .venv/package
 	$(BIN)/ikebook demo
@@ -42,6 +43,9 @@ notebooks-build: .venv/tests
 
 book: .venv/docs
 	IKEBOOK_DATA= $(BIN)/python docs/book/build.py
+
+front-page: .venv/tests
+	$(BIN)/python docs/book/front_page.py
 
 .venv/package: pyproject.toml binder/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ikebook needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ...")'

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README, REPORT = ROOT / "README.md", ROOT / "docs" / "results" / "report.md"
+README, ACCURACY = ROOT / "README.md", ROOT / "docs" / "accuracy.md"
+REPORT = ROOT / "docs" / "results" / "report.md"
 SCORING = ROOT / "notebooks" / "source" / "10_scoring.py"
 
 
@@ -40,58 +41,64 @@ def quoted(path: Path, *columns: str) -> dict[str, list[str]]:
 
 
 def test_one_graph() -> None:
-    readme, report = quoted(README, "J mean", "J recall"), under("one-graph: sequence by sequence")
+    page, report = quoted(ACCURACY, "J mean", "J recall"), under("one-graph: sequence by sequence")
     del report["ours: mean, refined"]
-    assert readme.pop("mean") == report.pop("ours: mean")[1:]
-    assert readme == {name: row[1:] for name, row in report.items()}
-    assert len(readme) == 12
+    assert page.pop("mean") == report.pop("ours: mean")[1:]
+    assert page == {name: row[1:] for name, row in report.items()}
+    assert len(page) == 12
 
 
 def test_refined() -> None:
     refined = under("one-graph: sequence by sequence")["ours: mean, refined"]
-    text = " ".join(README.read_text(encoding="utf-8").split())
+    text = " ".join(ACCURACY.read_text(encoding="utf-8").split())
     assert f"One graph, refined, has a mean J of {refined[1]}, and an F of {refined[4]}." in text
     assert quoted(SCORING, "J", "F")["ours: graph, refined"][:2] == [refined[1], refined[4]]
 
 
 def test_cycles() -> None:
-    readme, report = quoted(README, "x#1", "s#1"), under("three-cycles: cycle by cycle")
+    page, report = quoted(ACCURACY, "x#1", "s#1"), under("three-cycles: cycle by cycle")
     assert len(report) == 14
     for name, row in report.items():
-        assert readme[name.removeprefix("ours: ")][:5] == row, name
-    assert readme["mean J"][5] == under("three-cycles: sequence by sequence")["ours: mean, refined"][1]
+        assert page[name.removeprefix("ours: ")][:5] == row, name
+    assert page["mean J"][5] == under("three-cycles: sequence by sequence")["ours: mean, refined"][1]
     changes = under("Table 3: Relative change between cycles")["ours: three-cycles"]
     x2, x3, s1, s2 = changes[:4]
-    assert readme["change of J, %"][1:5] == [s1, x2, s2, x3]
+    assert page["change of J, %"][1:5] == [s1, x2, s2, x3]
 
 
 def test_without_network() -> None:
     half = under("without-network: cycle by cycle")["ours: mean J"]
     refined = under("without-network: sequence by sequence")["ours: mean, refined"][1]
-    text = " ".join(README.read_text(encoding="utf-8").split())
+    text = " ".join(ACCURACY.read_text(encoding="utf-8").split())
     assert f"mean J is {half[0]}, {half[1]} and {half[2]}, refined {refined}." in text
+
+
+def test_readme() -> None:
+    half = under("without-network: cycle by cycle")["ours: mean J"]
+    refined = under("without-network: sequence by sequence")["ours: mean, refined"][1]
+    assert quoted(README, "one graph", "refined") == {"no network": [*half, refined]}
 
 
 def test_with_a_cue() -> None:
     mean = under("rvos-in-graph: sequence by sequence")["ours: mean"][1]
-    assert f"the first graph has a mean J of {mean}." in " ".join(README.read_text(encoding="utf-8").split())
+    assert f"the first graph has a mean J of {mean}." in " ".join(ACCURACY.read_text(encoding="utf-8").split())
 
 
 def test_ablation() -> None:
     one_graph, _ = (rows for rows in tables(ROOT / "docs" / "ablation.md") if "best threshold" in rows[0])
     whole = {row[0]: row[1:] for row in one_graph[2:]}
-    readme = quoted(README, "best threshold")
-    assert len(readme) > 5
-    assert all(row == whole[name] for name, row in readme.items())
+    page = quoted(ACCURACY, "best threshold")
+    assert len(page) > 5
+    assert all(row == whole[name] for name, row in page.items())
 
 
 def test_as_printed() -> None:
     mean = under("paper-preset: sequence by sequence")["ours: mean"][1]
-    assert f"a mean J of {mean} on the same 12" in README.read_text(encoding="utf-8")
+    assert f"a mean J of {mean} on the same 12" in ACCURACY.read_text(encoding="utf-8")
     assert quoted(SCORING, "J", "F")["ours: the method as printed"][0] == mean
 
 
-@pytest.mark.parametrize("path", [README, SCORING], ids=["README", "10"])
+@pytest.mark.parametrize("path", [ACCURACY, SCORING], ids=["accuracy", "10"])
 def test_released(path) -> None:
     report = under("released-preset: sequence by sequence")
     names = [name for name in report if name != "ours: mean"]

@@ -1,4 +1,4 @@
-"""What the README says of real sequences, measured again where they are.
+"""What docs/accuracy.md says of real sequences, measured again where they are.
 
 The test that is not marked `slow` runs with all others; `pytest -m slow tests/test_real_data.py -s` is for CI.
 """
@@ -20,7 +20,7 @@ from ikebook.runs.options import RunOptions
 from ikebook.runs.tables import cycle_means, cycles_table, scores_table
 
 # J of the authors' own program on the same flow, at 0.5, percent (its description is in the docstring of PRESETS). Three more
-# clips are in README: each takes minutes.
+# clips are in docs/accuracy.md: each takes minutes.
 AUTHORS = {"blackswan": 45.1, "car-shadow": 64.3}
 
 FRAMES = 16

@@ -293,7 +293,7 @@ figures.row(
 # ## 6. Back to the edges
 #
 # Before its masks go back to the graph, ikebook draws them to the edges of their frames, by a bilateral solver: pixels that are near each other and of one colour should agree. The paper has no such step.
-# In our measurements it was what helped most ([README](https://github.com/ikebook/ikebook/blob/main/README.md)).
+# In our measurements it was what helped most ([accuracy](https://github.com/ikebook/ikebook/blob/main/docs/accuracy.md)).
 
 # %%
 edges = EdgeOptions()

@@ -218,7 +218,7 @@ figures.curves(lines, x=range(1, 4), labels=("cycle", "J of the graph"))
 # colours brings. Sometimes a cycle makes it worse, as mistakes come back as knowledge.
 #
 # What about more clips? Mean J of DAVIS 2016 sequences at 480p: 20 of the training set, which the recipe was chosen on, and 12 of the
-# validation set (2026-11-28, two CPU cores; README has the commands). In brackets the relative change, and below that of Table 3 of the
+# validation set (2026-11-28, two CPU cores; docs/accuracy.md has the commands). In brackets the relative change, and below that of Table 3 of the
 # paper (the mean of four data sets, DAVIS 2016 among them; other flow, other features):
 #
 # | | graph 1 | graph 2 | graph 3 |

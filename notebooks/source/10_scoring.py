@@ -257,7 +257,7 @@ for name, value in saliency_scores([np.asarray(soft) for soft in result.soft], t
 #
 # ## 7. Is a difference a difference?
 #
-# J of our first and our third graph, clip by clip (README; `--cycles 3`):
+# J of our first and our third graph, clip by clip (docs/accuracy.md; `--cycles 3`):
 
 # %%
 names = "blackswan bmx-trees breakdance camel roundabout shadow cows dog chicane goat kite-surf scooter"

@@ -77,6 +77,8 @@ CYCLES: dict[str, list[str]] = {
     "x3, K alone in q": ["saliency.mix=0"],
     "x3, q as in the first cycle": ["saliency.mix=1"],
     "x3, histograms of 21 frames": ["saliency.pool=10"],
+    "x3, centre 0.35": ["saliency.centre=0.35"],
+    "x3, quantile 0.98": ["saliency.quantile=0.98"],
     "x3, 8 colours an axis": ["saliency.colour_bins=8"],
     "x3, 2 colours an axis": ["saliency.colour_bins=2"],
 }

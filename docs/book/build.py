@@ -121,6 +121,7 @@ def prepare(sources: list[Path], out: Path) -> Path:
     shutil.copy(HERE / "conf.py", pages)
     for path in (*HERE.glob("*.md"), *HERE.parent.glob("*.md")):
         shutil.copy(path, pages)
+    shutil.copytree(HERE.parent / "pictures", pages / "pictures")
     shutil.copytree(HERE.parent / "results", pages / "results", ignore=shutil.ignore_patterns("*.html"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda source: run(source, executed), sources))

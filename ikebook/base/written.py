@@ -42,7 +42,7 @@ class WrittenFiles:
         found: dict[str, list[str]] = {}
         with suppress(OSError):
             for line in self.list.read_text(encoding="utf-8", errors="replace").splitlines():
-                with suppress(ValueError, TypeError):  # a line that was cut short
+                with suppress(ValueError, TypeError, RecursionError):  # a line that was cut short
                     name, digest = json.loads(line)
                     found.setdefault(str(name), []).append(str(digest))
         return found

@@ -163,6 +163,11 @@ def working_size(text: str) -> tuple[int, int] | str:
 
 def check_out(out: Path) -> None:
     """Fail before the work rather than after it."""
+    for place in (out, *out.absolute().parents):
+        require(
+            place.exists() or not place.is_symlink(),
+            f"--out {out}: {place} is a link that leads nowhere; name a folder.",
+        )
     require(not out.exists() or out.is_dir(), f"--out {out} is a file; name a folder.")
     folder = next(place for place in (out, *out.absolute().parents) if place.exists())
     require(folder.is_dir(), f"--out {out} can't be made: {folder} is a file; name another folder.")

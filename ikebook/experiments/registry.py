@@ -101,7 +101,7 @@ def run_experiment(
     experiment, dataset, out = EXPERIMENTS[name], open_dataset("davis2016", root), Path(out)
     require(cue is None or experiment.takes_cue, f"--cue is of no use with {name}; leave it out.")
     known = dataset.sequences()
-    chosen = sequences.split(",") if sequences else experiment.sequences or known
+    chosen = check.names("--sequences", sequences) if sequences else experiment.sequences or known
     for sequence in chosen:
         require(sequence in known, f"sequence {sequence!r} is not in {dataset.name}; name some of {', '.join(known)}.")
     setup = Setup(

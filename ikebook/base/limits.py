@@ -47,9 +47,9 @@ def _groups(process: Path) -> Iterator[tuple[str, Path, PurePosixPath]]:
     paths: dict[str, PurePosixPath] = {}
     for line in _lines(process / "cgroup"):  # 4:memory:/docker/0123, or 0::/user.slice
         _, _, named = line.partition(":")
-        controllers, _, path = named.partition(":")
+        controllers, _, called = named.partition(":")
         if not controllers or "memory" in controllers.split(","):
-            paths["cgroup" if controllers else "cgroup2"] = PurePosixPath(path)
+            paths["cgroup" if controllers else "cgroup2"] = PurePosixPath(called)
     for line in _lines(process / "mountinfo"):  # 35 31 0:32 ROOT PLACE rw,relatime ... - cgroup cgroup rw,memory
         mounted, _, system = line.partition(" - ")
         kind, _, options = system.partition(" ")

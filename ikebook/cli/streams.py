@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -66,10 +67,10 @@ def lasting_streams() -> Iterator[tuple[Stream, Stream]]:
     """Within the block, `sys.stdout` and `sys.stderr` are such streams; characters that they have no code for are escaped."""
     before = sys.stdout, sys.stderr
     for stream in before:
-        with suppress(AttributeError, ValueError):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     streams = Stream(sys.stdout), Stream(sys.stderr)
-    sys.stdout, sys.stderr = streams  # type: ignore[assignment]
+    sys.stdout, sys.stderr = streams
     try:
         yield streams
     finally:

@@ -72,10 +72,10 @@ class LiveIteration(anywidget.AnyWidget):
 
     def __init__(self, canvas: VideoCanvas, pace: float) -> None:
         canvas.computed = True
-        super().__init__(group=canvas.group, pace=max(0.1, pace))
         self._solved: Solved | None = None
         self._spanned: Spanned | None = None
         self._job: Job | None = None
+        super().__init__(group=canvas.group, pace=max(0.1, pace))
         self.observe(lambda _: self._prepare_if_wanted(), ["wanted"])
 
     def follow(self, solved: Solved | None, options: GraphOptions) -> None:
@@ -88,6 +88,14 @@ class LiveIteration(anywidget.AnyWidget):
             self.start, self.cosines = [], []
             self.reason = "" if solved is None else why_not(solved, options)
         self._prepare_if_wanted()
+
+    def close(self) -> None:
+        """Take it out of the page, and forget what it iterates with."""
+        if self._job is not None:
+            self._job.cancel()
+        super().close()
+        self._solved = self._spanned = self._job = None
+        self.columns = self.products = b""
 
     def ready(self) -> bool:
         """Prepare it now, where that has not been done; whether the page can iterate by itself."""

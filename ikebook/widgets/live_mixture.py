@@ -58,6 +58,12 @@ class LiveMixture(anywidget.AnyWidget):
             self.values, self.weights = values, [float(k == 0) for k in range(len(values))]
         self._send_if_wanted()
 
+    def close(self) -> None:
+        """Take it out of the page, and forget what it mixes."""
+        super().close()
+        self._vectors = np.zeros((0, 0), np.float32)
+        self.columns = b""
+
     def ready(self) -> bool:
         """Let the page have the eigenvectors, unless they are too large; whether it can mix them by itself."""
         if not self.columns and 0 < 2 * self._vectors.size <= MOST_BYTES:

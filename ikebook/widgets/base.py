@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import html
 import inspect
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,23 @@ class Garbage:
     """
 
     SLACK = 1 << 24
-    """Bytes by which the process may have grown since the last time."""
+    """Bytes above the least that the process ever had after collecting: what is above them may be garbage."""
+
+    SHARE = 0.3
+    """Of the time, at most, that goes into collecting while many are closed in a row."""
 
     def __init__(self) -> None:
-        self._after = 0
+        self._least, self._next = 0, 0.0
 
     def collect_if_much(self) -> None:
         """Collect it if there may be much of it."""
-        if resident_memory() > self._after + self.SLACK:
-            gc.collect()
-            self._after = resident_memory()
+        begin = time.monotonic()
+        if begin < self._next or 0 < self._least >= resident_memory() - self.SLACK:
+            return
+        gc.collect()
+        after, end = resident_memory(), time.monotonic()
+        self._least = min(self._least or after, after)
+        self._next = end + (end - begin) * (1 / self.SHARE - 1)
 
 
 GARBAGE = Garbage()

@@ -173,11 +173,8 @@ class VideoCanvas(CanvasTraits):
 
     def close(self) -> None:
         """Take it out of the page, and forget its pictures."""
-        layout = self.layout if self.comm is not None else None
         super().close()
         self.frames = self.maps = self.compare = b""
-        if layout is not None:
-            layout.close()
 
     def _forget(self, shape: tuple[int, ...]) -> None:
         """Another shape: what belonged to the last one goes."""

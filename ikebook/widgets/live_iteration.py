@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from torch import Tensor
@@ -15,6 +14,7 @@ from ikebook.solvers.spanned import Spanned, spanned
 from ikebook.widgets.background import Job
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.synced import Synced
 
 MOST_BYTES = 1 << 25
 """Of Q and MQ together: what a page loads in a moment."""
@@ -23,7 +23,7 @@ LEVELS = 32767
 """int16 has so many on either side of 0."""
 
 
-class LiveIteration(anywidget.AnyWidget):
+class LiveIteration(Synced):
     """Algorithm 2 as the page runs it by itself, beside a canvas that is painted and one that shows x.
 
     Python is the reference: it sends Q, MQ, K = Q'MQ and the exact eigenvectors (see `solvers.spanned`), once a page shows this

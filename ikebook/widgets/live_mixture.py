@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -10,9 +9,10 @@ import traitlets
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.live_iteration import MOST_BYTES, as_int16
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.synced import Synced
 
 
-class LiveMixture(anywidget.AnyWidget):
+class LiveMixture(Synced):
     """A slider for each eigenvector; their mixture is shown in a canvas while a slider moves.
 
     Python hears of the weights when a slider has been let go. What is too large to be sent is mixed by Python then.

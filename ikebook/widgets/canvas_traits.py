@@ -12,6 +12,7 @@ from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.widgets.arrays import DEFLATED, PICTURES, check_options, colour_map, json_numbers, python_numbers
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.shared_bytes import shared
 from ikebook.widgets.synced import Synced, validate
 
 
@@ -22,9 +23,9 @@ class CanvasTraits(Synced):
     _css = style("canvas.css")
 
     shape = traitlets.Tuple(traitlets.Int(), traitlets.Int(), traitlets.Int(), default_value=(0, 0, 0)).tag(sync=True)
-    frames = traitlets.Bytes(b"").tag(sync=True)
-    maps = traitlets.Bytes(b"").tag(sync=True)
-    compare = traitlets.Bytes(b"").tag(sync=True)
+    frames = traitlets.Bytes(b"").tag(sync=True, to_json=shared("frames"))
+    maps = traitlets.Bytes(b"").tag(sync=True, to_json=shared("maps"))
+    compare = traitlets.Bytes(b"").tag(sync=True, to_json=shared("compare"))
     map_range = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 1.0)).tag(sync=True)
     colours = traitlets.Bytes().tag(sync=True)
     opacity = traitlets.Float(0.65).tag(sync=True)

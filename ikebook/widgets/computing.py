@@ -75,7 +75,8 @@ class Computing(Composed):
 
     def close(self) -> None:
         """Take it out of the page with all that it is made of, and give back its memory; what it computes ends."""
-        for job in (self._first, self._job):
+        for name in ("_first", "_job"):
+            job = vars(self).get(name)  # of one whose arguments were refused there is none
             if job is not None:
                 job.cancel()
         super().close()

@@ -14,6 +14,7 @@ from ikebook.solvers.spanned import Spanned, spanned
 from ikebook.widgets.background import Job
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.shared_bytes import shared
 from ikebook.widgets.synced import Synced
 
 MOST_BYTES = 1 << 25
@@ -62,8 +63,8 @@ class LiveIteration(Synced):
     wanted = traitlets.Bool(False).tag(sync=True)
     controls = traitlets.Bool(False).tag(sync=True)
     pace = traitlets.Float(0.5).tag(sync=True)
-    columns = traitlets.Bytes(b"").tag(sync=True)
-    products = traitlets.Bytes(b"").tag(sync=True)
+    columns = traitlets.Bytes(b"").tag(sync=True, to_json=shared("columns"))
+    products = traitlets.Bytes(b"").tag(sync=True, to_json=shared("products"))
     scales = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     small = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     exact = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)

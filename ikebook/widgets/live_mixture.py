@@ -9,6 +9,7 @@ import traitlets
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.live_iteration import MOST_BYTES, as_int16
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.shared_bytes import shared
 from ikebook.widgets.synced import Synced
 
 
@@ -41,7 +42,7 @@ class LiveMixture(Synced):
     values = traitlets.List(traitlets.Float()).tag(sync=True)
     weights = traitlets.List(traitlets.Float()).tag(sync=True)
     wanted = traitlets.Bool(False).tag(sync=True)
-    columns = traitlets.Bytes(b"").tag(sync=True)
+    columns = traitlets.Bytes(b"").tag(sync=True, to_json=shared("columns"))
     scales = traitlets.List(traitlets.Float()).tag(sync=True)
 
     def __init__(self, canvas: VideoCanvas) -> None:

@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from ikebook.base.check import InputError, short
+from ikebook.widgets.shared_bytes import leave_all
 
 
 class RefusedError(InputError, traitlets.TraitError):
@@ -56,5 +57,6 @@ class Synced(anywidget.AnyWidget):
         """Take it out of the page."""
         layout = self.layout if self.comm is not None else None
         super().close()
+        leave_all(self)
         if layout is not None:
             layout.close()

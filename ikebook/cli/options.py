@@ -112,7 +112,7 @@ def _add_computing(add: Callable[..., None]) -> None:
         "--memory",
         metavar="SIZE",
         help="memory to get along with, about, such as 800M or 1.5G: what does not fit goes to the disk, in files that "
-        "vanish (default: half of the machine's; solvers other than exact need whole vectors in memory all the same)",
+        "vanish (default: half of the machine's, or of what a container, a job or the shell allows; solvers other than exact need whole vectors in memory all the same)",
     )
     add("--no-cache", action="store_true", help="do not keep optical flow between runs")
 

@@ -70,6 +70,17 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
     require(value in choices, f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
 
 
+def names(name: str, text: str) -> list[str]:
+    """Read names with commas between them, and spaces where somebody likes them.
+
+    >>> names("--sequences", "camel, dog")
+    ['camel', 'dog']
+    """
+    found = [word.strip() for word in text.split(",")]
+    require(all(found), f"{name} is {text!r}; expected names with a comma between them, such as camel,dog.")
+    return found
+
+
 def flag(name: str, value: object) -> None:
     """Raise unless `value` is True or False."""
     require(isinstance(value, bool), f"{name} is {value!r}; expected True or False.")

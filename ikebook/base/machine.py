@@ -16,6 +16,7 @@ import scipy
 import torch
 
 import ikebook
+from ikebook.base.limits import address_space_limit, group_limit
 
 
 def machine() -> dict[str, Any]:
@@ -53,11 +54,11 @@ def versions() -> dict[str, str]:
 
 
 def machine_memory() -> int:
-    """Memory of the machine, in bytes; 0 where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 0
+    """Memory of the machine, in bytes, or as much of it as this process may have; 0 where the system does not say."""
+    limits = [group_limit(), address_space_limit()]
+    with suppress(AttributeError, ValueError, OSError):  # Windows
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min((limit for limit in limits if limit is not None), default=0)
 
 
 def resident_memory() -> int:

@@ -144,7 +144,8 @@ def fetch(weights: Published, option: str) -> Path:
 
 def _download(weights: Published, file: Path, mend: str) -> None:
     part = file.with_name(f"{file.name}.part")
-    with tqdm(desc=weights.file_name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=None) as bar:
+    unseen = True if sys.stderr is None else None  # None: where it is no terminal
+    with tqdm(desc=weights.file_name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=unseen) as bar:
 
         def show(there: int, total: int) -> None:
             bar.total = total or None

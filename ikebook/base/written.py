@@ -29,18 +29,20 @@ class WrittenFiles:
     folder : Path
     part : str, optional
         What part of the files this is about: each has a list of its own, as several may be written at a time.
+    kind : str, default "files"
+        What wrote them, if not a segmentation or an evaluation: "report", say. Neither replaces what the other has written.
     """
 
-    def __init__(self, folder: Path, part: str = "") -> None:
+    def __init__(self, folder: Path, part: str = "", *, kind: str = "files") -> None:
         name = f"-{hashlib.blake2b(part.encode(), digest_size=8).hexdigest()}" if part else ""
-        self.folder, self.list = folder, folder / LISTS / f"files{name}.jsonl"
+        self.folder, self.list = folder, folder / LISTS / f"{kind}{name}.jsonl"
 
     def hashes(self) -> dict[str, list[str]]:
         """By name, the hashes of what has been written, the latest last."""
         found: dict[str, list[str]] = {}
         with suppress(OSError):
             for line in self.list.read_text(encoding="utf-8", errors="replace").splitlines():
-                with suppress(ValueError, TypeError):  # a line that was cut short
+                with suppress(ValueError, TypeError, RecursionError):  # a line that was cut short
                     name, digest = json.loads(line)
                     found.setdefault(str(name), []).append(str(digest))
         return found
@@ -48,6 +50,12 @@ class WrittenFiles:
     def vouches(self, file: Path) -> bool:
         """Whether a file is on the list, and as it was written, or damaged since."""
         return _is_ours(file, self.hashes().get(file.relative_to(self.folder).as_posix(), []))
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise `InputError` if any file of these names is there and not on the list as it is now."""
+        known = self.hashes()
+        for name in names:
+            _check(self.folder / name, known.get(name, []))
 
     def intact(self) -> bool:
         """Whether there is a list, and all files on it are there as they were written last."""
@@ -83,7 +91,7 @@ class WrittenFiles:
 
 
 def all_lists(folder: Path) -> list[WrittenFiles]:
-    """All lists of a folder."""
+    """All lists of a folder's results."""
     lists = []
     for path in sorted((folder / LISTS).glob("files*.jsonl")):
         one = WrittenFiles(folder)

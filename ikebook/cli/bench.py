@@ -62,6 +62,7 @@ def add_command(commands: Any) -> None:
 
 
 def execute(options: argparse.Namespace) -> None:
+    from ikebook.base.written import WrittenFiles
     from ikebook.datasets.toys import demo
     from ikebook.experiments import bench, curves
     from ikebook.flow import FlowCache, compute_flow, provider
@@ -74,6 +75,8 @@ def execute(options: argparse.Namespace) -> None:
     check.whole("--repeat", options.repeat, at_least=1)
     size = working_size(options.size)
     check_out(out)
+    ours = WrittenFiles(out, kind="bench")
+    ours.check([*bench.FILES, *(curves.FILES if options.curves else ())])
     if options.input is None:
         made = demo(count, WORKING_SIZE if size == AUTO else size)
         clip, flow = made.clip, made.flow
@@ -81,13 +84,15 @@ def execute(options: argparse.Namespace) -> None:
         clip = read_clip(options.input, size).first(count)
         flow = compute_flow(clip, provider("dis"), cache=FlowCache(), progress=bar("flow", len(clip) - 1))
     results = bench.compare_methods(clip, flow, graph, repeat=options.repeat, say=say)
-    bench.write_bench(out, results)
+    with ours.recording():
+        bench.write_bench(out, results)
     print(bench.cost_table(results))
-    written = "bench.csv, bench.json"
+    written = [*bench.FILES]
     if options.curves:
         rows = curves.measure_curves(options.set or (), repeat=options.repeat + 1, say=say)
-        curves.write_curves(out, rows)
+        with ours.recording():
+            curves.write_curves(out, rows)
         for name, exponents in curves.fits(rows).items():
             print(f"{name}: time grows with exponent {exponents['total_s']:.2f}, memory {exponents['added_bytes']:.2f}")
-        written += ", curves.csv, curves.json, curves.png"
-    print(f"Written to {out}: {written}")
+        written += curves.FILES
+    print(f"Written to {out}: {', '.join(written)}")

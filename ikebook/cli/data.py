@@ -36,7 +36,9 @@ def execute_list(_: argparse.Namespace) -> None:
         print(f"{name}\n  {source.title}\n  {source.size} from {source.url}\n  {source.checksum}\n  {source.note}")
     for name, steps in BY_HAND.items():
         print(f"{name}\n  {steps}")
-    print("demo\n  The embedded clip: 'ikebook demo', or ikebook.demo() in Python; nothing to fetch")
+    print(
+        "demo\n  The embedded clip, nothing to fetch: type 'ikebook demo', or in Python 'import ikebook; ikebook.demo()'"
+    )
 
 
 def execute_get(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.cli.options import add_run_options, check_out, run_options
 from ikebook.cli.terminal import say, status_line
@@ -47,7 +48,7 @@ def execute(options: argparse.Namespace) -> int:
 
     dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
     check_out(out)
-    sequences = options.sequences.split(",") if options.sequences else None
+    sequences = check.names("--sequences", options.sequences) if options.sequences else None
     given = [
         action.option_strings[0] for action in options.run_actions if getattr(options, action.dest) != action.default
     ]

@@ -112,7 +112,7 @@ def _add_computing(add: Callable[..., None]) -> None:
         "--memory",
         metavar="SIZE",
         help="memory to get along with, about, such as 800M or 1.5G: what does not fit goes to the disk, in files that "
-        "vanish (default: half of the machine's; solvers other than exact need whole vectors in memory all the same)",
+        "vanish (default: half of the machine's, or of what a container, a job or the shell allows; solvers other than exact need whole vectors in memory all the same)",
     )
     add("--no-cache", action="store_true", help="do not keep optical flow between runs")
 
@@ -163,6 +163,11 @@ def working_size(text: str) -> tuple[int, int] | str:
 
 def check_out(out: Path) -> None:
     """Fail before the work rather than after it."""
+    for place in (out, *out.absolute().parents):
+        require(
+            place.exists() or not place.is_symlink(),
+            f"--out {out}: {place} is a link that leads nowhere; name a folder.",
+        )
     require(not out.exists() or out.is_dir(), f"--out {out} is a file; name a folder.")
     folder = next(place for place in (out, *out.absolute().parents) if place.exists())
     require(folder.is_dir(), f"--out {out} can't be made: {folder} is a file; name another folder.")

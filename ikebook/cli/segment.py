@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import replace
@@ -50,13 +51,15 @@ def execute(options: argparse.Namespace) -> None:
 
     chosen, out = run_options(options), Path(options.out)
     check_out(out)
-    written = {place.resolve() for place in (out, *(out / name for name in (*FOLDERS, *FILES)))}
+    written = {os.path.realpath(place) for place in (out, *(out / name for name in (*FOLDERS, *FILES)))}
     require(
-        Path(options.input).resolve() not in written,
+        os.path.realpath(options.input) not in written,
         f"--out {out} would write over {options.input}; name another folder.",
     )
     for cue in chosen.cues:
-        require(Path(cue).resolve() not in written, f"--out {out} would write over the cue {cue}; name another folder.")
+        require(
+            os.path.realpath(cue) not in written, f"--out {out} would write over the cue {cue}; name another folder."
+        )
     if options.parts is not None:
         _execute_parts(options, chosen, out)
         return

@@ -209,6 +209,10 @@ def _cell(value: float | None, width: int, form: str, scale: float) -> str:
     return f"{'' if value is None else format(value * scale if scale != 1 else value, form):>{width}}"
 
 
+FILES = ("bench.csv", "bench.json")
+"""What `write_bench` writes."""
+
+
 def write_bench(folder: Path, results: Mapping[str, Any]) -> None:
     """Write what `compare_methods` has measured: bench.csv and bench.json."""
     write_csv(folder / "bench.csv", plain(results["rows"]))

@@ -227,6 +227,10 @@ LABELS = {"frames": "frames m", "pixels": "pixels a frame", "radius": "radius p"
 """What each sweep's axis is called."""
 
 
+FILES = ("curves.csv", "curves.json", "curves.png")
+"""What `write_curves` writes."""
+
+
 def write_curves(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write what `measure_curves` has measured: curves.csv, curves.json with the exponents, and curves.png."""
     write_csv(folder / "curves.csv", plain(rows))

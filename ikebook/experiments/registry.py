@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.base.written import WrittenFiles
 from ikebook.datasets.registry import open_dataset
 from ikebook.experiments import cycles, initialisation, spectrum, window
 from ikebook.experiments.common import Report, Setup
@@ -21,6 +22,8 @@ class Experiment:
     ----------
     run : callable
         Of a `Setup`; returns a table as text and the names of the files that it has written.
+    files : sequence of str
+        What it writes: names, with "{}" for that of each sequence.
     size : (int, int), default (208, 112)
         Width and height that the graph works at: half of what `ikebook segment` works at, to be done in minutes.
     sequences : sequence of str, optional
@@ -30,16 +33,23 @@ class Experiment:
     """
 
     run: Callable[[Setup], tuple[str, list[str]]]
+    files: Sequence[str]
     size: tuple[int, int] = (208, 112)
     sequences: Sequence[str] | None = None
     takes_cue: bool = False
 
 
 EXPERIMENTS = {
-    "initialisation": Experiment(run=initialisation.run),
-    "window": Experiment(run=window.run),
-    "spectrum": Experiment(run=spectrum.run, size=(16, 16), sequences=["car-roundabout"], takes_cue=True),
-    "cycles": Experiment(run=cycles.run),
+    "initialisation": Experiment(run=initialisation.run, files=["initialisation.csv", "initialisation.png"]),
+    "window": Experiment(run=window.run, files=["window.csv", "window.png"]),
+    "spectrum": Experiment(
+        run=spectrum.run,
+        files=["spectrum.csv", "spectrum-{}.png"],
+        size=(16, 16),
+        sequences=["car-roundabout"],
+        takes_cue=True,
+    ),
+    "cycles": Experiment(run=cycles.run, files=["cycles.csv", "cycles.png"]),
 }
 """All of them, by the name that the command line knows."""
 
@@ -80,7 +90,8 @@ def run_experiment(
     Raises
     ------
     InputError
-        If there is no such experiment, data set or sequence.
+        If there is no such experiment, data set or sequence; or if `out` has files of these names that this experiment has
+        not written.
 
     Examples
     --------
@@ -90,7 +101,7 @@ def run_experiment(
     experiment, dataset, out = EXPERIMENTS[name], open_dataset("davis2016", root), Path(out)
     require(cue is None or experiment.takes_cue, f"--cue is of no use with {name}; leave it out.")
     known = dataset.sequences()
-    chosen = sequences.split(",") if sequences else experiment.sequences or known
+    chosen = check.names("--sequences", sequences) if sequences else experiment.sequences or known
     for sequence in chosen:
         require(sequence in known, f"sequence {sequence!r} is not in {dataset.name}; name some of {', '.join(known)}.")
     setup = Setup(
@@ -101,5 +112,8 @@ def run_experiment(
         cue=Path(cue) if cue else None,
         say=say,
     )
-    text, written = experiment.run(setup)
+    ours = WrittenFiles(out, kind=f"experiment-{name}")
+    ours.check(file.format(sequence) for file in experiment.files for sequence in chosen)
+    with ours.recording():
+        text, written = experiment.run(setup)
     return f"{text}\nWritten to {out}: {', '.join(written)}"

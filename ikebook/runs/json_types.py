@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,6 +23,12 @@ from typing import (
 LARGEST = 1 << 28
 """Bytes that a file may have: results of 100,000 sequences take about as much."""
 
+DEEPEST = 40
+"""Levels that may be nested in a file: some ten are, and what walks through them calls itself."""
+
+LARGEST_NUMBER = {int: float(1 << 63), float: sys.float_info.max}
+"""Up to which numbers are read: no count that is written is larger, and no measure is infinite."""
+
 Kind = TypeVar("Kind")
 
 
@@ -38,14 +45,21 @@ def read_json(path: Path, kind: type[Kind]) -> Kind | None:
         content = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
     except (OSError, ValueError, RecursionError):
         return None
-    return content if has_type(content, kind) else None
+    return content if not _is_deeper(content, DEEPEST) and has_type(content, kind) else None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether a value is nested more than so many levels deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner if isinstance(one, (dict, list)))
 
 
 def has_type(value: Any, kind: Any) -> bool:
     """Whether a value as JSON gives it has a type.
 
     Types are made of `TypedDict`, whose further keys are passed over, `dict[str, ...]`, `list[...]`, unions, `Literal`, `Any`,
-    and `Annotated[list[...], 5]`, a list of so many. A whole number is a `float` too; True and False are no numbers.
+    and `Annotated[list[...], 5]`, a list of so many. A whole number is a `float` too; True and False are no numbers, nor are NaN,
+    infinities, and what is above `LARGEST_NUMBER`.
 
     >>> has_type({"a": [1, 2.5, None]}, dict[str, list[float | None]])
     True
@@ -63,8 +77,8 @@ def has_type(value: Any, kind: Any) -> bool:
         return isinstance(value, dict) and all(has_type(one, arguments[1]) for one in value.values())
     if origin is list:
         return isinstance(value, list) and all(has_type(one, arguments[0]) for one in value)
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind in (int, float):  # NaN is not below anything
+        return isinstance(value, (int, kind)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER[kind]
     return kind is Any or isinstance(value, kind or NoneType)
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 import traceback
+import weakref
 from collections.abc import Callable, Generator
 from typing import Any
 
 from ikebook.base.check import InputError, require
 
 RUNNING = ("running", "paused")
+
+PATIENCE = 60.0
+"""Seconds that Python waits at its end for a step of a job."""
+
+_STARTED: weakref.WeakSet[Job] = weakref.WeakSet()
 
 
 class CancelledError(Exception):
@@ -88,6 +96,7 @@ class Job:
         """Begin, once."""
         require(self.state == "ready", f"the job is {self.state}; a job is started once. Make another.")
         self.state = "running"
+        _STARTED.add(self)
         self._thread.start()
         return self
 
@@ -132,7 +141,15 @@ class Job:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has ended, for so many seconds at most; whether it has."""
         require(not self.inside, "a job can't wait for its own end; use on_result or on_end.")
-        return self._ended.wait(timeout)
+        try:
+            return self._ended.wait(timeout)
+        except KeyboardInterrupt:  # whoever stops the cell that waits for it wants no more of it
+            self.cancel()
+            raise
+
+    def join(self, timeout: float) -> None:
+        """Wait until its thread has ended, too."""
+        self._thread.join(max(0.0, timeout))
 
     @property
     def active(self) -> bool:
@@ -194,6 +211,19 @@ class Job:
             except CancelledError:
                 steps.close()
                 raise
+
+
+def end_all() -> None:
+    """Cancel all jobs and wait for them, as Python does before it ends: a thread within PyTorch would make it abort."""
+    running = [job for job in _STARTED if job.active]
+    for job in running:
+        job.cancel()
+    until = time.monotonic() + PATIENCE
+    for job in running:
+        job.join(until - time.monotonic())
+
+
+atexit.register(end_all)
 
 
 def error_line(error: BaseException) -> str:

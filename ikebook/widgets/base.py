@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import html
 import inspect
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
+from ikebook.base.machine import resident_memory
 from ikebook.widgets.arrays import check_options
 from ikebook.widgets.save_html import State, write_page
 
@@ -18,6 +21,36 @@ INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, 
 
 GREEN_GROUND, BLUE_GROUND = "#1a7f45", "#1f6fc4"
 """Grounds of white text, 4.5:1 or more, on a light page or a dark one: of what goes on or is done, and of what is next or now."""
+
+
+class Garbage:
+    """Collects what closed widgets leave: circles of widgets and callbacks, and the arrays that hang on them.
+
+    Python's collector counts objects, not bytes, and would look for them after a hundred thousand new ones. It takes some
+    tenths of a second with PyTorch around, so that a few small widgets are not worth it.
+    """
+
+    SLACK = 1 << 24
+    """Bytes above the least that the process ever had after collecting: what is above them may be garbage."""
+
+    SHARE = 0.3
+    """Of the time, at most, that goes into collecting while many are closed in a row."""
+
+    def __init__(self) -> None:
+        self._least, self._next = 0, 0.0
+
+    def collect_if_much(self) -> None:
+        """Collect it if there may be much of it."""
+        begin = time.monotonic()
+        if begin < self._next or 0 < self._least >= resident_memory() - self.SLACK:
+            return
+        gc.collect()
+        after, end = resident_memory(), time.monotonic()
+        self._least = min(self._least or after, after)
+        self._next = end + (end - begin) * (1 / self.SHARE - 1)
+
+
+GARBAGE = Garbage()
 
 
 class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -48,6 +81,19 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         """
         yield from ()
 
+    def close(self) -> None:
+        """Take it out of the page with all that it is made of, and give back its memory; what it computes ends.
+
+        ipywidgets holds every widget for as long as it is open, also one that no name in a notebook stands for any more.
+        """
+        if self.comm is None:
+            return
+        parts = list(made_of(self))
+        super().close()
+        for part in parts:
+            part.close()
+        GARBAGE.collect_if_much()
+
     def save_html(self, path: str | Path, title: str | None = None) -> None:
         """Write a page that shows this widget without kernel and network: one file, to open from disk or put on a site.
 
@@ -75,6 +121,32 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def made_of(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """All widgets that one is made of, however deep: children, layouts and styles, and what it holds without showing it."""
+    seen, found = {id(widget)}, [widget]
+    while found:
+        place = found.pop()
+        held = [*getattr(place, "_trait_values", {}).values(), *vars(place).values()]
+        while held:
+            one = held.pop()
+            if isinstance(one, (list, tuple, dict)):
+                held += [part for part in (one.values() if isinstance(one, dict) else one) if isinstance(part, PARTS)]
+            elif id(one) not in seen and (isinstance(one, ipywidgets.Widget) or _is_view(one)):
+                seen.add(id(one))
+                found.append(one)
+                if isinstance(one, ipywidgets.Widget):
+                    yield one
+
+
+PARTS = (ipywidgets.Widget, list, tuple, dict)
+"""What `made_of` looks for in what a widget holds."""
+
+
+def _is_view(value: Any) -> bool:
+    """Whether it is the page's side of a widget, which holds widgets and is none."""
+    return type(value).__module__.startswith("ikebook.widgets.") and type(value).__name__.endswith("View")
 
 
 def note(text: str) -> str:

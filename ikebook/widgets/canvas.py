@@ -171,6 +171,11 @@ class VideoCanvas(CanvasTraits):
             for name, array in arrays.items():
                 setattr(self, name, self._packed(name, array))
 
+    def close(self) -> None:
+        """Take it out of the page, and forget its pictures."""
+        super().close()
+        self.frames = self.maps = self.compare = b""
+
     def _forget(self, shape: tuple[int, ...]) -> None:
         """Another shape: what belonged to the last one goes."""
         self.frames = self.maps = self.compare = self.painted = b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -13,18 +12,20 @@ from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.widgets.arrays import DEFLATED, PICTURES, check_options, colour_map, json_numbers, python_numbers
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.shared_bytes import shared
+from ikebook.widgets.synced import Synced, validate
 
 
-class CanvasTraits(anywidget.AnyWidget):
+class CanvasTraits(Synced):
     """The traits of `VideoCanvas`, which says what they are; each raises `InputError` for a value that it can't have."""
 
     _esm = script("canvas.js")
     _css = style("canvas.css")
 
     shape = traitlets.Tuple(traitlets.Int(), traitlets.Int(), traitlets.Int(), default_value=(0, 0, 0)).tag(sync=True)
-    frames = traitlets.Bytes(b"").tag(sync=True)
-    maps = traitlets.Bytes(b"").tag(sync=True)
-    compare = traitlets.Bytes(b"").tag(sync=True)
+    frames = traitlets.Bytes(b"").tag(sync=True, to_json=shared("frames"))
+    maps = traitlets.Bytes(b"").tag(sync=True, to_json=shared("maps"))
+    compare = traitlets.Bytes(b"").tag(sync=True, to_json=shared("compare"))
     map_range = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 1.0)).tag(sync=True)
     colours = traitlets.Bytes().tag(sync=True)
     opacity = traitlets.Float(0.65).tag(sync=True)
@@ -60,13 +61,13 @@ class CanvasTraits(anywidget.AnyWidget):
     def _default_group(self) -> str:
         return uuid.uuid4().hex  # one widget shown twice is one group
 
-    @traitlets.validate("shape")
+    @validate("shape")
     def _check_shape(self, proposal: Any) -> tuple[int, int, int]:
         shape = tuple(proposal.value)
         require(min(shape) >= 0, f"shape is {shape}; expected (frames, height, width), none below 0.")
         return shape
 
-    @traitlets.validate("frames", "maps", "compare")
+    @validate("frames", "maps", "compare")
     def _check_video(self, proposal: Any) -> bytes:
         data, name = bytes(proposal.value), proposal.trait.name
         channels = {"frames": [3], "maps": [1], "compare": [1, 3]}[name]
@@ -80,7 +81,7 @@ class CanvasTraits(anywidget.AnyWidget):
         )
         return data
 
-    @traitlets.validate("colours")
+    @validate("colours")
     def _check_colours(self, proposal: Any) -> bytes:
         data = bytes(proposal.value)
         require(
@@ -90,13 +91,13 @@ class CanvasTraits(anywidget.AnyWidget):
         )
         return data
 
-    @traitlets.validate("places")
+    @validate("places")
     def _check_places(self, proposal: Any) -> bytes:
         data = bytes(proposal.value)
         require(len(data) % 12 == 0, f"places has {len(data)} bytes; expected 12 for each: frame, x and y as int32.")
         return data
 
-    @traitlets.validate("painted")
+    @validate("painted")
     def _check_painted(self, proposal: Any) -> bytes:
         data = bytes(proposal.value)
         m, h, w = self.shape
@@ -106,7 +107,7 @@ class CanvasTraits(anywidget.AnyWidget):
         )
         return data
 
-    @traitlets.validate("map_range", "curve_range")
+    @validate("map_range", "curve_range")
     def _check_range(self, proposal: Any) -> tuple[float, float]:
         low, high = proposal.value
         require(
@@ -115,19 +116,19 @@ class CanvasTraits(anywidget.AnyWidget):
         )
         return low, high
 
-    @traitlets.validate("opacity", "swipe")
+    @validate("opacity", "swipe")
     def _check_share(self, proposal: Any) -> float:
         value, name = proposal.value, proposal.trait.name
         require(0 <= value <= 1, f"{name} is {value}; expected a number from 0 to 1.")
         return value
 
-    @traitlets.validate("frame")
+    @validate("frame")
     def _check_frame(self, proposal: Any) -> int:
         last = max(0, self.shape[0] - 1)
         require(0 <= proposal.value <= last, f"frame is {proposal.value}; expected one of 0 to {last}.")
         return proposal.value
 
-    @traitlets.validate("pixel")
+    @validate("pixel")
     def _check_pixel(self, proposal: Any) -> list[int] | None:
         if proposal.value is None:
             return None
@@ -139,12 +140,12 @@ class CanvasTraits(anywidget.AnyWidget):
         )
         return value
 
-    @traitlets.validate("fps")
+    @validate("fps")
     def _check_fps(self, proposal: Any) -> float:
         check.number("fps", proposal.value, above=0)
         return proposal.value
 
-    @traitlets.validate("paths")
+    @validate("paths")
     def _check_paths(self, proposal: Any) -> list[dict[str, Any]]:
         allowed = {"points", "colour", "width", "label", "arrow", "show", "around"}
         for path in proposal.value:
@@ -154,14 +155,14 @@ class CanvasTraits(anywidget.AnyWidget):
             check.one_of("a path's show", path.get("show", "all"), ["all", "upto", "at", "around"])
         return [path | {"points": [python_numbers(point) for point in path["points"]]} for path in proposal.value]
 
-    @traitlets.validate("points")
+    @validate("points")
     def _check_points(self, proposal: Any) -> list[dict[str, Any]]:
         for point in proposal.value:
             check_options("a point", point, {"frame", "x", "y", "colour", "label", "show"}, {"x", "y"})
             check.one_of("a point's show", point.get("show", "all"), ["all", "at"])
         return [dict(zip(point, python_numbers(point.values()), strict=True)) for point in proposal.value]
 
-    @traitlets.validate("curves")
+    @validate("curves")
     def _check_curves(self, proposal: Any) -> list[dict[str, Any]]:
         m = self.shape[0]
         for curve in proposal.value:

@@ -73,6 +73,14 @@ class Computing(Composed):
         """
         return self._job is None or self._job.wait(timeout)
 
+    def close(self) -> None:
+        """Take it out of the page with all that it is made of, and give back its memory; what it computes ends."""
+        for name in ("_first", "_job"):
+            job = vars(self).get(name)  # of one whose arguments were refused there is none
+            if job is not None:
+                job.cancel()
+        super().close()
+
     def cancel(self) -> None:
         """Cancel what is being computed."""
         self.bar.stop()

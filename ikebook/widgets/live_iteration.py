@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from torch import Tensor
@@ -15,6 +14,8 @@ from ikebook.solvers.spanned import Spanned, spanned
 from ikebook.widgets.background import Job
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.shared_bytes import shared
+from ikebook.widgets.synced import Synced
 
 MOST_BYTES = 1 << 25
 """Of Q and MQ together: what a page loads in a moment."""
@@ -23,7 +24,7 @@ LEVELS = 32767
 """int16 has so many on either side of 0."""
 
 
-class LiveIteration(anywidget.AnyWidget):
+class LiveIteration(Synced):
     """Algorithm 2 as the page runs it by itself, beside a canvas that is painted and one that shows x.
 
     Python is the reference: it sends Q, MQ, K = Q'MQ and the exact eigenvectors (see `solvers.spanned`), once a page shows this
@@ -62,8 +63,8 @@ class LiveIteration(anywidget.AnyWidget):
     wanted = traitlets.Bool(False).tag(sync=True)
     controls = traitlets.Bool(False).tag(sync=True)
     pace = traitlets.Float(0.5).tag(sync=True)
-    columns = traitlets.Bytes(b"").tag(sync=True)
-    products = traitlets.Bytes(b"").tag(sync=True)
+    columns = traitlets.Bytes(b"").tag(sync=True, to_json=shared("columns"))
+    products = traitlets.Bytes(b"").tag(sync=True, to_json=shared("products"))
     scales = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     small = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     exact = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
@@ -72,10 +73,10 @@ class LiveIteration(anywidget.AnyWidget):
 
     def __init__(self, canvas: VideoCanvas, pace: float) -> None:
         canvas.computed = True
-        super().__init__(group=canvas.group, pace=max(0.1, pace))
         self._solved: Solved | None = None
         self._spanned: Spanned | None = None
         self._job: Job | None = None
+        super().__init__(group=canvas.group, pace=max(0.1, pace))
         self.observe(lambda _: self._prepare_if_wanted(), ["wanted"])
 
     def follow(self, solved: Solved | None, options: GraphOptions) -> None:
@@ -88,6 +89,14 @@ class LiveIteration(anywidget.AnyWidget):
             self.start, self.cosines = [], []
             self.reason = "" if solved is None else why_not(solved, options)
         self._prepare_if_wanted()
+
+    def close(self) -> None:
+        """Take it out of the page, and forget what it iterates with."""
+        if self._job is not None:
+            self._job.cancel()
+        super().close()
+        self._solved = self._spanned = self._job = None
+        self.columns = self.products = b""
 
     def ready(self) -> bool:
         """Prepare it now, where that has not been done; whether the page can iterate by itself."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -10,9 +9,11 @@ import traitlets
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.live_iteration import MOST_BYTES, as_int16
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.shared_bytes import shared
+from ikebook.widgets.synced import Synced
 
 
-class LiveMixture(anywidget.AnyWidget):
+class LiveMixture(Synced):
     """A slider for each eigenvector; their mixture is shown in a canvas while a slider moves.
 
     Python hears of the weights when a slider has been let go. What is too large to be sent is mixed by Python then.
@@ -41,7 +42,7 @@ class LiveMixture(anywidget.AnyWidget):
     values = traitlets.List(traitlets.Float()).tag(sync=True)
     weights = traitlets.List(traitlets.Float()).tag(sync=True)
     wanted = traitlets.Bool(False).tag(sync=True)
-    columns = traitlets.Bytes(b"").tag(sync=True)
+    columns = traitlets.Bytes(b"").tag(sync=True, to_json=shared("columns"))
     scales = traitlets.List(traitlets.Float()).tag(sync=True)
 
     def __init__(self, canvas: VideoCanvas) -> None:
@@ -57,6 +58,12 @@ class LiveMixture(anywidget.AnyWidget):
             self.columns = b""
             self.values, self.weights = values, [float(k == 0) for k in range(len(values))]
         self._send_if_wanted()
+
+    def close(self) -> None:
+        """Take it out of the page, and forget what it mixes."""
+        super().close()
+        self._vectors = np.zeros((0, 0), np.float32)
+        self.columns = b""
 
     def ready(self) -> bool:
         """Let the page have the eigenvectors, unless they are too large; whether it can mix them by itself."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import anywidget
 import traitlets
 
 from ikebook.widgets.scripts import script, style
+from ikebook.widgets.synced import Synced
 
 
-class NumberSlider(anywidget.AnyWidget):
+class NumberSlider(Synced):
     """A slider of one number, with its name before it and its value after it.
 
     Attributes

@@ -47,7 +47,7 @@ OPTIONS = RunOptions(
     ),
 )
 PLAIN = RunOptions(size=(16, 16), device="cpu", cache=False)
-KILLS = 20
+KILLS = int(os.environ.get("IKEBOOK_KILLS", "20"))  # tests/experiments/kills.py asks for more
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def children():
 
 
 class TestKills:
-    """Twenty times, each time at another moment."""
+    """Each time at another moment."""
 
     @pytest.mark.parametrize("seed", range(KILLS))
     def test_what_is_finished_counts_and_nothing_else(self, seed, children, root, expected, tmp_path) -> None:

@@ -26,6 +26,7 @@ from ikebook.runs.outputs import write_results
 from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.single import run
 
+KILLS = int(os.environ.get("IKEBOOK_KILLS", "40"))  # tests/experiments/kills.py asks for more
 OPTIONS = RunOptions(size=(32, 24), device="cpu", cache=False)
 
 
@@ -168,7 +169,7 @@ class TestOneRun:
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are killed by a process that forks")
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-    @pytest.mark.parametrize("seed", range(40))
+    @pytest.mark.parametrize("seed", range(KILLS))
     def test_killed_while_it_writes_leaves_nothing_of_it_to_the_next(
         self, seed, long, short, tmp_path, no_sheet
     ) -> None:

@@ -37,7 +37,7 @@ class TestTypes:
         ("kind", "right", "wrong"),
         [
             (int, [0, -3], [1.0, True, "1", None]),
-            (float, [0, 2.5, float("nan")], [False, "1", None, [1.0]]),
+            (float, [0, 2.5], [False, "1", None, [1.0], float("nan")]),
             (bool, [True, False], [0, 1, None, "true"]),
             (str, ["", "a"], [1, None, ["a"]]),
             (None, [None], [0, "", False]),

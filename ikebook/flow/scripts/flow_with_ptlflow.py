@@ -183,7 +183,7 @@ def known(place: Path) -> Any:
     """What an earlier run has noted there, if anything that can be read."""
     try:
         return json.loads((place / "source.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -224,7 +224,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--half", action="store_true", help="half precision")
     options = parser.parse_args(arguments)
     try:
-        found = clips(options.frames, options.out, options.sequences.split(",") if options.sequences else None)
+        names = [name.strip() for name in options.sequences.split(",")] if options.sequences else None
+        found = clips(options.frames, options.out, names)
         print(f"{options.model}: loading {options.checkpoint or 'random weights'}", file=sys.stderr)
         network = Network(options)
         for files, place in found:

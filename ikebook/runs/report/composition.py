@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ikebook.base.check import InputError, require
+from ikebook.base.written import WrittenFiles
 from ikebook.datasets.protocol import scores_of
 from ikebook.datasets.registry import open_dataset
 from ikebook.runs.report.official import method_rows, sequence_rank_rows, shared_sequences
@@ -53,7 +54,8 @@ def write_report(
     Raises
     ------
     InputError
-        If a folder holds no results, they are damaged, or two folders have one name.
+        If a folder holds no results, they are damaged, or two folders have one name; or if `out` has files of these names
+        that no report has written.
 
     Examples
     --------
@@ -61,10 +63,14 @@ def write_report(
     [PosixPath('report/report.md'), PosixPath('report/report.html')]
     """
     out, today = Path(out), f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    written, pages = WrittenFiles(out, kind="report"), ["report.md", "report.html"]
+    written.check(pages)
     blocks = list(compose(read_runs(folders), date or today, frames=frames))
-    write_markdown(out / "report.md", blocks)
-    write_html(out / "report.html", blocks)
-    return [out / "report.md", out / "report.html"]
+    written.check(f"{block.name}.png" for block in blocks if block.kind == "png")  # before the first is written
+    with written.recording():
+        write_markdown(out / "report.md", blocks)
+        write_html(out / "report.html", blocks)
+    return [out / name for name in pages]
 
 
 def compose(runs: Sequence[EvaluatedRun], date: str, *, frames: bool = True) -> Iterator[Block]:

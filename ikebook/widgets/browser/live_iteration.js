@@ -22,7 +22,7 @@ class LiveIteration {
     this.said = "";
     this.build(el);
     this.unsubscribe = subscribe("painting", (message) => this.receive(message));
-    this.traits.onChange(["columns", "reason"], () => this.reload());
+    this.traits.onChange(["columns", "products", "reason"], () => this.reload());
     this.traits.onChange(["cosines"], () => {
       if (this.traits.get("cosines").length > 1) this.said = ""; // Python has gone on
       this.redraw();
@@ -57,10 +57,10 @@ class LiveIteration {
     this.play(false);
     this.stroking = false;
     this.walk = null;
-    const columns = traits.bytes("columns");
-    if (columns.length) {
+    const [columns, products] = [traits.bytes("columns"), traits.bytes("products")];
+    if (columns.length && columns.length === products.length) { // they may come one after the other
       const [scales, small, exact] = ["scales", "small", "exact"].map((name) => traits.get(name));
-      this.walk = new Walk(new SpannedMatrix({ columns, products: traits.bytes("products"), scales, small, exact }));
+      this.walk = new Walk(new SpannedMatrix({ columns, products, scales, small, exact }));
       this.beginAsPython();
     }
     this.controls.hidden = !this.walk || !traits.get("controls");

@@ -74,7 +74,8 @@ def _segment(path: Path, chosen: RunOptions, out: Path) -> Summary:
     from ikebook.runs.outputs import CHECKPOINTS, check_place, write_locked
     from ikebook.runs.result_folder import lock_folder
     from ikebook.runs.single import run
-    from ikebook.video.clip import image_files, names_of, read_clip
+    from ikebook.video.clip import read_clip
+    from ikebook.video.images import image_files, names_of
 
     source = chosen.provider()
     check_place(out, names_of(image_files(path)) if path.is_dir() else None)

@@ -16,7 +16,8 @@ import numpy as np
 from ikebook.base.check import InputError, require
 from ikebook.datasets.folders import folders, image_files_below, is_folder
 from ikebook.datasets.protocol import DAVIS
-from ikebook.video.clip import Clip, image_files, read_clip, read_image
+from ikebook.video.clip import Clip, read_clip
+from ikebook.video.images import image_files, read_image
 
 
 class Davis2016:

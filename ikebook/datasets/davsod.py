@@ -18,7 +18,7 @@ import numpy as np
 from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, folders, read_mask
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files
+from ikebook.video.images import image_files
 
 SPLIT = "Easy-35"
 

@@ -24,7 +24,7 @@ import numpy as np
 from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, folders, number
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files, read_image
+from ikebook.video.images import image_files, read_image
 
 DARK = {"marple2": 0.4, "marple7": 0.05}
 """Grey values up to which a pixel is background, where they are not those of the other sequences."""

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import InputError, require
-from ikebook.video.clip import Clip, image_files, read_clip, read_image
+from ikebook.video.clip import Clip, read_clip
+from ikebook.video.images import image_files, read_image
 
 
 def read_mask(file: Path) -> np.ndarray:

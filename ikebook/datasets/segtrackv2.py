@@ -19,7 +19,7 @@ import numpy as np
 from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, by_number, folders, is_folder, number, read_mask
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files
+from ikebook.video.images import image_files
 
 
 class SegTrackV2(FolderDataset):

@@ -20,7 +20,7 @@ import numpy as np
 from ikebook.base.check import require
 from ikebook.datasets.folders import FolderDataset, by_number, folders, number, read_mask
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files, read_image
+from ikebook.video.images import image_files, read_image
 
 CATEGORIES = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
 

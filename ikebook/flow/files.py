@@ -14,7 +14,7 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
-from ikebook.video.clip import files_fingerprint, natural_key
+from ikebook.video.images import files_fingerprint, natural_key
 
 MAGIC = b"PIEH"
 LARGEST_SIDE = 16384

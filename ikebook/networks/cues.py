@@ -12,7 +12,8 @@ from ikebook.base.arrays import Memory
 from ikebook.base.check import InputError, require
 from ikebook.base.torch_files import load_tensors
 from ikebook.matrix.features import Cue
-from ikebook.video.clip import IMAGE_SUFFIXES, Clip, natural_key, read_image, resize_area
+from ikebook.video.clip import Clip, resize_area
+from ikebook.video.images import IMAGE_SUFFIXES, natural_key, read_image
 
 LARGEST = 1 << 28
 """Most values that one map may hold."""

@@ -29,7 +29,8 @@ from ikebook.runs.result_folder import has_lock, lock_sequence, read_entry, writ
 from ikebook.runs.results import Entry, Failure, Place
 from ikebook.runs.single import Outcome, run
 from ikebook.runs.summary import summarise
-from ikebook.video.clip import Clip, image_files, read_image
+from ikebook.video.clip import Clip
+from ikebook.video.images import image_files, read_image
 
 SAME_VERSIONS = ("ikebook", "torch", "numpy", "scipy", "opencv")
 """What has to have the same version wherever sequences of one data set are segmented."""

@@ -146,6 +146,17 @@ class Clip:
             source=None if self.source is None else FirstFrames(self.source, count),
         )
 
+    def pick(self, frames: Sequence[int] | np.ndarray) -> Clip:
+        """The clip of some of the frames, by their increasing indices."""
+        indices = [int(index) for index in frames]
+        return replace(
+            self,
+            frames=np.stack([self.frames[index] for index in indices]),
+            masks=None if self.masks is None else self.masks[indices],
+            frame_names=[self.frame_names[index] for index in indices],
+            source=None if self.source is None else PickedFrames(self.source, indices),
+        )
+
     def resize(self, size: tuple[int, int] | str) -> Clip:
         """The clip at another working size (width, height), by area interpolation; `original_size` stays."""
         size = check.size("size", size)
@@ -291,6 +302,22 @@ class FirstFrames:
 
     def fingerprint(self) -> str:
         return f"first {self.count} of {self.source.fingerprint()}"
+
+
+class PickedFrames:
+    """Some frames of another source, by their increasing indices."""
+
+    def __init__(self, source: FrameSource, indices: Sequence[int]) -> None:
+        self.source = source
+        self.indices = tuple(indices)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        wanted = set(self.indices)
+        return (frame for index, frame in enumerate(self.source) if index in wanted)
+
+    def fingerprint(self) -> str:
+        """A text that changes when any frame does."""
+        return f"frames {self.indices} of {self.source.fingerprint()}"
 
 
 def array_fingerprint(array: Array) -> str:

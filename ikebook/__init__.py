@@ -38,6 +38,7 @@ _HOMES = {
     "read_clip": "video.clip",
     "segment": "graph.graph_module",
     "toy": "datasets.toys",
+    "toys": "datasets",
 }
 
 _ROOMS = (

@@ -10,6 +10,7 @@ import torch
 
 from ikebook.base.arrays import Memory
 from ikebook.base.check import InputError, require
+from ikebook.base.places import user_path
 from ikebook.base.torch_files import load_tensors
 from ikebook.matrix.features import Cue
 from ikebook.video.clip import Clip, resize_area
@@ -42,7 +43,7 @@ def read_cue(folder: str | Path, clip: Clip, *, memory: Memory | None = None) ->
     InputError
         If a file is missing, has no single channel, or can't be read safely.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     require(folder.is_dir(), f"cue {folder} is no folder; expected one map for each frame in it.")
     files = [
         f

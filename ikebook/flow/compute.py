@@ -12,6 +12,7 @@ from ikebook.base.arrays import Memory, Recorder
 from ikebook.base.check import require, short
 from ikebook.flow.cache import FlowCache
 from ikebook.flow.fields import Flow, resize_flow
+from ikebook.flow.files import FlowFiles
 from ikebook.flow.providers import FlowProvider
 from ikebook.flow.providers import provider as named
 from ikebook.video.clip import Clip, as_clip
@@ -108,15 +109,17 @@ def fields_of(
     Raises
     ------
     InputError
-        If fields have another shape than the frames, values are not finite, or there are fields for more or fewer than m frames.
+        If fields from files have another shape than the frames, values are not finite, or there are fields for more or fewer than m frames.
     """
     count = 0
+    elsewhere = isinstance(provider, FlowFiles)  # by whoever knows how the frames lie
     for pair in provider.pairs(frames):
         require(
             count < len(names) - 1, f"flow has more than {len(names) - 1} fields, but the clip has {len(names)} frames."
         )
         for field in pair:
-            _check_shape(field, size, own)
+            if elsewhere:
+                _check_shape(field, size, own)
             bad = field.size - int(np.isfinite(field).sum())
             require(
                 bad == 0,
@@ -135,8 +138,8 @@ def fields_of(
 def _check_shape(field: np.ndarray, size: tuple[int, int], own: tuple[int, int]) -> None:
     """Raise unless a field can be that of frames of their own size, or at the working size, enlarged, reduced or padded."""
     h, w = field.shape[:2]
-    padded = abs(w - own[0]) < PADDING and abs(h - own[1]) < PADDING
-    alike = any(abs(np.log(w / h * side[1] / side[0])) <= np.log(1 + SQUEEZED) for side in (own, size))
+    padded = any(abs(w - sides[0]) < PADDING and abs(h - sides[1]) < PADDING for sides in (own, size))
+    alike = abs(np.log(w / h * own[1] / own[0])) <= np.log(1 + SQUEEZED)
     turned = abs(np.log(w / h * own[0] / own[1])) <= np.log(1 + SQUEEZED)
     require(
         padded or alike,

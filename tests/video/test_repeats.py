@@ -15,7 +15,13 @@ from ikebook.video.repeats import LONGEST, find_repeats
 
 MADE = ikebook.toy("disc", (96, 64), 8)
 
-CADENCES = {"15 in 30": [2], "24 in 60": [3, 2], "24 in 30": [1, 1, 1, 2], "12 in 60": [5], "on twos, once held": [2, 2, 9]}
+CADENCES = {
+    "15 in 30": [2],
+    "24 in 60": [3, 2],
+    "24 in 30": [1, 1, 1, 2],
+    "12 in 60": [5],
+    "on twos, once held": [2, 2, 9],
+}
 
 
 def shown(cadence: list[int], count: int = 8) -> np.ndarray:

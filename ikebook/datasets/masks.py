@@ -107,7 +107,7 @@ class Masks:
 
     def _object(self, file: Path, values: np.ndarray, kind: str, white: float) -> np.ndarray:
         if kind == "colour":
-            return np.asarray(values > (white / 8 if file.suffix.lower() in LOSSY else 0))
+            return np.asarray(values > (white / 5 if file.suffix.lower() in LOSSY else 0))
         if kind == "alpha" or self._kind == "grey":
             return np.asarray(values > (white - 1) / 2)  # 127 of 255
         return np.asarray(values > 0)

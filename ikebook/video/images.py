@@ -153,12 +153,13 @@ def _is_whole(data: np.ndarray) -> bool:
 
 def read_deep(file: Path) -> tuple[np.ndarray, float | None]:
     """One image as RGB (h, w, 3) in the depth of its file, and the value that its head says is white, if it does."""
-    image = read_image(file, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    # With red first, OpenCV 5.0 gives 16-bit TIFFs in colour as noise.
+    image = cv2.cvtColor(read_image(file, cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH), cv2.COLOR_BGR2RGB)
     if file.suffix.lower() not in (".pgm", ".ppm", ".pnm"):
         return image, None
     head = NETPBM.match(read_bytes(file)[:4096].tobytes())
-    white = int(head[1]) if head else np.iinfo(image.dtype).max
-    return image, None if white == np.iinfo(image.dtype).max else float(white)
+    white = int(head[1]) if head else 0
+    return image, None if white in (0, 2 ** (8 * image.itemsize) - 1) else float(white)
 
 
 def is_plain(image: np.ndarray, white: float | None) -> bool:

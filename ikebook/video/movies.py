@@ -242,7 +242,7 @@ def holds_several(path: Path) -> bool:
     """Whether an image file holds more than one picture, as far as it can be read."""
     with suppress(cv2.error, InputError):
         if _has_pages(path):
-            return cv2.imdecodemulti(read_bytes(path), cv2.IMREAD_REDUCED_GRAYSCALE_8, range=(0, 2))[1] != ()
+            return len(cv2.imdecodemulti(read_bytes(path), cv2.IMREAD_REDUCED_GRAYSCALE_8, range=(0, 2))[1]) > 1
         return _moves(path) and len(_animated(path).frames) > 1
     return False
 
@@ -261,8 +261,8 @@ def _moves(path: Path) -> bool:
 
 
 def _pages(path: Path) -> _Pictures:
-    there, found = cv2.imdecodemulti(read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
-    pages = [np.asarray(page) for page in found] if there else []
+    there, found = cv2.imdecodemulti(read_bytes(path), cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH)
+    pages = [cv2.cvtColor(page, cv2.COLOR_BGR2RGB) for page in found] if there else []
     if all(page.dtype == np.uint8 for page in pages):
         return _Pictures(pages)
     deep = [page for page in pages if page.dtype != np.uint8]

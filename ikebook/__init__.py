@@ -56,5 +56,5 @@ _ROOMS = (
     "check_answers",
 )
 
-__getattr__, __dir__, __all__ = attach(__name__, _HOMES, _ROOMS)
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES, {name: name for name in _ROOMS} | {"toys": "datasets.toys"})
 __all__ += ["__version__"]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, chunks
+from ikebook.base.arrays import Array, Memory, chunks
 from ikebook.base.compute import Compute
 from ikebook.base.progress import Progress, silent
 from ikebook.flow import Flow, known_flow
+from ikebook.flow.fields import without_repeats
 from ikebook.graph.graph_module import segment
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import GraphResult
@@ -39,6 +40,7 @@ from ikebook.networks.unet import NetworkOptions, predict
 from ikebook.video.clip import Clip, as_clip
 from ikebook.video.edges import EdgeOptions, logistic, snap
 from ikebook.video.metrics import region_similarity
+from ikebook.video.repeats import Repeats, find_repeats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +211,36 @@ def exchange(
     compute = check.or_default("compute", compute, Compute)
     flow = known_flow(clip, flow, memory=compute.memory)
     second = None if feature_flow is None else known_flow(clip, feature_flow, "feature_flow", memory=compute.memory)
-    return _exchange(clip, flow, second, cues, o, compute, partial(_train, checkpoints, progress, on_epoch))
+    teach = partial(_train, checkpoints, progress, on_epoch)
+    repeats = find_repeats(clip.frames)
+    if repeats is None:
+        return _exchange(clip, flow, second, cues, o, compute, teach)
+    memory = compute.memory
+    states = _exchange(
+        repeats.clip(clip),
+        without_repeats(flow, repeats, memory),
+        None if second is None else without_repeats(second, repeats, memory),
+        [replace(cue, maps=repeats.pick(cue.maps, memory)) for cue in cues],
+        o,
+        compute,
+        teach,
+    )
+    return (_spread(clip, state, repeats, memory) for state in states)
+
+
+def _spread(clip: Clip, state: CycleState, repeats: Repeats, memory: Memory) -> CycleState:
+    """A state of the frames that differ, for all frames."""
+    graph = state.graph
+    if graph is not None:
+        graph = replace(graph.spread(repeats, memory), warnings=[repeats.note, *graph.warnings])
+    soft = repeats.spread(state.soft, memory)
+    return replace(
+        state,
+        soft=soft,
+        known=None if state.known is None else repeats.spread(state.known, memory),
+        score=score(clip, soft, state.threshold),
+        graph=graph,
+    )
 
 
 def _exchange(

@@ -142,6 +142,6 @@ def test_what_is_shown_is_one_line(made, known) -> None:
 
 def test_its_names_are_public_ones_and_lead_to_the_rooms() -> None:
     shown = [name for name in dir(ikebook) if not name.startswith("__")]
-    assert set(shown) == {*ikebook.__all__, *ikebook._ROOMS} - {"__version__"}
+    assert set(shown) == {*ikebook.__all__, *ikebook._ROOMS, "toys"} - {"__version__"}
     assert ikebook.datasets.toys.demo is ikebook.demo
     assert ikebook.matrix.MotionMatrix.__module__ == "ikebook.matrix.motion"

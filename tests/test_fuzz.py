@@ -35,7 +35,8 @@ from ikebook.networks.cues import read_cue
 from ikebook.runs.report.composition import compose
 from ikebook.runs.report.run_folders import read_runs
 from ikebook.runs.result_folder import entry_path, has_lock, read_entry, read_failures, write_entry
-from ikebook.video.clip import Clip, read_image
+from ikebook.video.clip import Clip
+from ikebook.video.images import read_image
 
 EXAMPLES = 150
 MOST = 600e6

@@ -22,7 +22,8 @@ def explain(error: Exception) -> tuple[str, str] | None:
     """Whose fault an error is, "input", "system" or "memory", and one sentence about it; None for a bug of ours."""
     if isinstance(error, InputError):
         return "input", " ".join(str(error).splitlines())
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
+    of_opencv = type(error).__module__ == "cv2" and "Insufficient memory" in str(error)
+    if isinstance(error, MemoryError) or of_opencv or (isinstance(error, RuntimeError) and "memory" in str(error)):
         # PyTorch has a RuntimeError of its own for each device.
         return "memory", "there is not enough memory for this; give a smaller --size or a shorter clip."
     if isinstance(error, OSError):  # a name too long, no permission, a disk that is full

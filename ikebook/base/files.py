@@ -105,7 +105,7 @@ def _has_all_boxes(path: Path) -> bool:
 
 def count_frames(path: Path) -> int:
     """How many frames of a video can be decoded."""
-    capture, count = cv2.VideoCapture(str(path)), 0
+    capture, count = cv2.VideoCapture(str(path.absolute())), 0
     while capture.grab():
         count += 1
     capture.release()
@@ -196,7 +196,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
                 even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
                 if writer is None:
                     code = cv2.VideoWriter.fourcc(*"mp4v")
-                    writer = cv2.VideoWriter(str(temporary), code, rate, (even.shape[1], even.shape[0]))
+                    writer = cv2.VideoWriter(str(temporary.absolute()), code, rate, (even.shape[1], even.shape[0]))
                     require(writer.isOpened(), f"{path} can't be written: this OpenCV has no MP4 writer.")
                 writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
             require(writer is not None, f"{path} can't be written: there is no frame.")

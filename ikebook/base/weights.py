@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ikebook.base.cache import default_folder
 from ikebook.base.check import InputError, require
 from ikebook.base.download import download
+from ikebook.base.places import user_path
 from ikebook.base.provenance import Source, read_note
 from ikebook.base.torch_files import load_tensors
 
@@ -64,7 +65,7 @@ def local(text: str, catalogue: Mapping[str, Published]) -> Path | None:
     """
     if text in catalogue:
         return None
-    file = Path(text)
+    file = user_path(text)
     names = f"one of {', '.join(catalogue)}, or " if catalogue else ""
     require(file.is_file(), f"weights are {text!r}; expected {names}a file that you have fetched.")
     return file

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ikebook.base import check
+from ikebook.base.places import user_path
 from ikebook.cli.options import check_out, working_size
 from ikebook.cli.terminal import bar, say
 
@@ -70,7 +70,7 @@ def execute(options: argparse.Namespace) -> None:
     from ikebook.video.clip import AUTO, WORKING_SIZE, read_clip
 
     graph = override(preset("default"), *bench.RECIPE, *(options.set or ()))
-    out, count = Path(options.out), options.frames
+    out, count = user_path(options.out), options.frames
     check.whole("--frames", count, at_least=2)
     check.whole("--repeat", options.repeat, at_least=1)
     size = working_size(options.size)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from ikebook.base.places import user_path
 from ikebook.cli.terminal import say
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
 
@@ -49,6 +49,6 @@ def execute_get(options: argparse.Namespace) -> None:
             line.update(there - line.n)
 
         root = fetch(
-            options.name, Path(options.root), url=options.url, checksum=options.checksum, progress=show, say=say
+            options.name, user_path(options.root), url=options.url, checksum=options.checksum, progress=show, say=say
         )
     print(f"{options.name} lies in {root}. Try: ikebook evaluate {options.name} --root {root} --out results")

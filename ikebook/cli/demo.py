@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from ikebook.base.places import user_path
 from ikebook.cli.options import check_out
 from ikebook.cli.terminal import bar, say, show_summary
 
@@ -35,7 +35,7 @@ def execute(options: argparse.Namespace) -> None:
     from ikebook.runs.single import run
     from ikebook.video.metrics import region_similarity
 
-    out = Path(options.out)
+    out = user_path(options.out)
     check_out(out)
     begin = time.perf_counter()
     clip = demo().clip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.base.places import user_path
 from ikebook.cli.options import add_run_options, check_out, run_options
 from ikebook.cli.terminal import say, status_line
 from ikebook.cli.workers import add_where, runner_of, several
@@ -46,7 +46,7 @@ def execute(options: argparse.Namespace) -> int:
     from ikebook.runs.evaluation import evaluate, evaluate_masks
     from ikebook.runs.tables import cycles_table, scores_table
 
-    dataset, out = open_dataset(options.dataset, Path(options.root).absolute()), Path(options.out)
+    dataset, out = open_dataset(options.dataset, user_path(options.root).absolute()), user_path(options.out)
     check_out(out)
     sequences = check.names("--sequences", options.sequences) if options.sequences else None
     given = [
@@ -58,6 +58,10 @@ def execute(options: argparse.Namespace) -> int:
     )
     segmenting = None if options.masks else run_options(options)
     names = sequences or dataset.sequences()
+    absent: list[str] = [] if sequences else getattr(dataset, "missing", list)()
+    if absent:
+        say(f"ikebook: note: the list of sequences names {', '.join(absent)}, of which there are no frames; left out.")
+    notes: dict[str, None] = {}
     with (
         status_line(len(names), shown=several(options)) as status,
         runner_of(options, segmenting, status) as (runner, chosen),
@@ -65,12 +69,16 @@ def execute(options: argparse.Namespace) -> int:
 
         def report(name: str, result: Entry | Failure) -> None:
             say(f"{name}: {_in_words(result)}")
+            if options.masks and "reason" not in result:
+                notes.update(dict.fromkeys(result.get("warnings", ())))
             status.advance()
 
         if chosen is None:
-            results = evaluate_masks(dataset, Path(options.masks), out, sequences, report=report, runner=runner)
+            results = evaluate_masks(dataset, user_path(options.masks), out, sequences, report=report, runner=runner)
         else:
             results = evaluate(dataset, out, chosen, sequences, report=report, runner=runner)
+    for note in notes:
+        say(f"ikebook: note: {note}")
     if scores := scores_table(results):
         print(scores)
     if halves := cycles_table(results):

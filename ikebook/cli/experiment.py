@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from ikebook.base.places import user_path
 from ikebook.cli.options import check_out
 from ikebook.cli.terminal import say
 
@@ -30,6 +30,6 @@ def add_command(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     from ikebook.experiments.registry import run_experiment
 
-    out = Path(options.out)
+    out = user_path(options.out)
     check_out(out)
     print(run_experiment(options.name, options.root, out, options.sequences, options.size, options.cue, say))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ikebook.base.check import require
+from ikebook.base.places import user_path
 
 
 def add_command(commands: Any) -> None:
@@ -40,7 +40,7 @@ def add_command(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     from ikebook.course.lab import copy_notebooks, notebook, notebooks, open_lab
 
-    folder = Path(options.folder)
+    folder = user_path(options.folder)
     start = (notebook(options.start) if options.start else notebooks()[0]).name[:2]
     written, kept = copy_notebooks(folder)
     print(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from ikebook.base.places import user_path
 from ikebook.cli.options import check_out
 
 
@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     from ikebook.runs.report.composition import write_report
 
-    out = Path(options.out)
+    out = user_path(options.out)
     check_out(out)
     written = write_report(options.results, out, frames=not options.no_frames)
     print(f"Written to {out}: {', '.join(path.name for path in written)}")

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.base.places import user_path
 from ikebook.base.provenance import marks
 from ikebook.cli.options import add_run_options, check_out, run_options
 from ikebook.cli.terminal import bar, say, show_summary, status_line
@@ -32,7 +33,11 @@ def add_command(commands: Any) -> None:
         description="Segment the main object of a video. Writes OUT/masks/<frame>.png (0 and 255) and OUT/soft/<frame>.png "
         "at the video's own size, OUT/overlay.mp4, OUT/sheet.png and OUT/summary.json.",
     )
-    parser.add_argument("input", metavar="INPUT", help="a video file, or a folder of images in natural order")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="a video file, a folder of images in natural order, or a pattern of their names in quotes, such as 'frames/*.png'",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     add_run_options(parser)
     where = add_where(parser, "parts")
@@ -49,16 +54,17 @@ def add_command(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     from ikebook.runs.outputs import FILES, FOLDERS
 
-    chosen, out = run_options(options), Path(options.out)
+    chosen, out = run_options(options), user_path(options.out)
     check_out(out)
     written = {os.path.realpath(place) for place in (out, *(out / name for name in (*FOLDERS, *FILES)))}
     require(
-        os.path.realpath(options.input) not in written,
+        os.path.realpath(user_path(options.input)) not in written,
         f"--out {out} would write over {options.input}; name another folder.",
     )
     for cue in chosen.cues:
         require(
-            os.path.realpath(cue) not in written, f"--out {out} would write over the cue {cue}; name another folder."
+            os.path.realpath(user_path(cue)) not in written,
+            f"--out {out} would write over the cue {cue}; name another folder.",
         )
     if options.parts is not None:
         _execute_parts(options, chosen, out)
@@ -67,7 +73,7 @@ def execute(options: argparse.Namespace) -> None:
         not (options.workers or options.cluster or options.resources or options.threads),
         "--workers, --cluster, --resources and --threads are for a video in --parts; name the frames of a part, too.",
     )
-    summary = _segment(Path(options.input), chosen, out)
+    summary = _segment(user_path(options.input), chosen, out)
     show_summary(summary)
     also = "refined/, refined.mp4, " if chosen.refine is not None else ""
     print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
@@ -77,10 +83,13 @@ def _segment(path: Path, chosen: RunOptions, out: Path) -> Summary:
     from ikebook.runs.outputs import CHECKPOINTS, check_place, write_locked
     from ikebook.runs.result_folder import lock_folder
     from ikebook.runs.single import run
-    from ikebook.video.clip import image_files, names_of, read_clip
+    from ikebook.video.clip import read_clip
+    from ikebook.video.images import ImageFolder
+    from ikebook.video.sources import open_frames
 
     source = chosen.provider()
-    check_place(out, names_of(image_files(path)) if path.is_dir() else None)
+    frames = open_frames(path)
+    check_place(out, frames.names() if isinstance(frames, ImageFolder) else None)
     begin = time.perf_counter()
     with tqdm(desc=f"reading {path}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
         compute = chosen.compute(out)

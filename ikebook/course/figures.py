@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ikebook.base.check import require
 from ikebook.base.files import atomic
+from ikebook.base.places import user_path
 
 WIDTH = 11.0
 """Width of a row of pictures, inches."""
@@ -49,7 +50,7 @@ class Picture:
 
     def save(self, path: str | Path) -> None:
         """Write it as a PNG file."""
-        with atomic(Path(path)) as temporary:
+        with atomic(user_path(path)) as temporary:
             self.figure.savefig(temporary, format="png", dpi=150)
 
 

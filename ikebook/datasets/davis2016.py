@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ikebook.base.check import InputError, require
-from ikebook.datasets.folders import folders, image_files_below, is_folder
+from ikebook.base.places import user_path
+from ikebook.datasets.folders import folders, image_files_below, is_folder, missing, read_list
+from ikebook.datasets.masks import Masks
 from ikebook.datasets.protocol import DAVIS
-from ikebook.video.clip import Clip, image_files, read_clip, read_image
+from ikebook.video.clip import Clip, read_clip
+from ikebook.video.images import image_files, read_image
 
 
 class Davis2016:
@@ -46,10 +48,11 @@ class Davis2016:
     name = "davis2016"
     title = "DAVIS 2016"
     protocol = DAVIS
+    several = False  # whether annotations number objects, and all of them are meant
     listings = ""  # folder of lists of sequences, within ImageSets; the resolution's if empty
 
     def __init__(self, root: str | Path, resolution: str = "480p") -> None:
-        root = Path(root)
+        root = user_path(root)
         self.root = next((r for r in (root, root / "DAVIS") if (r / "JPEGImages" / resolution).is_dir()), root)
         self.frames = self.root / "JPEGImages" / resolution
         self.masks = self.root / "Annotations" / resolution
@@ -62,15 +65,13 @@ class Davis2016:
 
     def sequences(self) -> list[str]:
         """Names of the sequences, in the order of the list."""
-        if self.listing.is_file():
-            lines = self.listing.read_text(encoding="utf-8", errors="replace").split("\n")
-            first = [Path(line.split()[0]) for line in lines if line.strip()]  # a frame's path, or a sequence's name
-            listed = dict.fromkeys(path.parent.name or path.name for path in first)
-            names = [name for name in listed if is_folder(self.frames, name)]
-        else:
-            names = folders(self.frames)
+        names = read_list(self.listing, self.frames) if self.listing.is_file() else folders(self.frames)
         require(len(names) > 0, f"{self.frames} holds no sequence.")
         return names
+
+    def missing(self) -> list[str]:
+        """What the list names, and no folder is called."""
+        return missing(self.listing, self.frames) if self.listing.is_file() else []
 
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
         """The frames of a sequence, without masks, at a working size (width, height); see `ikebook.read_clip`."""
@@ -81,17 +82,25 @@ class Davis2016:
         return [*image_files(self._folder(self.frames, sequence)), *image_files_below(self.masks / sequence)]
 
     def annotations(self, sequence: str) -> Iterator[np.ndarray]:
-        """The mask (h, w) bool of each frame, at its own size."""
+        """The mask (h, w) bool of each frame, at its own size; empty ones for the first and the last frame if they have none.
+
+        These two are never scored.
+        """
         frames = image_files(self._folder(self.frames, sequence))
         files = {file.stem: file for file in image_files(self._folder(self.masks, sequence))}
+        masks = Masks(files.values())
         for frame in frames:
-            if frame.stem not in files:
+            if frame.stem in files:
+                yield masks.read(files[frame.stem])
+            elif frame in (frames[0], frames[-1]):
+                yield np.zeros(read_image(frame).shape[:2], bool)
+            else:
                 raise InputError(f"{self.masks / sequence} has no annotation of frame {frame.stem}.")
-            yield self.read(files[frame.stem])
 
-    def read(self, file: Path) -> np.ndarray:
-        """One annotation, (h, w) bool."""
-        return np.asarray(read_image(file, cv2.IMREAD_GRAYSCALE) > 127)
+    def notes(self, sequence: str) -> list[str]:
+        """What a user should know of how a sequence's annotations are read."""
+        note = Masks(image_files(self._folder(self.masks, sequence))).note
+        return [f"Annotations: {note}"] if note and not self.several else []
 
     def _folder(self, parent: Path, sequence: str) -> Path:
         if not is_folder(parent, sequence):

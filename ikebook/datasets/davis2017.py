@@ -10,12 +10,7 @@ there, some objects beside the main one count as background.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-
 from ikebook.datasets.davis2016 import Davis2016
-from ikebook.datasets.folders import read_any_object
 
 
 class Davis2017(Davis2016):
@@ -38,8 +33,5 @@ class Davis2017(Davis2016):
 
     name = "davis2017"
     title = "DAVIS 2017"
+    several = True
     listings = "2017"
-
-    def read(self, file: Path) -> np.ndarray:
-        """One annotation, (h, w) bool: where any object is."""
-        return read_any_object(file)

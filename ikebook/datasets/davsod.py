@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from ikebook.base.check import require
-from ikebook.datasets.folders import FolderDataset, folders, read_mask
+from ikebook.base.places import user_path
+from ikebook.datasets.folders import FolderDataset, folders
+from ikebook.datasets.masks import Masks
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files
+from ikebook.video.images import image_files
 
 SPLIT = "Easy-35"
 
@@ -41,7 +43,7 @@ class Davsod(FolderDataset):
     protocol = Protocol(ends=False, saliency=True)
 
     def __init__(self, root: str | Path) -> None:
-        root = Path(root)
+        root = user_path(root)
         places = (root, root / SPLIT, root / "DAVSOD" / SPLIT, root / SPLIT / SPLIT)
         self.root = next((r for r in places if r.is_dir() and self._found(r)), root)
         self._names = self._found(self.root) if self.root.is_dir() else []
@@ -66,10 +68,11 @@ class Davsod(FolderDataset):
     def annotations(self, sequence: str) -> Iterator[np.ndarray | None]:
         """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))
-        masks = {file.stem: file for file in image_files(self.root / sequence / "GT_object_level")}
+        files = {file.stem: file for file in image_files(self.root / sequence / "GT_object_level")}
+        masks = Masks(files.values())
         for frame in frames:
-            file = masks.get(frame.stem)
-            yield None if file is None else read_mask(file)
+            file = files.get(frame.stem)
+            yield None if file is None else masks.read(file)
 
     @staticmethod
     def _found(place: Path) -> list[str]:

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.download import download
+from ikebook.base.places import user_path
 
 LARGEST = 50 << 30
 """Archives that would unpack to more bytes than this are refused."""
@@ -138,7 +139,7 @@ def fetch(
     --------
     >>> dataset = open_dataset("davis2016", fetch("davis2016", "DAVIS"))  # doctest: +SKIP
     """
-    root = Path(root)
+    root = user_path(root)
     check.one_of("data set", name, [*SOURCES, *BY_HAND])
     require(name in SOURCES, f"{name} has to be fetched by hand. {BY_HAND.get(name, '')}")
     url, checksum = url or SOURCES[name].url, checksum or SOURCES[name].checksum

@@ -22,9 +22,11 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import require
+from ikebook.base.places import user_path
 from ikebook.datasets.folders import FolderDataset, folders, number
+from ikebook.datasets.masks import Masks
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files, read_image
+from ikebook.video.images import image_files, read_image
 
 DARK = {"marple2": 0.4, "marple7": 0.05}
 """Grey values up to which a pixel is background, where they are not those of the other sequences."""
@@ -48,7 +50,7 @@ class Fbms59(FolderDataset):
     protocol = Protocol()
 
     def __init__(self, root: str | Path) -> None:
-        root = Path(root)
+        root = user_path(root)
         places = (root / "Testset", root / "FBMS_Testset" / "Testset", root)
         self.root = next((r for r in places if r.is_dir() and self._found(r)), root)
         self._names = self._found(self.root) if self.root.is_dir() else []
@@ -80,8 +82,19 @@ class Fbms59(FolderDataset):
             f"{self.root / sequence}/GroundTruth: no mask has the number of a frame; expected {sequence}_0001_gt.ppm or "
             f"{sequence}_01.pgm.",
         )
+        others = Masks(file for file in truth.values() if not _is_original(file))
         for index in numbers:
-            yield None if index is None or index not in truth else _foreground(truth[index], sequence)
+            file = None if index is None else truth.get(index)
+            if file is None:
+                yield None
+            else:
+                yield _foreground(file, sequence) if _is_original(file) else others.read(file)
+
+    def notes(self, sequence: str) -> list[str]:
+        """What a user should know of how a sequence's annotations are read."""
+        files = _truth(self.truth_folder(sequence)).values()
+        note = Masks(file for file in files if not _is_original(file)).note
+        return [f"Annotations: {note}"] if note else []
 
     @staticmethod
     def _found(place: Path) -> list[str]:
@@ -92,9 +105,14 @@ def _truth(folder: Path) -> dict[int, Path]:
     """Masks by the number of their frame: those in colour where there are any."""
     files = [file for file in image_files(folder) if "PROB" not in file.stem]
     coloured = [file for file in files if file.suffix.lower() == ".ppm"]
-    kept = coloured or [file for file in files if file.suffix.lower() == ".pgm"]
+    kept = coloured or [file for file in files if file.suffix.lower() == ".pgm"] or files
     numbered = ((number(file.stem.removesuffix("_gt")), file) for file in kept)
     return {index: file for index, file in numbered if index is not None}
+
+
+def _is_original(file: Path) -> bool:
+    """Whether a mask is in one of the data set's own formats."""
+    return file.suffix.lower() in (".ppm", ".pgm")
 
 
 def _foreground(file: Path, sequence: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What readers of data sets in folders have in common: masks of any kind, frame numbers, lists of names."""
+"""What readers of data sets in folders have in common: frame numbers, lists of names."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from ikebook.base.check import InputError, require
-from ikebook.video.clip import Clip, image_files, read_clip, read_image
-
-
-def read_mask(file: Path) -> np.ndarray:
-    """A binary mask (h, w) bool: above 127 is object, or above 0 in an image without a value above 1.
-
-    Colours are taken as grey, and an alpha channel is passed over: some masks are two-channel PNGs.
-    """
-    values = read_image(file, cv2.IMREAD_GRAYSCALE)
-    return np.asarray(values > (127 if values.max(initial=0) > 1 else 0))
-
-
-def read_any_object(file: Path) -> np.ndarray:
-    """The union of all objects of a mask of indices or colours, (h, w) bool: whatever is not black."""
-    return np.asarray((read_image(file, cv2.IMREAD_COLOR) > 0).any(axis=2))
+from ikebook.datasets.masks import Masks
+from ikebook.video.clip import Clip, read_clip
+from ikebook.video.images import image_files
 
 
 def number(stem: str) -> int | None:
@@ -41,6 +26,56 @@ def number(stem: str) -> int | None:
 def by_number(files: Iterable[Path]) -> dict[int, Path]:
     """Files by the number that their names end in; those without one are passed over."""
     return {index: file for file in files if (index := number(file.stem)) is not None}
+
+
+def read_list(file: Path, parent: Path) -> list[str]:
+    """The sequences that a list names, of those that have a folder in `parent`, each once; what is missing there is left out.
+
+    A line is a sequence's name, with an asterisk before it or not, or begins with the path of one of its frames. What Windows'
+    programs write is read as well: a byte order mark, UTF-16, spaces about a name and in it, and another case.
+    """
+    there = {name.casefold(): name for name in folders(parent)}
+    found: list[str] = []
+    for line in decode_text(file).splitlines():
+        name = _listed(line.strip(), there, parent)
+        if name is not None and name not in found:
+            found.append(name)
+    return found
+
+
+def missing(file: Path, parent: Path) -> list[str]:
+    """The lines of a list that name no folder in `parent`."""
+    there = {name.casefold(): name for name in folders(parent)}
+    lines = (line.strip() for line in decode_text(file).splitlines())
+    return [line for line in dict.fromkeys(lines) if line and _listed(line, there, parent) is None]
+
+
+def _listed(line: str, there: dict[str, str], parent: Path) -> str | None:
+    """The name of the folder that a line is about."""
+    whole = line.removeprefix("*").strip()
+    first = Path(whole.split()[0]) if whole else Path()  # a frame's path, or a sequence's name
+    for name in (whole, first.parent.name, first.name, Path(whole).parent.name):
+        if is_folder(parent, name):
+            return name
+        if name.casefold() in there:
+            return there[name.casefold()]
+    return None
+
+
+def decode_text(file: Path) -> str:
+    """A text in whichever of Unicode's encodings it is."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} can't be read ({error.strerror}).") from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
+    if b"\0" in content[:200]:  # UTF-16 without its mark
+        return content.decode("utf-16-be" if content[:1] == b"\0" else "utf-16-le", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin1")
 
 
 def folders(parent: Path) -> list[str]:
@@ -87,6 +122,12 @@ class FolderDataset(ABC):
     def clip(self, sequence: str, size: tuple[int, int] | str | None) -> Clip:
         """The frames of a sequence, without masks, at a working size (width, height); see `ikebook.read_clip`."""
         return read_clip(self.folder(sequence), size, sequence)
+
+    def notes(self, sequence: str) -> list[str]:
+        """What a user should know of how a sequence's annotations are read."""
+        truth = self.truth_folder(sequence)
+        places = [place for place in (truth, *(truth / name for name in folders(truth))) if image_files(place)]
+        return [f"Annotations: {note}" for place in places if (note := Masks(image_files(place)).note)]
 
     def folder(self, sequence: str) -> Path:
         """The folder with a sequence's frames.

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from ikebook.base.check import require
-from ikebook.datasets.folders import FolderDataset, by_number, folders, is_folder, number, read_mask
+from ikebook.base.places import user_path
+from ikebook.datasets.folders import FolderDataset, by_number, folders, is_folder, missing, number, read_list
+from ikebook.datasets.masks import Masks
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files
+from ikebook.video.images import image_files
 
 
 class SegTrackV2(FolderDataset):
@@ -42,7 +44,7 @@ class SegTrackV2(FolderDataset):
     protocol = Protocol()
 
     def __init__(self, root: str | Path) -> None:
-        root = Path(root)
+        root = user_path(root)
         self.root = next((r for r in (root, root / "SegTrackv2") if (r / "JPEGImages").is_dir()), root)
         self.frames, self.masks = self.root / "JPEGImages", self.root / "GroundTruth"
         require(
@@ -56,11 +58,14 @@ class SegTrackV2(FolderDataset):
         listing = self.root / "ImageSets" / "all.txt"
         names = folders(self.frames)
         if listing.is_file():
-            lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
-            listed = dict.fromkeys(line.strip().lstrip("*").strip() for line in lines)
-            names = [name for name in listed if is_folder(self.frames, name)]
+            names = read_list(listing, self.frames)
         require(len(names) > 0, f"{self.frames} holds no sequence.")
         return names
+
+    def missing(self) -> list[str]:
+        """What the list names, and no folder is called."""
+        listing = self.root / "ImageSets" / "all.txt"
+        return missing(listing, self.frames) if listing.is_file() else []
 
     def frames_folder(self, sequence: str) -> Path:
         """The folder with a sequence's frames."""
@@ -77,6 +82,7 @@ class SegTrackV2(FolderDataset):
         require(is_folder(self.masks, sequence), f"{truth} is missing; expected the masks of {sequence}.")
         objects = [truth / name for name in folders(truth)] or [truth]
         named = [{file.stem: file for file in image_files(one)} for one in objects]
+        readers = [Masks(files.values()) for files in named]
         counted = [by_number(files.values()) for files in named]
         for frame in frames:
             index = number(frame.stem)
@@ -84,7 +90,9 @@ class SegTrackV2(FolderDataset):
                 files.get(frame.stem) or (numbers.get(index) if index is not None else None)
                 for files, numbers in zip(named, counted, strict=True)
             ]
-            masks = [read_mask(file) for file in found if file is not None]  # an object may come late, or leave early
+            masks = [  # an object may come late, or leave early
+                reader.read(file) for reader, file in zip(readers, found, strict=True) if file is not None
+            ]
             yield _union(masks, sequence, frame.stem) if masks else None
 
 

@@ -18,9 +18,11 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import require
-from ikebook.datasets.folders import FolderDataset, by_number, folders, number, read_mask
+from ikebook.base.places import user_path
+from ikebook.datasets.folders import FolderDataset, by_number, folders, number
+from ikebook.datasets.masks import Masks
 from ikebook.datasets.protocol import Protocol
-from ikebook.video.clip import image_files, read_image
+from ikebook.video.images import image_files, read_image
 
 CATEGORIES = ("aeroplane", "bird", "boat", "car", "cat", "cow", "dog", "horse", "motorbike", "train")
 
@@ -48,7 +50,7 @@ class YouTubeObjects(FolderDataset):
     protocol = Protocol(category=category)
 
     def __init__(self, root: str | Path) -> None:
-        root = Path(root)
+        root = user_path(root)
         places = (root, root / "youtube_masks", root / "youtube_masks_full")
         self.root = next((r for r in places if any((r / name / "data").is_dir() for name in CATEGORIES)), root)
         self._shots = {
@@ -84,6 +86,7 @@ class YouTubeObjects(FolderDataset):
         """The mask (h, w) bool of each frame, at its own size; None where a frame has none."""
         frames = image_files(self.folder(sequence))
         labels = by_number(image_files(self._shots[sequence] / "labels"))
+        masks = Masks(labels.values())
         numbers = [number(frame.stem) for frame in frames]
         require(
             any(one in labels for one in numbers),
@@ -97,7 +100,7 @@ class YouTubeObjects(FolderDataset):
                 continue
             if size is None:
                 size = read_image(frame).shape[1::-1]
-            mask = read_mask(labels[index])
+            mask = masks.read(labels[index])
             if mask.shape != (size[1], size[0]):
                 mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
             yield mask

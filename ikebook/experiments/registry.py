@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.base.places import user_path
 from ikebook.base.written import WrittenFiles
 from ikebook.datasets.registry import open_dataset
 from ikebook.experiments import cycles, initialisation, spectrum, window
@@ -98,7 +99,7 @@ def run_experiment(
     >>> print(run_experiment("window", "DAVIS", "window", sequences="camel,dog"))  # doctest: +SKIP
     """
     check.one_of("experiment", name, EXPERIMENTS)
-    experiment, dataset, out = EXPERIMENTS[name], open_dataset("davis2016", root), Path(out)
+    experiment, dataset, out = EXPERIMENTS[name], open_dataset("davis2016", root), user_path(out)
     require(cue is None or experiment.takes_cue, f"--cue is of no use with {name}; leave it out.")
     known = dataset.sequences()
     chosen = check.names("--sequences", sequences) if sequences else experiment.sequences or known
@@ -109,7 +110,7 @@ def run_experiment(
         out=out,
         sequences=chosen,
         size=check.size("--size", size) if size else experiment.size,
-        cue=Path(cue) if cue else None,
+        cue=user_path(cue) if cue else None,
         say=say,
     )
     ours = WrittenFiles(out, kind=f"experiment-{name}")

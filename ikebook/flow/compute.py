@@ -12,9 +12,16 @@ from ikebook.base.arrays import Memory, Recorder
 from ikebook.base.check import require, short
 from ikebook.flow.cache import FlowCache
 from ikebook.flow.fields import Flow, resize_flow
+from ikebook.flow.files import FlowFiles
 from ikebook.flow.providers import FlowProvider
 from ikebook.flow.providers import provider as named
 from ikebook.video.clip import Clip, as_clip
+
+SQUEEZED = 0.05
+"""By how much the ratio of a field's sides may differ from the frames': sides are rounded to what a network likes."""
+
+PADDING = 8
+"""Pixels, fewer than which may be added to or taken from a side for the same reason."""
 
 
 def compute_flow(
@@ -71,7 +78,7 @@ def compute_flow(
     pairs = len(clip) - 1
     forward, backward = Recorder(memory, pairs), Recorder(memory, pairs)
     steps = iter(()) if progress is None else iter(progress)
-    for ahead, back in fields_of(source, clip.originals(), clip.size, clip.frame_names):
+    for ahead, back in fields_of(source, clip.originals(), clip.size, clip.frame_names, clip.original_size):
         forward.append(ahead)
         backward.append(back)
         next(steps, None)
@@ -82,7 +89,11 @@ def compute_flow(
 
 
 def fields_of(
-    provider: FlowProvider, frames: Iterable[np.ndarray], size: tuple[int, int], names: Sequence[str]
+    provider: FlowProvider,
+    frames: Iterable[np.ndarray],
+    size: tuple[int, int],
+    names: Sequence[str],
+    own: tuple[int, int],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Forward and backward fields between consecutive frames, (h, w, 2) float32, checked and resized to `size`.
 
@@ -92,18 +103,23 @@ def fields_of(
     frames : m frames (H, W, 3) uint8 RGB at their own size
     size : (width, height)
     names : of the m frames
+    own : (width, height)
+        The frames' own size.
 
     Raises
     ------
     InputError
-        If values are not finite, or there are fields for more or fewer than m frames.
+        If fields from files have another shape than the frames, values are not finite, or there are fields for more or fewer than m frames.
     """
     count = 0
+    elsewhere = isinstance(provider, FlowFiles)  # by whoever knows how the frames lie
     for pair in provider.pairs(frames):
         require(
             count < len(names) - 1, f"flow has more than {len(names) - 1} fields, but the clip has {len(names)} frames."
         )
         for field in pair:
+            if elsewhere:
+                _check_shape(field, size, own)
             bad = field.size - int(np.isfinite(field).sum())
             require(
                 bad == 0,
@@ -116,6 +132,23 @@ def fields_of(
     require(
         count == len(names) - 1,
         f"flow has {count} fields, but the clip has {len(names)} frames: m frames need m-1 fields ({len(names) - 1}).",
+    )
+
+
+def _check_shape(field: np.ndarray, size: tuple[int, int], own: tuple[int, int]) -> None:
+    """Raise unless a field can be that of frames of their own size, or at the working size, enlarged, reduced or padded."""
+    h, w = field.shape[:2]
+    padded = any(abs(w - sides[0]) < PADDING and abs(h - sides[1]) < PADDING for sides in (own, size))
+    alike = abs(np.log(w / h * own[1] / own[0])) <= np.log(1 + SQUEEZED)
+    turned = abs(np.log(w / h * own[0] / own[1])) <= np.log(1 + SQUEEZED)
+    require(
+        padded or alike,
+        f"the flow is {w}x{h}, but the frames are {own[0]}x{own[1]}: "
+        + (
+            "it is turned. Compute it on the frames as they are shown, which for photographs may be turned (EXIF)."
+            if turned
+            else "another shape. Compute it on whole frames of this shape."
+        ),
     )
 
 

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from ikebook.base import check
-from ikebook.base.arrays import Array
+from ikebook.base.arrays import Array, Memory
 from ikebook.base.check import require
 from ikebook.video.clip import resize_area
+from ikebook.video.repeats import Repeats
 
 LARGEST = 1e6
 """No pixel moves farther, pixels: frames have sides of 16384 at most."""
@@ -102,6 +103,31 @@ def resize_flow(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if (w, h) == size:
         return field.astype(np.float32, copy=False)
     return resize_area(field.astype(np.float32, copy=False), size) * np.array([size[0] / w, size[1] / h], np.float32)
+
+
+def without_repeats(flow: Flow, repeats: Repeats, memory: Memory) -> Flow:
+    """The flow of a clip's frames that differ, from that of all its frames.
+
+    Parameters
+    ----------
+    flow : Flow
+        Of m frames.
+    repeats : Repeats
+        Which of them repeat the one before.
+    memory : Memory
+        That the fields may take.
+
+    Returns
+    -------
+    Flow
+        Between each picture and the next.
+    """
+    pairs = repeats.last[:-1]
+    forward, backward = (
+        memory.array((np.asarray(field[int(pair)]) for pair in pairs), len(pairs))
+        for field in (flow.forward, flow.backward)
+    )
+    return Flow(forward=forward, backward=backward)
 
 
 def noisy(flow: Flow, noise: float, seed: int = 0) -> Flow:

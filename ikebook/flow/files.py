@@ -14,7 +14,8 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
-from ikebook.video.clip import files_fingerprint, natural_key
+from ikebook.base.places import user_path
+from ikebook.video.images import files_fingerprint, natural_key
 
 MAGIC = b"PIEH"
 LARGEST_SIDE = 16384
@@ -39,7 +40,7 @@ def read_flo(path: str | Path) -> np.ndarray:
     InputError
         If the file is missing, is no `.flo`, is cut short or too long, or has unknown, NaN or infinite values.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -79,7 +80,7 @@ def write_flo(path: str | Path, field: np.ndarray) -> None:
     """
     check.shape("field", field, ("h", "w", 2))
     h, w = field.shape[:2]
-    with atomic(Path(path)) as temporary:
+    with atomic(user_path(path)) as temporary:
         header = MAGIC + np.array([w, h], "<i4").tobytes()
         temporary.write_bytes(header + np.ascontiguousarray(field, "<f4").tobytes())
 
@@ -101,7 +102,7 @@ class FlowFiles:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
         self.forward, self.backward = self._files("forward"), self._files("backward")
         require(
             len(self.forward) == len(self.backward),

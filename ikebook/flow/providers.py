@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ikebook.base.check import InputError
+from ikebook.base.check import InputError, require, short
+from ikebook.base.places import user_path
 from ikebook.base.provenance import UNTRAINED, Source, read_note
 from ikebook.flow.dis import Dis
 from ikebook.flow.farneback import Farneback
@@ -76,6 +77,7 @@ def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> Fl
     >>> provider("farneback").options.levels
     5
     """
+    require(isinstance(name, (str, Path)), f"provider is {short(name)}; expected a name, such as 'dis', or a folder.")
     kind, colon, weights = str(name).partition(":")
     if name == "dis":
         return Dis()
@@ -88,7 +90,7 @@ def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> Fl
         model = "raft_small" if kind == "raft-small" else "raft_large"
         local(weights if colon else DEFAULT, WEIGHTS[model])  # whether there are such weights
         return Raft(RaftOptions(model=model, weights=weights if colon else DEFAULT, half=half), device)
-    folder = Path(name)
+    folder = user_path(name)
     if not folder.is_dir():
         raise InputError(
             f"flow is {str(name)!r}; expected {', '.join(PROVIDERS)} or a folder with forward/*.flo and backward/*.flo."
@@ -114,4 +116,4 @@ def flow_source(name: str, role: str = "flow") -> Source:
         chosen = provider(name)
         known = getattr(chosen, "source", None)
         return known(role) if known is not None else Source(role=role, name=name, supervision=UNTRAINED)
-    return read_note(Path(name), role, name)
+    return read_note(user_path(name), role, name)

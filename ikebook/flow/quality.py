@@ -48,7 +48,7 @@ class FlowQuality:
     worst_consistent : float
         Their share.
     static_pairs : tuple of int
-        Pairs in which nothing moves: frames that were repeated, or a still.
+        Pairs in which nothing moves. Of frames that repeat the one before, `ikebook.runs.run` looks at one.
     """
 
     pairs: int
@@ -75,7 +75,7 @@ class FlowQuality:
         if 0 < len(self.static_pairs) < self.pairs:
             found.append(
                 f"Flow: nothing moves in {len(self.static_pairs)} of {self.pairs} pairs of frames (the first is "
-                f"{self.static_pairs[0]}): repeated frames, perhaps. Leave them out."
+                f"{self.static_pairs[0]}): camera and scene are at rest there."
             )
         return found
 

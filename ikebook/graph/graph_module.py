@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ikebook.base.arrays import Array, extent
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow
+from ikebook.flow.fields import without_repeats
 from ikebook.graph.choice import choose, reference_maps
 from ikebook.graph.confidence import Confidence, confidence_of
 from ikebook.graph.masks import soft_masks, stable_threshold
@@ -32,6 +34,7 @@ from ikebook.solvers.methods import solve
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions
 from ikebook.video.clip import Clip, as_clip
 from ikebook.video.colours import lab_colours
+from ikebook.video.repeats import find_repeats
 
 
 def build(
@@ -101,7 +104,7 @@ def segment(
 ) -> GraphResult:
     """Find the main object: the leading eigenvector of A (Eq. 1), as soft masks and a threshold.
 
-    The clip's masks, if it has any, are not looked at.
+    The clip's masks, if it has any, are not looked at. Of frames that stand twice, A has one; see `ikebook.video.repeats`.
 
     Parameters
     ----------
@@ -151,6 +154,46 @@ def segment(
     check.whole("objects", objects, at_least=1, at_most=255)
     begin = time.perf_counter()
     flows = _flows(clip, flow, feature_flow, compute)
+    computing = {} if isinstance(flow, Flow) else {"flow": time.perf_counter() - begin}
+    if reference is not None:
+        check.shape("reference", reference, (len(clip), clip.size[1], clip.size[0]))
+        check.finite("reference", torch.tensor(extent(reference)))
+    repeats = find_repeats(clip.frames)
+    if repeats is None:
+        result = _segment(clip, flows, cues, saliency, start, reference, objects, o, compute)
+        return replace(result, seconds=computing | result.seconds)
+    memory = compute.memory
+
+    def picked(values: Any) -> Any:
+        return None if values is None else repeats.pick(values, memory)
+
+    result = _segment(
+        repeats.clip(clip),
+        [without_repeats(one, repeats, memory) for one in flows],
+        [replace(cue, maps=picked(cue.maps)) for cue in cues],
+        picked(saliency),
+        picked(start),
+        picked(reference),
+        objects,
+        o,
+        compute,
+    )
+    result = result.spread(repeats, memory)
+    return replace(result, seconds=computing | result.seconds, warnings=[repeats.note, *result.warnings])
+
+
+def _segment(
+    clip: Clip,
+    flows: Sequence[Flow],
+    cues: Sequence[Cue],
+    saliency: Tensor | Array | None,
+    start: np.ndarray | Tensor | None,
+    reference: Tensor | Array | None,
+    objects: int,
+    o: GraphOptions,
+    compute: Compute,
+) -> GraphResult:
+    """`segment`, of a clip whose frames all differ, and flows."""
     known = time.perf_counter()
     matrix = _matrix(clip, flows, cues, o, compute, saliency)
     built = time.perf_counter()
@@ -161,15 +204,11 @@ def segment(
         if reference is None:
             chosen, sign = choose(pairs, reference_maps(clip, flows, matrix.saliency, cues, compute), o)
         else:
-            check.shape("reference", reference, (len(clip), clip.size[1], clip.size[0]))
-            check.finite("reference", torch.tensor(extent(reference)))
             chosen, sign = choose(pairs, reference, o)
     soft = _soft(clip, _labels(pairs, chosen, sign), o, compute)
     threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
     confidence = confidence_of(soft, threshold, pairs, chosen, flows[0])
     seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}
-    if not isinstance(flow, Flow):
-        seconds = {"flow": known - begin} | seconds
     return GraphResult(
         soft=soft,
         threshold=threshold,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ikebook.base.arrays import Array
+from ikebook.base.arrays import Array, Memory
 from ikebook.graph.confidence import Confidence
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.solvers.pairs import Eigenpairs, volume_residuals
+from ikebook.video.repeats import Repeats
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,6 +45,8 @@ class GraphResult:
         How clear the object is, by its motion; no ground truth is looked at.
     objects : (m, h, w) uint8, optional
         Which object each pixel is of, where more than one was asked for: 0 is none, 1 the largest.
+    repeats : Repeats, optional
+        Where frames stand twice: which picture each of them shows. The eigenvectors, and A, are of the pictures.
     """
 
     soft: Array
@@ -57,6 +60,7 @@ class GraphResult:
     matrix: FeatureMotion
     confidence: Confidence
     objects: np.ndarray | None = None
+    repeats: Repeats | None = None
 
     def __repr__(self) -> str:
         m, h, w = self.soft.shape
@@ -70,7 +74,18 @@ class GraphResult:
         """The eigenvector that `soft` was made of, (m, h, w), unit length, positive on the object; 0 if there is none."""
         if len(self.pairs.values) == 0:
             return torch.zeros(self.soft.shape, dtype=self.matrix.dtype, device=self.matrix.device)
-        return self.sign * self.pairs.volumes[self.chosen]
+        labels = self.sign * self.pairs.volumes[self.chosen]
+        return labels if self.repeats is None else labels[self.repeats.shown]
+
+    def spread(self, repeats: Repeats, memory: Memory) -> GraphResult:
+        """What was found of the frames that differ, for all frames."""
+        return replace(
+            self,
+            soft=repeats.spread(self.soft, memory),
+            saliency=None if self.saliency is None else repeats.spread(self.saliency, memory),
+            objects=None if self.objects is None else self.objects[repeats.shown],
+            repeats=repeats,
+        )
 
     def residual(self) -> float:
         """|A x - lambda x| / |lambda| of the object's eigenpair, by a product with A; NaN where there is none."""

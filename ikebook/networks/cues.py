@@ -10,9 +10,11 @@ import torch
 
 from ikebook.base.arrays import Memory
 from ikebook.base.check import InputError, require
+from ikebook.base.places import user_path
 from ikebook.base.torch_files import load_tensors
 from ikebook.matrix.features import Cue
-from ikebook.video.clip import IMAGE_SUFFIXES, Clip, natural_key, read_image, resize_area
+from ikebook.video.clip import Clip, resize_area
+from ikebook.video.images import IMAGE_SUFFIXES, natural_key, read_image
 
 LARGEST = 1 << 28
 """Most values that one map may hold."""
@@ -41,7 +43,7 @@ def read_cue(folder: str | Path, clip: Clip, *, memory: Memory | None = None) ->
     InputError
         If a file is missing, has no single channel, or can't be read safely.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     require(folder.is_dir(), f"cue {folder} is no folder; expected one map for each frame in it.")
     files = [
         f

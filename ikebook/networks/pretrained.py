@@ -26,6 +26,7 @@ from ikebook.base.arrays import Array, Memory
 from ikebook.base.cache import ArrayCache
 from ikebook.base.check import InputError, require
 from ikebook.base.compute import Compute
+from ikebook.base.places import user_path
 from ikebook.base.provenance import LABELS, SELF_SUPERVISED, Source, read_note
 from ikebook.base.weights import Published, find, fingerprint, load, origin, torchvision_models
 from ikebook.matrix.features import Cue
@@ -98,7 +99,7 @@ def options_of(name: str, *, half: bool = False) -> CueOptions:
 def cue_source(name: str) -> Source:
     """Who made the cue that `name` stands for, and what taught them; for a folder, what its `source.json` says."""
     if not is_network(name):
-        return read_note(Path(name), "cue", name)
+        return read_note(user_path(name), "cue", name)
     o = options_of(name)
     if o.network in SEGMENTERS:
         return origin(o.weights or VOC, _catalogue(o.network), "cue", o.network)
@@ -135,7 +136,8 @@ def find_cues(
     if not is_network(name):
         names = ", ".join(NETWORKS)
         require(
-            Path(name).is_dir(), f"cue {name} is no folder; expected one map for each frame in it, or one of {names}."
+            user_path(name).is_dir(),
+            f"cue {name} is no folder; expected one map for each frame in it, or one of {names}.",
         )
         return [read_cue(name, clip, memory=None if compute is None else compute.memory)]
     return compute_cues(options_of(name, half=half), clip, cache=cache, compute=compute, progress=progress)
@@ -258,7 +260,7 @@ def _transformer(options: CueOptions) -> Any:
         ) from None
     name = TRANSFORMERS[options.network]
     network = timm.create_model(name, pretrained=False, num_classes=0, dynamic_img_size=True)
-    load(network, Path(options.weights) if options.weights else _hub(name, options.network))
+    load(network, user_path(options.weights) if options.weights else _hub(name, options.network))
     return network
 
 

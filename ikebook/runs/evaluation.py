@@ -15,6 +15,7 @@ import ikebook
 from ikebook.base.check import InputError, require
 from ikebook.base.files import remove_temporaries
 from ikebook.base.machine import versions
+from ikebook.base.places import user_path
 from ikebook.base.progress import Progress, silent
 from ikebook.base.written import WrittenFiles, check_written
 from ikebook.datasets.registry import Dataset
@@ -95,16 +96,16 @@ def evaluate(
     used = options.as_dict() | {"root": str(dataset.root.resolve()), "ikebook": ikebook.__version__}
     for folder in (options.flow, options.feature_flow):
         require(
-            folder is None or is_provider(folder) or Path(folder).is_dir(),
+            folder is None or is_provider(folder) or user_path(folder).is_dir(),
             f"flow is {folder!r}; expected {', '.join(PROVIDERS)} or a folder with <sequence>/forward/*.flo and backward/*.flo.",
         )
     for cue in options.cues:
         require(
-            is_network(cue) or Path(cue).is_dir(),
+            is_network(cue) or user_path(cue).is_dir(),
             f"cue {cue} is no folder; expected one map for each frame in {cue}/<sequence>/.",
         )
     runner = runner or SerialRunner(progress=progress)
-    return _evaluate(dataset, Path(out), used, sequences, report, runner, options=options.with_absolute_paths())
+    return _evaluate(dataset, user_path(out), used, sequences, report, runner, options=options.with_absolute_paths())
 
 
 def evaluate_masks(
@@ -148,11 +149,11 @@ def evaluate_masks(
     >>> evaluate_masks(davis, "their/masks", "scores")["mean"]["J_mean"]  # doctest: +SKIP
     0.806
     """
-    masks = Path(masks)
+    masks = user_path(masks)
     require(masks.is_dir(), f"{masks} is missing; expected masks in {masks}/<sequence>/<frame>.png.")
     runner = runner or SerialRunner()
     used = {"masks": str(masks)}
-    return _evaluate(dataset, Path(out), used, sequences, report, runner, masks=masks.absolute())
+    return _evaluate(dataset, user_path(out), used, sequences, report, runner, masks=masks.absolute())
 
 
 def _evaluate(

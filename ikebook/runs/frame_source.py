@@ -8,33 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook.base.check import require
-from ikebook.video.clip import ImageFolder, VideoFile, files_fingerprint, image_files, names_of
+from ikebook.video.images import ImageFolder
+from ikebook.video.sources import open_frames
 
 
 @dataclass(frozen=True)
 class FrameSource:
-    """A folder of images, or a video file, of which each reading decodes all frames before the first one, too."""
+    """What `ikebook.read_clip` reads, too; of a video file each reading decodes all frames before the first one, too."""
 
     path: Path
 
     def count(self) -> int:
         """How many frames there are."""
-        require(self.path.exists(), f"{self.path} does not exist; expected a folder of images or a video file.")
-        return len(image_files(self.path)) if self.path.is_dir() else VideoFile(self.path).count()
+        return open_frames(self.path).count()
 
     def read(self, frames: range) -> Iterator[np.ndarray]:
         """Some frames (H, W, 3) uint8 RGB at their own size."""
-        if self.path.is_dir():
-            return iter(ImageFolder(image_files(self.path)[frames.start : frames.stop]))
-        return VideoFile(self.path).between(frames.start, frames.stop)
+        return open_frames(self.path).between(frames.start, frames.stop)
 
     def names(self, frames: range) -> list[str]:
         """What some frames are called."""
-        if self.path.is_dir():
-            return names_of(image_files(self.path))[frames.start : frames.stop]
+        source = open_frames(self.path)
+        if isinstance(source, ImageFolder):
+            return source.names()[frames.start : frames.stop]
         return [f"{index:05d}" for index in frames]
 
     def fingerprint(self) -> str:
         """A text that changes when any frame does."""
-        return files_fingerprint(image_files(self.path) if self.path.is_dir() else [self.path])
+        return open_frames(self.path).fingerprint()

@@ -11,7 +11,7 @@ from ikebook.datasets.registry import Dataset
 from ikebook.flow import is_provider
 from ikebook.networks.pretrained import is_network
 from ikebook.runs.options import RunOptions
-from ikebook.video.clip import files_fingerprint
+from ikebook.video.images import files_fingerprint
 
 
 class Inputs(TypedDict):

@@ -14,6 +14,7 @@ from ikebook.base.arrays import Memory
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.base.machine import machine_memory, resident_memory
+from ikebook.base.places import user_path
 from ikebook.base.provenance import Source
 from ikebook.cycle import CycleOptions
 from ikebook.flow import FlowProvider, flow_source, is_provider, provider
@@ -73,6 +74,9 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check.instance("RunOptions.cycle", self.cycle, CycleOptions)
+        object.__setattr__(self, "flow", _at_home(self.flow))
+        object.__setattr__(self, "feature_flow", None if self.feature_flow is None else _at_home(self.feature_flow))
+        object.__setattr__(self, "cues", tuple(_at_home(cue) for cue in self.cues))
         if self.refine is not None:
             check.instance("RunOptions.refine", self.refine, RefineOptions)
         if self.memory is not None:
@@ -148,6 +152,11 @@ class RunOptions:
         memory = self.memory or machine_memory() // 2
         limit = max(0, memory - resident_memory()) // 2 if memory else None
         return Compute(device=self.torch_device(), memory=Memory(limit, folder))
+
+
+def _at_home(source: str) -> str:
+    """A source of flow or cues, in which `~` at the beginning is the user's home."""
+    return str(user_path(source)) if str(source).startswith("~") else source
 
 
 def _absolute(source: str) -> str:

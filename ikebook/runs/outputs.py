@@ -21,6 +21,7 @@ from ikebook.base.files import (
     write_soft,
     write_video,
 )
+from ikebook.base.places import user_path
 from ikebook.base.progress import Progress, silent
 from ikebook.base.written import LISTS, WrittenFiles, check_written, remove_written
 from ikebook.graph.refine import RefineOptions, refine
@@ -86,7 +87,7 @@ def write_results(
     ...     sorted(path.name for path in Path(folder).glob("[!.]*"))
     ['masks', 'overlay.mp4', 'sheet.png', 'soft', 'summary.json']
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     with lock_folder(folder):
         return write_locked(folder, clip, outcome, options, progress)
 

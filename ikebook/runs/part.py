@@ -7,6 +7,7 @@ neighbours, which lie in OUT/parts until all is done, as does what each round ha
 from __future__ import annotations
 
 import hashlib
+import itertools
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -233,7 +234,10 @@ def _flow(part: Part, frames: range, progress: Progress) -> Flow:
     ticks = iter(progress("flow", len(frames) - 1))
     fields = []
     source = part.source
-    for pair in fields_of(_provider(part, frames), source.read(frames), part.size, source.names(frames)):
+    pictures = source.read(frames)
+    first = next(pictures)
+    own, pictures = (first.shape[1], first.shape[0]), itertools.chain([first], pictures)
+    for pair in fields_of(_provider(part, frames), pictures, part.size, source.names(frames), own):
         fields.append(pair)
         next(ticks, None)
     return Flow(forward=np.stack([one for one, _ in fields]), backward=np.stack([one for _, one in fields]))

@@ -32,6 +32,7 @@ from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.files import TEMPORARY, plain, write_json
 from ikebook.base.machine import versions
+from ikebook.base.places import user_path
 from ikebook.base.progress import Progress
 from ikebook.base.provenance import label_trained
 from ikebook.base.written import LISTS, WrittenFiles
@@ -113,7 +114,7 @@ def segment_parts(
     options = (options or RunOptions()).with_absolute_paths()
     graph = _one_graph(options)
     check.whole("part_length", part_length, at_least=1)
-    source, out = FrameSource(Path(path).absolute()), Path(out).absolute()
+    source, out = FrameSource(user_path(path).absolute()), user_path(out).absolute()
     runner = runner or SerialRunner()
     frames = source.count()
     require(frames >= 2, f"{source.path} has {frames} frames; motion needs two or more.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict, final
 
 from ikebook.base.check import InputError
+from ikebook.base.places import user_path
 from ikebook.datasets.protocol import Scores, SequenceScores
 from ikebook.runs.inputs import Inputs
 from ikebook.runs.json_types import read_json
@@ -287,7 +288,7 @@ def read_results(out: str | Path) -> Results:
     >>> read_results("results")["mean"]["J_mean"]  # doctest: +SKIP
     0.771
     """
-    path = Path(out) / "results.json"
+    path = user_path(out) / "results.json"
     content = read_json(path, Results)
     if content is None:
         raise InputError(f"{path} is no results file of ikebook; choose another --out, or remove it.")

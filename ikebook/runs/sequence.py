@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,7 @@ from ikebook.base.machine import cpu_name, versions
 from ikebook.base.progress import Progress, silent
 from ikebook.base.written import WrittenFiles
 from ikebook.cycle import CycleState
+from ikebook.datasets.masks import Masks
 from ikebook.datasets.protocol import CURVE, Scores, SequenceScores, is_score
 from ikebook.datasets.registry import Dataset
 from ikebook.graph.refine import RefineOptions
@@ -29,7 +30,8 @@ from ikebook.runs.result_folder import has_lock, lock_sequence, read_entry, writ
 from ikebook.runs.results import Entry, Failure, Place
 from ikebook.runs.single import Outcome, run
 from ikebook.runs.summary import summarise
-from ikebook.video.clip import Clip, image_files, read_image
+from ikebook.video.clip import Clip
+from ikebook.video.images import image_files
 
 SAME_VERSIONS = ("ikebook", "torch", "numpy", "scipy", "opencv")
 """What has to have the same version wherever sequences of one data set are segmented."""
@@ -151,7 +153,7 @@ def _segment(dataset: Dataset, name: str, out: Path, options: RunOptions, progre
     )
     written = WrittenFiles(out, name)
     written.remove()  # what a run has left that was killed, or was of other frames
-    entry = _entry(clip, outcome, options)
+    entry = _entry(dataset, clip, outcome, options)
     with written.recording():
         for index, frame in enumerate(clip.frame_names):
             mask = outcome.result.soft_at(index, clip.original_size) > outcome.result.threshold
@@ -162,7 +164,7 @@ def _segment(dataset: Dataset, name: str, out: Path, options: RunOptions, progre
     return entry
 
 
-def _entry(clip: Clip, outcome: Outcome, options: RunOptions) -> Entry:
+def _entry(dataset: Dataset, clip: Clip, outcome: Outcome, options: RunOptions) -> Entry:
     """What is known of a sequence after its run, scores among it."""
     summary = summarise(clip, outcome, options)
     last = {key: value for key, value in outcome.history[-1].items() if is_score(key) or key == CURVE}
@@ -177,7 +179,7 @@ def _entry(clip: Clip, outcome: Outcome, options: RunOptions) -> Entry:
     entry["cycles"] = outcome.history
     entry["seconds"] = summary["seconds"]
     entry["peak_memory_bytes"] = summary["peak_memory_bytes"]
-    entry["warnings"] = summary["warnings"]
+    entry["warnings"] = [*_notes(dataset, clip.name), *summary["warnings"]]
     return entry
 
 
@@ -201,17 +203,40 @@ def _score_masks(dataset: Dataset, name: str, masks: Path) -> Entry:
     folder = masks / name
     require(folder.is_dir(), f"{folder} is missing; expected masks in {masks}/<sequence>/<frame>.png.")
     files = {file.stem: file for file in image_files(folder)}
+    found = Masks(files.values())
     clip = dataset.clip(name, (16, 16))
+    scored = _scored(dataset, name, clip) if any(frame not in files for frame in clip.frame_names) else set()
 
-    def read() -> Iterator[np.ndarray]:
+    def masks_by(read: Callable[[Path], np.ndarray]) -> Iterator[np.ndarray]:
+        w, h = clip.original_size
         for frame in clip.frame_names:
-            require(frame in files, f"{folder} has no mask of frame {frame}.")
-            mask = read_image(files[frame], 0)
-            w, h = clip.original_size
+            if frame not in files:
+                require(frame not in scored, f"{folder} has no mask of frame {frame}.")
+                yield np.zeros((h, w), bool)  # which nobody looks at
+                continue
+            mask = read(files[frame])
             require(mask.shape == (h, w), f"{files[frame]} is {mask.shape[1]}x{mask.shape[0]}; expected {w}x{h}.")
             yield mask
 
-    return _with_scores(len(clip), _score(dataset, name, clip, (mask > 127 for mask in read()), read()))
+    entry = _with_scores(len(clip), _score(dataset, name, clip, masks_by(found.read), masks_by(found.read_soft)))
+    notes = [*_notes(dataset, name), *([found.note] if found.note else [])]
+    if notes:
+        entry["warnings"] = notes
+    return entry
+
+
+def _scored(dataset: Dataset, name: str, clip: Clip) -> set[str]:
+    """The names of the frames of a sequence that are scored."""
+    annotated = (
+        None if one is None else np.array(index) for index, one in enumerate(_annotations(dataset, name, clip))
+    )
+    indices = (np.array(index) for index in range(len(clip)))
+    return {clip.frame_names[int(index)] for index, _ in dataset.protocol.scored_frames(indices, annotated)}
+
+
+def _notes(dataset: Dataset, name: str) -> list[str]:
+    """What a user should know of a sequence's annotations, of a data set that says so."""
+    return list(getattr(dataset, "notes", lambda _: ())(name))
 
 
 def _score(

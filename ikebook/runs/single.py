@@ -17,6 +17,7 @@ from ikebook.base.progress import Progress, silent
 from ikebook.cycle import CycleState, exchange
 from ikebook.datasets.protocol import SequenceScores
 from ikebook.flow import Flow, FlowCache, FlowProvider, compute_flow
+from ikebook.flow.fields import without_repeats
 from ikebook.flow.quality import FlowQuality, measure_quality
 from ikebook.graph.result import GraphResult
 from ikebook.matrix.features import Cue
@@ -24,6 +25,7 @@ from ikebook.networks.pretrained import find_cues, is_network
 from ikebook.runs.options import RunOptions
 from ikebook.runs.results import HalfCycle
 from ikebook.video.clip import Clip, as_clip
+from ikebook.video.repeats import find_repeats
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,7 +109,11 @@ def run(
     seconds = {"cues": time.perf_counter() - begin} if cues else {}
     begin = time.perf_counter()
     flows = _flows(clip, options.provider() if flow is None else flow, options, compute, progress)
-    quality = {role: measure_quality(one) for role, one in flows.items()}
+    repeats = find_repeats(clip.frames)
+    quality = {
+        role: measure_quality(one if repeats is None else without_repeats(one, repeats, compute.memory))
+        for role, one in flows.items()
+    }
     seconds["flow"] = time.perf_counter() - begin
     history: list[HalfCycle] = []
     result: GraphResult | None = None

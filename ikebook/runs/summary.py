@@ -48,7 +48,7 @@ def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mappin
             "confidence_measures": result.confidence.as_dict(),
             "flow": {role: found.as_dict() for role, found in outcome.flow_quality.items()},
             "label_trained": label_trained(options.sources()),
-            "warnings": _warnings(outcome, options.memory, peak),
+            "warnings": [*clip.notes, *_warnings(outcome, options.memory, peak)],
             "cycles": outcome.history,
             "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
             "peak_memory_bytes": peak,

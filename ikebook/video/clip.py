@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,17 +15,14 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
 from ikebook.base.check import InputError, require
+from ikebook.video.images import ImageFolder
+from ikebook.video.sources import name_of, open_frames
 
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
 
 AUTO = "auto"
 """As a size: `WORKING_SIZE`, turned where frames are higher than wide."""
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-
-TEXT_SUFFIXES = frozenset({".txt", ".asc", ".nfo", ".diz", ".ans"})
-"""Endings of text files that OpenCV would show as a film of scrolling lines."""
 
 
 class FrameSource(Protocol):
@@ -62,6 +58,8 @@ class Clip:
         The same frames at their own size. Flow is computed there, and masks go back to it.
     original_size : (width, height)
         The size of the source's frames, in pixels; that of `frames` if not given.
+    notes : tuple of str
+        What a user should know of how the frames were read, one sentence each.
 
     Raises
     ------
@@ -82,6 +80,7 @@ class Clip:
     frame_names: Sequence[str] = ()
     source: FrameSource | None = None
     original_size: tuple[int, int] = field(default=(0, 0))
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(
@@ -147,6 +146,17 @@ class Clip:
             source=None if self.source is None else FirstFrames(self.source, count),
         )
 
+    def pick(self, frames: Sequence[int] | np.ndarray) -> Clip:
+        """The clip of some of the frames, by their increasing indices."""
+        indices = [int(index) for index in frames]
+        return replace(
+            self,
+            frames=np.stack([self.frames[index] for index in indices]),
+            masks=None if self.masks is None else self.masks[indices],
+            frame_names=[self.frame_names[index] for index in indices],
+            source=None if self.source is None else PickedFrames(self.source, indices),
+        )
+
     def resize(self, size: tuple[int, int] | str) -> Clip:
         """The clip at another working size (width, height), by area interpolation; `original_size` stays."""
         size = check.size("size", size)
@@ -155,14 +165,11 @@ class Clip:
         masks = self.masks
         if masks is not None:
             masks = np.stack([resize_area(mask.astype(np.float32), size) > 0.5 for mask in masks])
-        return Clip(
+        return replace(
+            self,
             frames=np.stack([resize_area(frame, size) for frame in self.originals()]),
             masks=masks,
-            name=self.name,
-            fps=self.fps,
-            frame_names=self.frame_names,
             source=ArrayFrames(self.frames) if self.source is None else self.source,
-            original_size=self.original_size,
         )
 
 
@@ -206,7 +213,8 @@ def read_clip(
     Parameters
     ----------
     path : str or Path
-        Folder of images (natural order of their names; other files in it are passed over), or a video file.
+        Folder of images (natural order of their names; other files in it are passed over), a pattern of their names such as
+        "frames/*.png", a video file, an animated WebP or PNG, or a TIFF of several pages. `~` is home.
     size : (int, int), str or None, default "auto"
         Working size, width and height in pixels, or a text such as "416x224", by area interpolation. "auto" is 416x224, or
         224x416 for frames that are higher than wide; None keeps the frames' own size.
@@ -230,43 +238,22 @@ def read_clip(
     >>> read_clip("my_video.mp4")  # doctest: +SKIP
     Clip('my_video', 48 frames of 416x224, own size 854x480, no masks)
     """
-    path = Path(path)
-    try:
-        there = path.exists()
-    except OSError as error:
-        raise InputError(
-            f"{str(path)[:100]!r} can't be opened ({error.strerror}); expected a folder or a video file."
-        ) from None
-    require(there, f"{path} does not exist; expected a folder of images or a video file.")
-    if path.is_dir():
-        files = image_files(path)
-        folders = sum(entry.is_dir() for entry in path.iterdir())
-        hint = f" It holds {folders} folders: name one of them." if folders else ""
-        require(len(files) > 0, f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).{hint}")
-        names = names_of(files)
-        source: ImageFolder | VideoFile = ImageFolder(files)
-        fps = 24.0
-    else:
-        is_image = path.suffix.lower() in IMAGE_SUFFIXES
-        require(not is_image, f"{path} is a single image; expected the folder that holds the frames, or a video file.")
-        is_text = path.suffix.lower() in TEXT_SUFFIXES
-        require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
-        source = VideoFile(path)
-        names, fps = [], source.fps()
+    source = open_frames(path)
     if size is not None and not _is_auto(size):
         size = check.size("size", size)
-    frames = Recorder(memory or Memory(), len(names) or None)
+    frames = Recorder(memory or Memory(), source.count() if isinstance(source, ImageFolder) else None)
     original_size = (0, 0)
     for frame in source:
         original_size = (frame.shape[1], frame.shape[0])
         frames.append(frame if size is None else resize_area(frame, working_size(frame, size)))
     return Clip(
         frames=frames.finish(),
-        name=name or (path.resolve().name if path.is_dir() else path.stem),
-        fps=fps,
-        frame_names=names,
+        name=name or name_of(path),
+        fps=source.fps,
+        frame_names=source.names(),
         source=source,
         original_size=original_size,
+        notes=tuple(source.notes()),
     )
 
 
@@ -279,58 +266,6 @@ def working_size(frame: np.ndarray, size: tuple[int, int] | str) -> tuple[int, i
 
 def _is_auto(size: Any) -> bool:
     return isinstance(size, str) and size == AUTO
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key that counts: frame2 before frame10.
-
-    >>> sorted(["f10", "f2"], key=natural_key)
-    ['f2', 'f10']
-    """
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.lower()) if part]
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The images in `folder`, in natural order; hidden files are passed over."""
-    files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
-    return sorted(files, key=lambda file: natural_key(file.name))
-
-
-def names_of(files: Sequence[Path]) -> list[str]:
-    """What frames in files are called: as the files without their suffix, unless two differ in nothing else."""
-    stems = [file.stem for file in files]
-    return stems if len(set(stems)) == len(stems) else [file.name for file in files]
-
-
-def read_image(file: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
-    """Read one image, as RGB (h, w, 3) uint8 unless OpenCV's `flags` say otherwise."""
-    try:
-        data = np.fromfile(file, dtype=np.uint8)
-    except OSError as error:
-        raise InputError(f"{file} can't be read ({error.strerror}).") from None
-    try:
-        image = cv2.imdecode(data, flags) if data.size and _is_whole(data) else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise InputError(f"{file} is no image that OpenCV can read; it may be damaged. Remove or replace it.")
-    return np.asarray(image)
-
-
-def _is_whole(data: np.ndarray) -> bool:
-    """Whether a PNG's chunks lie within the file; true of other formats.
-
-    OpenCV takes as much memory as a chunk says that it is long, up to 4 GB, before it finds that there is no more.
-    """
-    if data[:8].tobytes() != b"\x89PNG\r\n\x1a\n":
-        return True
-    place = 8
-    while place + 12 <= data.size:  # length, name, and checksum, 4 bytes each
-        length, name = int.from_bytes(data[place : place + 4].tobytes(), "big"), data[place + 4 : place + 8].tobytes()
-        if name == b"IEND":
-            return True
-        place += 12 + length
-    return place <= data.size
 
 
 def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -369,82 +304,20 @@ class FirstFrames:
         return f"first {self.count} of {self.source.fingerprint()}"
 
 
-class ImageFolder:
-    """Frames in image files, in the order given."""
+class PickedFrames:
+    """Some frames of another source, by their increasing indices."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = tuple(files)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        shape: tuple[int, ...] | None = None
-        for file in self.files:
-            frame = read_image(file)
-            if shape is not None and frame.shape != shape:
-                raise InputError(
-                    f"{file} is {frame.shape[1]}x{frame.shape[0]}, but {self.files[0].name} is {shape[1]}x{shape[0]}; "
-                    "all frames of a clip must have one size. Resize it, or move it elsewhere."
-                )
-            shape = frame.shape
-            yield frame
-
-    def fingerprint(self) -> str:
-        return files_fingerprint(self.files)
-
-
-class VideoFile:
-    """Frames of a video file, decoded by OpenCV."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fps(self) -> float:
-        """Frames per second, 24 where the file does not say."""
-        capture = self._open()
-        rate = float(capture.get(cv2.CAP_PROP_FPS))
-        capture.release()
-        return rate if 1 <= rate <= 1000 else 24.0
-
-    def count(self) -> int:
-        """How many frames can be decoded: all are, as what the file's head says need not be true."""
-        capture, count = self._open(), 0
-        while capture.grab():
-            count += 1
-        capture.release()
-        return count
-
-    def between(self, start: int, stop: int | None) -> Iterator[np.ndarray]:
-        """The frames from `start` to before `stop`, fewer where the video ends. Those before are decoded, too."""
-        capture, index = self._open(), 0
-        try:
-            while stop is None or index < stop:
-                if not capture.grab():
-                    break
-                if index >= start:
-                    there, frame = capture.retrieve()
-                    if not there:
-                        break
-                    yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-                index += 1
-        finally:
-            capture.release()
+    def __init__(self, source: FrameSource, indices: Sequence[int]) -> None:
+        self.source = source
+        self.indices = tuple(indices)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        count = 0
-        for frame in self.between(0, None):
-            count += 1
-            yield frame
-        require(count > 0, f"{self.path} holds no frame that OpenCV can decode; convert it to MP4 or to images.")
+        wanted = set(self.indices)
+        return (frame for index, frame in enumerate(self.source) if index in wanted)
 
     def fingerprint(self) -> str:
-        return files_fingerprint([self.path])
-
-    def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self.path))
-        if not capture.isOpened():
-            raise InputError(
-                f"{self.path} is no video that OpenCV can open; convert it to MP4 or to a folder of images."
-            )
-        return capture
+        """A text that changes when any frame does."""
+        return f"frames {self.indices} of {self.source.fingerprint()}"
 
 
 def array_fingerprint(array: Array) -> str:
@@ -452,16 +325,4 @@ def array_fingerprint(array: Array) -> str:
     digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
     for item in array:
         digest.update(np.ascontiguousarray(item).data)
-    return digest.hexdigest()
-
-
-def files_fingerprint(files: Sequence[Path]) -> str:
-    """Hash of the files' contents, in their order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        try:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        except OSError as error:
-            raise InputError(f"{file} can't be read ({error.strerror}).") from None
     return digest.hexdigest()

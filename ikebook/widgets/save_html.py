@@ -17,6 +17,7 @@ import ipywidgets
 
 from ikebook.base.check import require
 from ikebook.base.files import atomic
+from ikebook.base.places import user_path
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.live_iteration import LiveIteration
 from ikebook.widgets.live_mixture import LiveMixture
@@ -95,7 +96,7 @@ def write_page(
     ...     "Marked frames" in path.read_text()
     True
     """
-    path = Path(path)
+    path = user_path(path)
     require(
         isinstance(widget, ipywidgets.Widget),
         f"widget is a {type(widget).__name__}; expected a widget, such as a ClipPlayer.",

@@ -29,7 +29,7 @@ from ikebook.base.files import write_video
 from ikebook.check_answers import check_answers
 from ikebook.course import figures
 from ikebook.course.lab import course_clip
-from ikebook.video.clip import read_image
+from ikebook.video.images import read_image
 from ikebook.video.metrics import region_similarity
 
 # %%

@@ -15,7 +15,8 @@ from ikebook.base.check import InputError
 from ikebook.base.files import write_mask
 from ikebook.datasets import DATASETS, Davis2016, Davis2017, Davsod, Fbms59, SegTrackV2, YouTubeObjects, open_dataset
 from ikebook.datasets.download import BY_HAND, SOURCES, fetch
-from ikebook.datasets.folders import number, read_any_object, read_mask
+from ikebook.datasets.folders import number
+from ikebook.datasets.masks import read_mask
 from ikebook.datasets.toys import toy
 from ikebook.runs.evaluation import evaluate, evaluate_masks
 from ikebook.runs.options import RunOptions
@@ -82,7 +83,7 @@ class TestMasks:
         indices = np.zeros((H, W), np.uint8)
         indices[2:5, 2:5], indices[8:9, 3:20], indices[15:, 30:] = 1, 2, 3
         png(tmp_path / "m.png", indices, 3, bytes([0, 0, 0, 128, 0, 0, 0, 1, 0, 0, 0, 255]))
-        assert np.array_equal(read_any_object(tmp_path / "m.png"), indices > 0)
+        assert np.array_equal(read_mask(tmp_path / "m.png"), indices > 0)
 
     @pytest.mark.parametrize(
         ("stem", "found"),
@@ -112,10 +113,12 @@ class TestDavis2017:
         assert same(masks_of(data, "dogs-jump"), [box(t) | box(t, 14) for t in range(4)])
         assert not data.protocol.ends
 
-    def test_davis_2016_would_read_less(self, root) -> None:
+    def test_davis_2016_reads_the_same_and_says_so(self, root) -> None:
         data = Davis2016(root)
         assert data.sequences() == ["bike-packing", "dogs-jump"]
-        assert not next(data.annotations("dogs-jump")).any()  # colours of a palette are dark
+        assert same(masks_of(data, "dogs-jump"), [box(t) | box(t, 14) for t in range(4)])
+        assert data.notes("dogs-jump") == ["Annotations: Masks are coloured: what is not black is taken for object."]
+        assert Davis2017(root).notes("dogs-jump") == []
 
     def test_elsewhere_it_says_what_it_is(self, tmp_path) -> None:
         with pytest.raises(InputError, match=r"is no DAVIS 2017: .*ikebook data get davis2017 --root"):

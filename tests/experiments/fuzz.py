@@ -72,7 +72,8 @@ def campaign(name: str, flags: list[str]) -> int:
         from ikebook.runs.result_folder import read_entry
     import numpy as np
 
-    from ikebook.video.clip import Clip, read_image
+    from ikebook.video.clip import Clip
+    from ikebook.video.images import read_image
 
     folder = Path(tempfile.mkdtemp())
     clip = Clip(frames=np.zeros((1, 7, 9, 3), np.uint8))

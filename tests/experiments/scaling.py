@@ -44,7 +44,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     from ikebook.base.machine import cpu_name
     from ikebook.datasets import Davis2016
-    from ikebook.video.clip import image_files
+    from ikebook.video.images import image_files
 
     about = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {cpu_name()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
     print(f"{about}, Python {platform.python_version()}; {' '.join(sys.argv[1:]) or 'toys'}")

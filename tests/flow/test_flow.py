@@ -343,7 +343,7 @@ class TestFlowFiles:
         assert np.array_equal(found.backward, flow.backward)
 
     def test_fields_of_another_size_are_resized_and_rescaled(self, tmp_path) -> None:
-        forward = np.full((2, 12, 32, 2), (4.0, 6.0))
+        forward = np.full((2, 18, 24, 2), (3.0, 9.0))
         save_fields(tmp_path, Flow(forward=forward, backward=-forward))
         found = compute_flow(Clip(frames=np.zeros((3, 6, 8, 3), np.uint8)), provider(str(tmp_path)))
         assert found.forward.shape == (2, 6, 8, 2)
@@ -522,3 +522,25 @@ class TestNoise:
     def test_bad_noise(self) -> None:
         with pytest.raises(InputError, match="noise is -1; expected a finite number, 0 or more"):
             noisy(toy("disc").flow, -1)
+
+
+@pytest.mark.parametrize(
+    ("field", "frames", "message"),
+    [
+        ((160, 120), (120, 160), r"the flow is 160x120, but the frames are 120x160: it is turned"),
+        ((160, 90), (160, 120), r"the flow is 160x90, but the frames are 160x120: another shape"),
+        ((96, 96), (160, 120), r"the flow is 96x96, but the frames are 160x120: another shape"),
+        ((80, 60), (160, 120), None),  # half of the size
+        ((164, 124), (160, 120), None),  # padded to what a network likes
+        ((416, 224), (160, 120), None),  # of frames at the working size
+    ],
+)
+def test_flow_in_files_has_the_frames_shape(tmp_path, field, frames, message) -> None:
+    flow = np.zeros((1, field[1], field[0], 2))
+    save_fields(tmp_path, Flow(forward=flow, backward=flow))
+    clip = Clip(frames=np.zeros((2, frames[1], frames[0], 3), np.uint8)).resize((416, 224))
+    if message is None:
+        assert compute_flow(clip, FlowFiles(tmp_path)).size == (416, 224)
+    else:
+        with pytest.raises(InputError, match=message):
+            compute_flow(clip, FlowFiles(tmp_path))

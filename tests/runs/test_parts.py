@@ -24,7 +24,8 @@ from ikebook.runs.options import RunOptions
 from ikebook.runs.parts import segment_parts
 from ikebook.runs.runners import LostTask
 from ikebook.runs.single import run
-from ikebook.video.clip import VideoFile, read_clip
+from ikebook.video.clip import read_clip
+from ikebook.video.movies import VideoFile
 
 FRAMES = 13
 GRAPH = override(preset("default"), "motion.radius=3", "features.cue_window=2")
@@ -283,7 +284,7 @@ def test_what_is_no_sum_is_refused(folder, options, tmp_path) -> None:
 
 
 def test_wrong_inputs(folder, tmp_path) -> None:
-    for path, message in ((tmp_path / "nowhere", "does not exist"), (tmp_path, "has 0 frames; motion needs two")):
+    for path, message in ((tmp_path / "nowhere", "does not exist"), (tmp_path, "holds no image")):
         with pytest.raises(InputError, match=message):
             segment_parts(path, tmp_path / "out", OPTIONS, part_length=4)
     with pytest.raises(InputError, match="part_length is 0"):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ikebook.base.check import InputError, require
+from ikebook.base.places import user_path
 from ikebook.base.written import WrittenFiles
 from ikebook.datasets.protocol import scores_of
 from ikebook.datasets.registry import open_dataset
@@ -62,7 +63,7 @@ def write_report(
     >>> write_report(["results/dis", "results/raft"], "report")  # doctest: +SKIP
     [PosixPath('report/report.md'), PosixPath('report/report.html')]
     """
-    out, today = Path(out), f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    out, today = user_path(out), f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
     written, pages = WrittenFiles(out, kind="report"), ["report.md", "report.html"]
     written.check(pages)
     blocks = list(compose(read_runs(folders), date or today, frames=frames))

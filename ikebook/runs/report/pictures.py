@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ikebook.base.check import require
 from ikebook.base.files import overlay
 from ikebook.datasets.registry import Dataset
-from ikebook.video.clip import read_image
+from ikebook.video.images import read_image
 from ikebook.video.metrics import region_similarity
 
 COLOURS = ("#3f8fdc", "#f2a33a")

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import ikebook
 from ikebook.base.check import explain
@@ -15,8 +16,8 @@ COMMANDS = (segment, demo, evaluate, report, bench, experiment, lab, data)
 """A module for each command: `add_command` adds its parser, which names what executes it; some give an exit code."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of `ikebook`; what it reads has in `execute` the function that does it."""
+def parser(more: Sequence[Any] = ()) -> argparse.ArgumentParser:
+    """The parser of `ikebook`; what it reads has in `execute` the function that does it. `more`: commands of rooms below."""
     whole = argparse.ArgumentParser(
         prog="ikebook",
         description="Find the main object of a video without any label: space-time spectral clustering "
@@ -25,17 +26,17 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"ikebook {ikebook.__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (*COMMANDS, *more):
         command.add_command(commands)
     return whole
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, more: Sequence[Any] = ()) -> int:
     """Run the command line and return its exit code.
 
     0; 2 for a wrong input; 3 if some sequences of a data set failed, and the others are there; 130 when stopped by Ctrl-C.
     """
-    options = parser().parse_args(arguments)
+    options = parser(more).parse_args(arguments)
     try:
         done = options.execute(options)
         sys.stdout.flush()  # here, where a reader that has gone is caught, and not when Python ends

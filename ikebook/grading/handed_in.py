@@ -17,7 +17,7 @@ from ikebook.course.lab import notebooks
 MOST_BYTES = 50_000_000
 """Of a notebook's file, with its outputs."""
 
-CHECK = re.compile(r"^\s*check_answers\(\s*[\"'](\d\d\.\d)[\"']", re.MULTILINE)
+CHECK = re.compile(r"^check_answers\(\s*[\"'](\d\d\.\d)[\"']", re.MULTILINE)
 """A call of a check, as notebooks have it."""
 
 

@@ -201,6 +201,8 @@ def watch(runner: int, spec: dict[str, Any]) -> int:
         for one in reversed(family(runner)):
             with suppress(OSError):
                 os.kill(one, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(runner, 0)  # the first of the new spaces is gone when all others are
 
 
 def main() -> None:

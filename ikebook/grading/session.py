@@ -62,7 +62,7 @@ class Session:
     """
 
     def __init__(self, limits: Limits, *, jailed: bool) -> None:
-        self.limits, self.ended = limits, ""
+        self.limits, self.ended, self._late = limits, "", False
         self._folder = tempfile.TemporaryDirectory(prefix="ikebook-grade-")
         self._began = time.monotonic()
         program = ["-m", "ikebook.grading.runner"]
@@ -127,7 +127,7 @@ class Session:
         if self.ended:
             raise Ended(self.ended)
         left = self._began + self.limits.seconds - time.monotonic()
-        timer = Timer(max(0.1, min(seconds + grace, left)), self._end)
+        timer = Timer(max(0.1, min(seconds + grace, left)), self._overdue)
         timer.start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -141,15 +141,19 @@ class Session:
         except Malformed:
             self.ended = "the notebook's process answered with what is no answer"
         except (EOFError, OSError):
-            self.ended = self._reason(late=not timer.is_alive())
+            self.ended = self._reason()
         finally:
             timer.cancel()
         self._end()
         raise Ended(self.ended)
 
-    def _reason(self, *, late: bool) -> str:
-        code = jail.LATE if late else jail.ENDED
-        if not late:
+    def _overdue(self) -> None:
+        self._late = True
+        self._end()
+
+    def _reason(self) -> str:
+        code = jail.LATE if self._late else jail.ENDED
+        if not self._late:
             with suppress(subprocess.TimeoutExpired):  # it may have closed its mouth, and live on
                 code = self._process.wait(5)
         return {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import types
 from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
-import torch
 
 MOST_BYTES = 128 * 1024 * 1024
 """Of one message. The largest answer of the course is a matrix of 13 MB."""
@@ -61,7 +61,7 @@ class _Encoder:
         for name, single in (("ellipsis", Ellipsis), ("notimplemented", NotImplemented), ("missing", Missing)):
             if value is single:
                 return {name: 0}
-        if isinstance(value, (torch.Tensor, np.ndarray, np.generic)) or hasattr(value, "toarray"):
+        if _is_tensor(value) or isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "toarray"):
             return self._array(value)
         if hasattr(value, "solution"):  # what torch's lstsq returns
             return self.tree(value.solution, depth + 1)
@@ -87,7 +87,7 @@ class _Encoder:
     def _array(self, value: Any) -> Any:
         kind = "scalar" if isinstance(value, np.generic) else "array"
         try:
-            if isinstance(value, torch.Tensor):
+            if _is_tensor(value):
                 kind = "tensor"
                 value = value.detach().to_dense().cpu().resolve_conj().numpy()
             elif hasattr(value, "toarray"):
@@ -99,6 +99,12 @@ class _Encoder:
             return _unknown(value)
         self.blobs.append(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
         return {kind: len(self.blobs) - 1, "dtype": array.dtype.str.lstrip("<>=|"), "shape": list(array.shape)}
+
+
+def _is_tensor(value: Any) -> bool:
+    """Whether a value is one of torch's, which takes seconds to import: where it is not, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _unknown(value: Any) -> Any:
@@ -155,6 +161,8 @@ def _read_array(name: str, tree: dict[str, Any], blobs: list[bytes]) -> Any:
     array = np.frombuffer(blobs[tree[name]], dtype).reshape([int(side) for side in tree["shape"]])
     array = array.astype(dtype.newbyteorder("="))  # a copy, which may be written to
     if name == "tensor":
+        import torch
+
         return torch.from_numpy(array)
     return array[()] if name == "scalar" else array
 

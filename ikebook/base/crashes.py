@@ -27,7 +27,7 @@ def describe_crash(error: BaseException, function: object = None) -> str:
     str
         Such as "IndexError: list index out of range, in line 3: `x = places[step]`"; without a line where none is known.
     """
-    message = " ".join(str(error).split())
+    message = " ".join(str(getattr(error, "msg", error) if isinstance(error, SyntaxError) else error).split())
     said = f"{type(error).__name__}: {message[:MOST]}" if message else type(error).__name__
     if isinstance(error, SyntaxError):
         line, text = error.lineno, (error.text or "").strip()

@@ -17,7 +17,7 @@ from typing import Any
 import ikebook
 from ikebook.base.check import InputError, require
 from ikebook.base.files import write_json
-from ikebook.grading.handed_in import Cell, HandedIn
+from ikebook.grading.handed_in import Cell, HandedIn, printable
 from ikebook.grading.notebook import Graded, grade_notebook
 from ikebook.grading.session import Limits
 
@@ -170,7 +170,7 @@ def rows(
                         "late": "late" if late else "",
                         "reason": verdict["reason"] if verdict else MISSING,
                         "remarks": "; ".join(remarks),
-                        "file": handed_in.path.name if handed_in else "",
+                        "file": printable(handed_in.path.name) if handed_in else "",
                     }
                 )
     return table

@@ -14,7 +14,7 @@ from typing import Any
 from ikebook.base.check import InputError, require
 from ikebook.course.lab import notebooks
 
-MOST_BYTES = 50_000_000
+MOST_BYTES, MOST_CELLS = 50_000_000, 2000
 """Of a notebook's file, with its outputs."""
 
 CHECK = re.compile(r"^check_answers\(\s*[\"'](\d\d\.\d)[\"']", re.MULTILINE)
@@ -61,8 +61,9 @@ def read_cells(path: Path) -> list[Cell]:
     """The cells of a notebook's file; raise `InputError` where it is none."""
     try:
         require(path.stat().st_size <= MOST_BYTES, f"{path.name} is larger than {MOST_BYTES // 1_000_000} MB.")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [_cell(cell) for cell in content["cells"]]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        require(len(cells) <= MOST_CELLS, f"{path.name} has more than {MOST_CELLS} cells.")
+        return [_cell(cell) for cell in cells]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path.name} is no notebook that can be read ({type(error).__name__}).") from None
 
@@ -73,6 +74,11 @@ def _cell(cell: dict[str, Any]) -> Cell:
     metadata = cell.get("metadata", {})
     named = metadata.get("nbgrader", {}).get("grade_id") or cell.get("id") or metadata.get("id", "")
     return Cell(str(cell["cell_type"]), text, str(named), frozenset(map(str, metadata.get("tags", ()))))
+
+
+def printable(text: str) -> str:
+    """A text without what a terminal would obey: names and messages of others may hold anything."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def course_cells() -> dict[str, list[Cell]]:
@@ -93,29 +99,30 @@ def find(folder: Path, course: dict[str, list[Cell]]) -> tuple[list[HandedIn], l
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue
+        shown = printable(str(inside))
         if not path.resolve().is_relative_to(folder.resolve()):
-            left_out.append(f"{inside}: a link that leads out of the folder")
+            left_out.append(f"{shown}: a link that leads out of the folder")
             continue
         try:
             cells = read_cells(path)
+            said = f"{shown} has no exercise of the course's in it, and no name of its notebooks."
         except InputError as error:
-            cells = []
-            said = str(error)
-        else:
-            said = f"{inside} has no exercise of the course's in it, and no name of its notebooks."
+            cells, said = [], printable(str(error))
         named = next((number for number, stem in stems.items() if stem in path.stem), None)
         number = _number_by_content(cells, course) or named
         if number is None:
             left_out.append(said)
             continue
-        student = inside.parts[0] if len(inside.parts) > 1 else _own_part(path.stem, stems.get(named or "", ""))
+        own = inside.parts[0] if len(inside.parts) > 1 else _own_part(path.stem, stems.get(named or "", ""))
         written = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-        found = HandedIn(student, path, number, number != named, written)
-        before = newest.get((student, number))
-        if before is not None:
-            older = min(before, found, key=lambda one: one.written)
-            left_out.append(f"{older.path.relative_to(folder)}: {student} has handed in {number} again")
-        newest[student, number] = max(before or found, found, key=lambda one: one.written)
+        found = HandedIn(printable(own), path, number, number != named, written)
+        before = newest.setdefault((found.student, number), found)
+        if before is not found:
+            older, newer = sorted((before, found), key=lambda one: one.written)
+            left_out.append(
+                f"{printable(str(older.path.relative_to(folder)))}: {found.student} has handed in {number} again"
+            )
+            newest[found.student, number] = newer
     return [newest[key] for key in sorted(newest)], left_out
 
 

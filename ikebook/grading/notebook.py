@@ -10,7 +10,7 @@ from ikebook.base.check import InputError
 from ikebook.check_answers import WrongAnswer, exercises
 from ikebook.check_answers.reading import require_answers
 from ikebook.grading.assembly import Assembled, assemble
-from ikebook.grading.handed_in import Cell, HandedIn, read_cells
+from ikebook.grading.handed_in import Cell, HandedIn, printable, read_cells
 from ikebook.grading.session import Ended, Limits, Session
 from ikebook.grading.wire import Missing
 
@@ -49,7 +49,7 @@ def grade_notebook(handed_in: HandedIn, course: Sequence[Cell], limits: Limits, 
         With a verdict on each exercise of the notebook, whatever the file holds.
     """
     began = time.monotonic()
-    remarks = [f"the file is called {handed_in.path.name}"] if handed_in.renamed else []
+    remarks = [f"the file is called {printable(handed_in.path.name)}"] if handed_in.renamed else []
     try:
         assembled = assemble(read_cells(handed_in.path), course)
     except InputError as error:
@@ -71,7 +71,7 @@ def grade_notebook(handed_in: HandedIn, course: Sequence[Cell], limits: Limits, 
 
 
 def _wrong(reason: str) -> Verdict:
-    return {"right": False, "reason": reason, "remarks": []}
+    return {"right": False, "reason": printable(reason), "remarks": []}
 
 
 def _run(session: Session, assembled: Assembled) -> dict[str, Verdict]:
@@ -116,4 +116,4 @@ def check(session: Session, number: str, names: list[str], crash: str | None) ->
         raise
     except Exception as error:  # noqa: BLE001  # one odd answer must not stop sixty notebooks
         return _wrong(f"the check can't read it ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
-    return {"right": True, "reason": reason, "remarks": []}
+    return {"right": True, "reason": printable(reason), "remarks": []}

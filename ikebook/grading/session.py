@@ -74,7 +74,7 @@ class Session:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(Path(self._folder.name)) | {"PYTHONPATH": str(package().parent)},
+            env=_environment(Path(self._folder.name)) | _paths(),
             cwd=self._folder.name,
         )
 
@@ -183,10 +183,23 @@ def package() -> Path:
     return Path(ikebook.__file__).resolve().parent
 
 
+def _libraries() -> list[str]:
+    """Folders of installed packages, a user's own among them."""
+    return [
+        *site.getsitepackages(),
+        *(place for place in sys.path if place.endswith(("site-packages", "dist-packages"))),
+    ]
+
+
+def _paths() -> dict[str, str]:
+    """Where the notebook's process finds packages: this ikebook first."""
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys((str(package().parent), *_libraries())))}
+
+
 def specification(limits: Limits, folder: str, program: list[str], *, jailed: bool) -> dict[str, Any]:
     """What `jail` has to know."""
     home = Path(folder)
-    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("purelib"), *site.getsitepackages()}
+    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("purelib"), *_libraries()}
     shown = {place for each in places for place in (str(Path(each).absolute()), str(Path(each).resolve()))}
     shown.add(str(package()))
     return {
@@ -196,7 +209,7 @@ def specification(limits: Limits, folder: str, program: list[str], *, jailed: bo
         "program": program,
         "shown": sorted(shown),
         "hidden": [str(package() / "check_answers"), str(package() / "notebooks")],
-        "environment": _environment(Path(jail.HOME) if jailed else home) | {"PYTHONPATH": str(package().parent)},
+        "environment": _environment(Path(jail.HOME) if jailed else home) | _paths(),
         "seconds": limits.seconds,
         "memory": limits.memory,
         "files": limits.files,
@@ -220,7 +233,7 @@ def can_jail() -> str:
         spec = specification(Limits(seconds=30), folder, ["-c", probe], jailed=True) | {"probing": True}
         tried = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "ikebook.grading.jail", json.dumps(spec)],
-            env=os.environ | {"PYTHONPATH": str(package().parent)},
+            env=os.environ | _paths(),
             capture_output=True,
             text=True,
             check=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -440,3 +441,49 @@ def test_without_a_jail_a_line_says_what_is_not_kept_out(tmp_path, monkeypatch, 
     assert "reach the network and your files" in printed.splitlines()[0]
     assert "ada: 1 of 3 points" in printed
     assert np.loadtxt(tmp_path / "g.csv", delimiter=",", skiprows=1, usecols=3).tolist() == [0, 1, 0]
+
+
+@pytest.mark.slow  # three whole notebooks
+def test_a_lecturers_path_from_the_course_to_a_table_of_three_students(tmp_path) -> None:
+    def ikebook(*words: object) -> str:
+        root = Path(__file__).parents[2]
+        done = subprocess.run(
+            [sys.executable, "-m", "ikebook", *map(str, words)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    assert "13 notebooks copied" not in ikebook("lab", "course", "--copy-only", "--solutions")  # 26 with the solutions
+    own = (tmp_path / "course" / "10_scoring.ipynb").read_text()
+    solved = (tmp_path / "course" / "solutions" / "10_scoring.ipynb").read_text()
+    forged = json.loads(own)
+    for cell in forged["cells"]:
+        if "check" in cell["metadata"].get("tags", ()):
+            cell["source"] = "".join(cell["source"]).replace("check_answers(", "print('is right', ") + "\n"
+    for student, text in (("ada", solved), ("ben", own), ("eve", json.dumps(forged))):
+        folder = tmp_path / "handed-in" / student
+        folder.mkdir(parents=True)
+        (folder / "10_scoring.ipynb").write_text(text)
+    printed = ikebook("grade", "handed-in", "--csv", "grades.csv", "--html", "--jobs", "2")
+    with (tmp_path / "grades.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["student"], row["right"]) for row in rows] == [
+        *[("ada", "yes")] * 3,
+        *[("ben", "no")] * 3,
+        *[("eve", "no")] * 3,
+    ]
+    assert all("the check was gone, and is put back" in row["remarks"] for row in rows[6:])
+    assert "ada: 3 of 3 points" in printed
+    assert (tmp_path / "grades.html").is_file()
+
+
+def test_what_a_terminal_would_obey_is_not_printed(tmp_path) -> None:
+    hand_in(tmp_path, "eve\x1b[2J", answered(x1="raise ValueError('\\x1b]0;owned\\x07')"))
+    (found,), _ = find(tmp_path, COURSE)
+    assert found.student == "eve [2J"
+    graded = grade_notebook(found, COURSE["10"], LIMITS, jailed=not WHY)
+    assert reason(graded, "10.1").startswith("the cell stops with ValueError:  ]0;owned , in line 1")

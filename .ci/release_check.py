@@ -1,6 +1,6 @@
 """Everything that can be known of a release before it is made: `make release-check`.
 
-    .venv/bin/python .ci/release_check.py [--pythons 3.11 3.12 ...] [--tests WORDS ...] [--constraints FILE] [--out DIR]
+    .venv/bin/python .ci/release_check.py [--pythons 3.11 3.12 ...] [--tests WORDS] [--constraints FILE] [--out DIR]
 
 Builds sdist and wheel into OUT, checks what they hold and say, and for each Python that is here installs the wheel in an empty
 environment, away from the checkout: `ikebook demo` has to find the object, `ikebook lab --copy-only --solutions` has to bring the course, and the tests that the sdist ships have to
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-TESTS = ["tests", "-m", "not slow and not browser"]
+TESTS = "tests -m 'not slow and not browser'"
 NEEDED = ("pytest", "pytest-xdist", "pytest-timeout", "pytest-rerunfailures", "hypothesis", "jupytext", "pyyaml")
 
 
@@ -91,7 +92,7 @@ def try_out(python: str, sdist: Path, wheel: Path, tests: list[str], constraints
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check a release before it is made.")
     parser.add_argument("--pythons", nargs="+", default=list(PYTHONS), metavar="VERSION")
-    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="WORD", help="what pytest is told")
+    parser.add_argument("--tests", default=TESTS, metavar="WORDS", help="what pytest is told (default: %(default)s)")
     parser.add_argument("--constraints", metavar="FILE", help="versions that pip should take")
     parser.add_argument("--out", default=str(ROOT / "dist"), metavar="DIR")
     options = parser.parse_args()
@@ -101,7 +102,7 @@ def main() -> int:
         sys.exit("no Python to try the wheel with")
     constraints = Path(options.constraints).resolve() if options.constraints else None
     for python in pythons.values():
-        try_out(python, sdist, wheel, options.tests, constraints)
+        try_out(python, sdist, wheel, shlex.split(options.tests), constraints)
     print(f"ready: {sdist.name}, {wheel.name}; tried on Python {', '.join(pythons)}")
     return 0
 

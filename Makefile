@@ -5,13 +5,15 @@
 # make notebooks-build  make the notebooks from notebooks/source, and the outputs that are compared
 # make book             the course as a static site, in build/book
 # make front-page       the pictures of the README, with a Chromium of this machine
+# make release-check    build sdist and wheel, and try them in empty environments, on each Python from 3.11 to 3.14 that is here
+# make test-minimum     the tests with the oldest versions that pyproject.toml allows, on Python 3.11
 # Both create .venv first, with the versions that binder/constraints.txt pins. PYTHON=python3.12 picks another Python.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book front-page clean
+.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book release-check test-minimum front-page clean
 
 demo: .venv/package
 	$(BIN)/ikebook demo
@@ -47,6 +49,19 @@ book: .venv/docs
 front-page: .venv/tests
 	$(BIN)/python docs/book/front_page.py
 
+# RELEASE="--pythons 3.12 --tests tests/test_front_door.py" and the like make it shorter.
+release-check: .venv/release
+	$(BIN)/repo-review .
+	$(BIN)/python .ci/release_check.py --constraints binder/constraints.txt $(RELEASE)
+
+MINIMUM := build/minimum
+test-minimum:
+	$(PYTHON) -m venv $(MINIMUM)
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check -c binder/constraints-minimum.txt -e '.[lab,cluster,cues]' \
+		pytest pytest-xdist pytest-timeout pytest-rerunfailures hypothesis jupytext pyyaml hatchling
+	OMP_NUM_THREADS=1 $(MINIMUM)/bin/python -m pytest -m 'not slow and not browser' -W default -n logical --maxprocesses 8 --dist loadgroup tests
+
 .venv/package: pyproject.toml binder/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ikebook needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
@@ -58,6 +73,10 @@ front-page: .venv/tests
 .venv/tests: .venv/package
 	$(PIP) -c binder/constraints.txt --no-deps torchvision
 	$(PIP) -c binder/constraints.txt -e '.[cues]' --group test
+	@touch $@
+
+.venv/release: .venv/tests
+	$(PIP) -c binder/constraints.txt --group release
 	@touch $@
 
 .venv/docs: .venv/tests

@@ -14,8 +14,10 @@ def run() -> None:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         from ikebook.cli import main
+        from ikebook.grading import command as grade
 
-        sys.exit(main())
+        # Grading runs the checks of answers, one of which reads command lines: it can't be one of `cli`'s own commands.
+        sys.exit(main(more=(grade,)))
     except KeyboardInterrupt:  # importing takes a second
         sys.exit(130)
 

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README, ACCURACY = ROOT / "README.md", ROOT / "docs" / "accuracy.md"
 REPORT = ROOT / "docs" / "results" / "report.md"
+if not REPORT.exists():
+    pytest.skip("no docs/: they are part of a checkout", allow_module_level=True)
 SCORING = ROOT / "notebooks" / "source" / "10_scoring.py"
 
 

@@ -167,7 +167,7 @@ class Memory:
         """Count the memory of an array as used, for as long as it is there."""
         self.used += array.nbytes
         # Views keep an array itself alive, but of a tensor only its storage.
-        owner = array.untyped_storage() if isinstance(array, Tensor) else array
+        owner = array.untyped_storage() if isinstance(array, Tensor) else array  # type: ignore[redundant-expr]  # for each kind
         weakref.finalize(owner, self._free, array.nbytes).atexit = False
         return array
 

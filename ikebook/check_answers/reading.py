@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ikebook.base.crashes import describe_crash
+
 
 class WrongAnswer(Exception):  # noqa: N818  # it is no error of the program's
     """An answer is wrong; the message says how. Notebooks show it as one line, without a traceback."""
@@ -14,6 +16,10 @@ class WrongAnswer(Exception):  # noqa: N818  # it is no error of the program's
     def _render_traceback_(self) -> list[str]:
         """What IPython prints."""
         return [f"Not yet. {self}"]
+
+
+class Crashed(Exception):  # noqa: N818
+    """A function that is called in another process has stopped there; the message says how, and in which line."""
 
 
 def is_empty(answer: Any) -> bool:
@@ -90,8 +96,10 @@ def call(name: str, function: Any, *arguments: Any) -> Any:
         raise WrongAnswer(f"{name} is a {type(function).__name__}; it should be a function.")
     try:
         value = function(*arguments)
+    except Crashed as crash:
+        raise WrongAnswer(f"{name} stops with {crash}") from None
     except Exception as error:  # noqa: BLE001  # whatever a student's function does wrong
-        raise WrongAnswer(f"{name} stops with {type(error).__name__}: {error}") from None
+        raise WrongAnswer(f"{name} stops with {describe_crash(error, function)}") from None
     if is_empty(value):
         raise WrongAnswer(f"there is no answer yet: {name} returns {value!r}. Put yours in the place of `...`.")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import ikebook
 from ikebook.base.check import InputError, explain
@@ -15,8 +16,8 @@ COMMANDS = (segment, demo, evaluate, report, bench, experiment, lab, data)
 """A module for each command: `add_command` adds its parser, which names what executes it; some give an exit code."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of `ikebook`; what it reads has in `execute` the function that does it."""
+def parser(more: Sequence[Any] = ()) -> argparse.ArgumentParser:
+    """The parser of `ikebook`; what it reads has in `execute` the function that does it. `more`: commands of rooms below."""
     whole = argparse.ArgumentParser(
         prog="ikebook",
         description="Find the main object of a video without any label: space-time spectral clustering "
@@ -25,12 +26,12 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"ikebook {ikebook.__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (*COMMANDS, *more):
         command.add_command(commands)
     return whole
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, more: Sequence[Any] = ()) -> int:
     """Run the command line and return its exit code.
 
     0; 2 for a wrong input, or where not all that it printed could be written; 3 if some sequences of a data set failed, and
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with lasting_streams() as (output, _):
         asked = None
         try:
-            code = _run(sys.argv[1:] if arguments is None else arguments)
+            code = _run(sys.argv[1:] if arguments is None else arguments, more)
         except SystemExit as stop:  # of argparse, after --help or the usage
             asked = stop
             code = stop.code if isinstance(stop.code, int) else 0
@@ -52,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], more: Sequence[Any]) -> int:
     """Do what the arguments say, and tell in one line what went wrong."""
     try:
-        options = parser().parse_args(arguments)
+        options = parser(more).parse_args(arguments)
         _refuse_empty(options, arguments)
         return options.execute(options) or 0
     except KeyboardInterrupt:

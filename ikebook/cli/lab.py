@@ -25,6 +25,9 @@ def add_command(commands: Any) -> None:
         help="folder for the notebooks (default: %(default)s)",
     )
     parser.add_argument("--start", metavar="NUMBER", help="the notebook to open, such as 05 (default: the first)")
+    parser.add_argument(
+        "--solutions", action="store_true", help="copy the solutions of all exercises too, into DIR/solutions"
+    )
     parser.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
     parser.set_defaults(command="lab", execute=execute)
 
@@ -42,7 +45,7 @@ def execute(options: argparse.Namespace) -> None:
 
     folder = user_path(options.folder)
     start = (notebook(options.start) if options.start else notebooks()[0]).name[:2]
-    written, kept = copy_notebooks(folder)
+    written, kept = copy_notebooks(folder, solved=options.solutions)
     print(
         f"{folder}: {len(written)} notebooks copied"
         + (f", {len(kept)} were there and stay as they are" if kept else "")

@@ -121,8 +121,22 @@ def notebook(number: str) -> Path:
     return found[number]
 
 
-def copy_notebooks(folder: Path) -> tuple[list[Path], list[Path]]:
+def solutions() -> list[Path]:
+    """The notebooks with their exercises solved, in order; they lie in a folder beside the students'."""
+    found = sorted((notebooks()[0].parent / "solutions").glob("[0-9][0-9]_*.ipynb"))
+    require(
+        bool(found), "this installation holds no solutions; install ikebook again, from its wheel or its repository."
+    )
+    return found
+
+
+def copy_notebooks(folder: Path, *, solved: bool = False) -> tuple[list[Path], list[Path]]:
     """Copy the notebooks into a folder; a file that is there stays as it is.
+
+    Parameters
+    ----------
+    folder : made if it is not there
+    solved : copy their solutions, too, into its folder "solutions"
 
     Returns
     -------
@@ -132,8 +146,11 @@ def copy_notebooks(folder: Path) -> tuple[list[Path], list[Path]]:
     require(not folder.exists() or folder.is_dir(), f"{folder} is a file; name a folder for the notebooks.")
     folder.mkdir(parents=True, exist_ok=True)
     written, kept = [], []
-    for path in notebooks():
-        target = folder / path.name
+    wanted = [(path, folder / path.name) for path in notebooks()]
+    if solved:
+        (folder / "solutions").mkdir(exist_ok=True)
+        wanted += [(path, folder / "solutions" / path.name) for path in solutions()]
+    for path, target in wanted:
         try:
             with target.open("xb") as stream:  # "x": never over what a student has written
                 stream.write(path.read_bytes())

@@ -1,6 +1,6 @@
 """Make each notebook's student and solution version from its one source: `make notebooks-build`.
 
-    .venv/bin/python notebooks/source/build.py [--execute] [--check] [02 03 ...]
+    .venv/bin/python notebooks/source/build.py [--execute] [--check] [--nbgrader DIR] [02 03 ...]
 
 A source is a script with cells marked `# %%` (jupytext's percent format). Tags of its cells:
 
@@ -12,6 +12,9 @@ A source is a script with cells marked `# %%` (jupytext's percent format). Tags 
 Student versions are `notebooks/*.ipynb`, without outputs; solution versions `notebooks/solutions/*.ipynb`, without outputs
 but those that tests compare (cells that begin with `# NBVAL_CHECK_OUTPUT`), which `--execute` makes anew. `--check` writes
 nothing, and fails where a file is not what its source makes.
+
+Answers and checks carry nbgrader's metadata, by which `ikebook grade` knows them again, too. `--nbgrader DIR` writes a course
+folder for nbgrader: the lecturer's versions, from which `nbgrader generate_assignment` makes those for students.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import argparse
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -72,7 +76,10 @@ def _version(source: Path, without: str) -> NotebookNode:
     cells.insert(1, colab)
     made = nbformat.v4.new_notebook(metadata=KERNEL)
     for index, cell in enumerate(cells):
-        own = {"tags": sorted(tags(cell))} if tags(cell) else {}
+        own: dict[str, Any] = {"tags": sorted(tags(cell))} if tags(cell) else {}
+        exercise = exercise_of(cells, index)
+        if exercise:
+            own |= graded_as(*exercise)
         new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
         made.cells.append(new(cell.source, metadata=own, id=f"cell-{source.name[:2]}-{index:03d}"))
     if without == "exercise":
@@ -93,6 +100,52 @@ def keep_outputs(new: NotebookNode, old: NotebookNode) -> None:
         if cell.source.startswith(COMPARED) and cell.source in known:
             cell.outputs = known[cell.source].get("outputs", [])
             cell.execution_count = 1  # nbval wants a cell with outputs to have been run
+
+
+def graded_as(exercise: str, kind: str) -> dict[str, Any]:
+    """nbgrader's metadata (schema 3) of the cell of an exercise that is its "answer", or its "check", worth one point."""
+    check = kind == "check"
+    points = {"points": 1} if check else {}
+    rest = {"grade": check, "locked": check, "solution": not check, "task": False, "schema_version": 3}
+    return {"nbgrader": {"grade_id": f"{kind}-{exercise.replace('.', '-')}", **points, **rest}}
+
+
+def exercise_of(cells: list[NotebookNode], index: int) -> tuple[str, str] | None:
+    """The exercise that a cell belongs to, and whether it is its "answer" or its "check"."""
+    if not tags(cells[index]) & {"exercise", "solution", "check"}:
+        return None
+    check = next(cell for cell in cells[index:] if "check" in tags(cell))
+    return check.source.split('"')[1], "check" if check is cells[index] else "answer"
+
+
+NBGRADER = """\
+# Written by ikebook's notebooks/source/build.py. `nbgrader generate_assignment ikebook` makes the students' versions.
+c = get_config()
+c.CourseDirectory.course_id = "ikebook"
+c.ClearSolutions.code_stub = {"python": "# your answer"}
+c.IncludeHeaderFooter.header = ""
+"""
+
+
+def lecturers(source: Path) -> NotebookNode:
+    """A notebook as nbgrader wants it of a lecturer: one cell for an answer, empty, then right between marks."""
+    student, solution = versions(source)
+    right = {cell.metadata.nbgrader.grade_id: cell.source for cell in solution.cells if "solution" in tags(cell)}
+    for cell in student.cells:
+        if "exercise" in tags(cell):
+            answer = right[cell.metadata.nbgrader.grade_id]
+            cell.source = f"{cell.source}\n### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
+    return student
+
+
+def write_for_nbgrader(folder: Path, chosen: list[Path]) -> None:
+    """Write FOLDER/source/ikebook/*.ipynb and nbgrader's configuration."""
+    target = folder / "source" / "ikebook"
+    target.mkdir(parents=True, exist_ok=True)
+    for source in chosen:
+        nbformat.write(lecturers(source), target / f"{source.stem}.ipynb")
+    (folder / "nbgrader_config.py").write_text(NBGRADER, encoding="utf-8")
+    print(f"written for nbgrader: {folder}")
 
 
 def executed(notebook: NotebookNode, folder: Path) -> NotebookNode:
@@ -130,8 +183,12 @@ def main() -> int:
     parser.add_argument(
         "--execute", action="store_true", help="run the solutions, and keep the outputs that are compared"
     )
+    parser.add_argument("--nbgrader", metavar="DIR", help="write a course folder for nbgrader, and nothing else")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is not up to date")
     options = parser.parse_args()
+    if options.nbgrader:
+        write_for_nbgrader(Path(options.nbgrader), sources(options.numbers))
+        return 0
     SOLUTIONS.mkdir(exist_ok=True)
     stale = []
     for source in sources(options.numbers):

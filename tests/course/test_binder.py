@@ -15,6 +15,8 @@ from ikebook.base.check import InputError
 from ikebook.course.lab import SEQUENCES
 
 ROOT = Path(__file__).parents[2]
+if not (ROOT / "binder").exists():
+    pytest.skip("no binder/: it is part of a checkout", allow_module_level=True)
 
 
 def script(name: str):

@@ -228,6 +228,17 @@ def test_lab_copies_the_notebooks_and_never_over_a_students(tmp_path) -> None:
         course.copy_notebooks(tmp_path / "file")
 
 
+def test_lab_copies_the_solutions_when_asked_to(tmp_path) -> None:
+    course.copy_notebooks(tmp_path)
+    assert not (tmp_path / "solutions").exists()
+    written, kept = course.copy_notebooks(tmp_path, solved=True)
+    assert [path.relative_to(tmp_path) for path in written] == [
+        Path("solutions") / path.name for path in course.notebooks()
+    ]
+    assert len(kept) == len(written)
+    assert "node = 2 * 16 * 16 + 7 * 16 + 3" in (tmp_path / "solutions" / "02_motion_matrix.ipynb").read_text()
+
+
 def test_lab_and_page_start_what_they_say(monkeypatch, tmp_path) -> None:
     calls, served = [], []
 

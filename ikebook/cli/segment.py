@@ -29,10 +29,16 @@ def add_command(commands: Any) -> None:
         "segment",
         help="a video or a folder of frames to masks",
         description="Segment the main object of a video. Writes OUT/masks/<frame>.png (0 and 255) and OUT/soft/<frame>.png "
-        "at the video's own size, OUT/overlay.mp4, OUT/sheet.png and OUT/summary.json.",
+        "at the video's own size, OUT/overlay.webm, OUT/sheet.png and OUT/summary.json.",
     )
     parser.add_argument("input", metavar="INPUT", help="a video file, or a folder of images in natural order")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--video",
+        default="webm",
+        metavar="webm|mp4",
+        help="overlays as VP9, which every browser plays, or as H.264, which needs PyAV (default: %(default)s)",
+    )
     add_run_options(parser)
     where = add_where(parser, "parts")
     where.add_argument(
@@ -66,8 +72,8 @@ def execute(options: argparse.Namespace) -> None:
     )
     summary = _segment(Path(options.input), chosen, out)
     show_summary(summary)
-    also = "refined/, refined.mp4, " if chosen.refine is not None else ""
-    print(f"Written to {out}: masks/, soft/, {also}overlay.mp4, sheet.png, summary.json")
+    also = "refined/, refined.webm, " if chosen.refine is not None else ""
+    print(f"Written to {out}: masks/, soft/, {also}overlay.webm, sheet.png, summary.json")
 
 
 def _segment(path: Path, chosen: RunOptions, out: Path) -> Summary:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ikebook.base.check import require
-from ikebook.video.clip import ImageFolder, VideoFile, files_fingerprint, image_files, names_of
+from ikebook.video.clip import ImageFolder, files_fingerprint, image_files, names_of, video_file
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class FrameSource:
     def count(self) -> int:
         """How many frames there are."""
         require(self.path.exists(), f"{self.path} does not exist; expected a folder of images or a video file.")
-        return len(image_files(self.path)) if self.path.is_dir() else VideoFile(self.path).count()
+        return len(image_files(self.path)) if self.path.is_dir() else video_file(self.path).count()
 
     def read(self, frames: range) -> Iterator[np.ndarray]:
         """Some frames (H, W, 3) uint8 RGB at their own size."""
         if self.path.is_dir():
             return iter(ImageFolder(image_files(self.path)[frames.start : frames.stop]))
-        return VideoFile(self.path).between(frames.start, frames.stop)
+        return video_file(self.path).between(frames.start, frames.stop)
 
     def names(self, frames: range) -> list[str]:
         """What some frames are called."""

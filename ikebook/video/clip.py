@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +17,17 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
 from ikebook.base.check import InputError, require
+from ikebook.base.pyav import PyAVFile, frame_times
+from ikebook.video.selection import SelectedFrames, Selection
 
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
 
 AUTO = "auto"
 """As a size: `WORKING_SIZE`, turned where frames are higher than wide."""
+
+AT_MOST = "max "
+"""How sizes begin that leave frames their shape; see `at_most`."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
@@ -199,9 +205,13 @@ def read_clip(
     size: tuple[int, int] | str | None = AUTO,
     name: str | None = None,
     *,
+    start: int | str | None = None,
+    end: int | str | None = None,
+    every: int = 1,
+    max_size: int | None = None,
     memory: Memory | None = None,
 ) -> Clip:
-    """Read a folder of images or a video file.
+    """Read a folder of images or a video file, frame by frame: none is held at its own size.
 
     Parameters
     ----------
@@ -212,6 +222,13 @@ def read_clip(
         224x416 for frames that are higher than wide; None keeps the frames' own size.
     name : str, optional
         The clip's name; that of the folder or file if not given.
+    start, end : int or str, optional
+        From which frame to before which one: numbers, counted from 0, or seconds with an s, such as "2.5s". Of frames that are not evenly
+        spaced PyAV knows the times, where it is installed.
+    every : int, default 1
+        Read each second frame with 2, and so on. Frames keep the names that they have in the whole video.
+    max_size : int, optional
+        In place of `size`: frames keep their shape, and their longer side has so many pixels at most.
     memory : Memory, optional
         That the frames may take; on disk if they do not fit.
 
@@ -244,22 +261,33 @@ def read_clip(
         hint = f" It holds {folders} folders: name one of them." if folders else ""
         require(len(files) > 0, f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).{hint}")
         names = names_of(files)
-        source: ImageFolder | VideoFile = ImageFolder(files)
+        source: ImageFolder | VideoFile | PyAVFile | SelectedFrames = ImageFolder(files)
         fps = 24.0
     else:
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
         require(not is_image, f"{path} is a single image; expected the folder that holds the frames, or a video file.")
         is_text = path.suffix.lower() in TEXT_SUFFIXES
         require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
-        source = VideoFile(path)
+        source = video_file(path)
         names, fps = [], source.fps()
-    if size is not None and not _is_auto(size):
-        size = check.size("size", size)
+    selection = Selection(start, end, every)
+    if selection:
+        times = None if path.is_dir() else frame_times(path)
+        indexes = selection.indexes(fps, times, len(names) or None)
+        source, names, fps = SelectedFrames(source, indexes), names[indexes.start : indexes.stop : every], fps / every
+    if max_size is not None:
+        require(size is None or _is_auto(size), f"size is {size!r} and max_size {max_size}; give one of them.")
+        size = at_most(max_size)
+    if size is not None:
+        size = known_size(size)
     frames = Recorder(memory or Memory(), len(names) or None)
     original_size = (0, 0)
     for frame in source:
         original_size = (frame.shape[1], frame.shape[0])
         frames.append(frame if size is None else resize_area(frame, working_size(frame, size)))
+    if isinstance(source, SelectedFrames):
+        require(len(frames) > 0, f"start is {start}, but {path} is shorter than that.")
+        names = names or [f"{index:05d}" for index in source.indexes[: len(frames)]]
     return Clip(
         frames=frames.finish(),
         name=name or (path.resolve().name if path.is_dir() else path.stem),
@@ -271,10 +299,31 @@ def read_clip(
 
 
 def working_size(frame: np.ndarray, size: tuple[int, int] | str) -> tuple[int, int]:
-    """Width and height that frames like this one, (H, W, 3), are worked on at: "auto" is `WORKING_SIZE`, turned if need be."""
-    if not _is_auto(size):
-        return check.size("size", size)
-    return WORKING_SIZE if frame.shape[1] >= frame.shape[0] else WORKING_SIZE[::-1]
+    """Width and height that frames like this one, (H, W, 3), are worked on at.
+
+    "auto" is `WORKING_SIZE`, turned if need be; "max 640" is the frame's own shape with 640 pixels on its longer side, at most.
+    """
+    own = frame.shape[1], frame.shape[0]
+    size = known_size(size)
+    if not isinstance(size, str):
+        return size
+    if _is_auto(size):
+        return WORKING_SIZE if own[0] >= own[1] else WORKING_SIZE[::-1]
+    scale = min(1.0, int(size.removeprefix(AT_MOST)) / max(own))
+    return max(4, round(own[0] * scale)), max(4, round(own[1] * scale))
+
+
+def at_most(pixels: int) -> str:
+    """A size for `working_size`: so many pixels on the longer side, at most."""
+    check.whole("max_size", pixels, at_least=4, at_most=16384)
+    return f"{AT_MOST}{pixels}"
+
+
+def known_size(size: tuple[int, int] | str) -> tuple[int, int] | str:
+    """A size as `working_size` takes it; raise unless it is one."""
+    if _is_auto(size) or (isinstance(size, str) and re.fullmatch(rf"{AT_MOST}\d+", size)):
+        return size
+    return check.size("size", size)
 
 
 def _is_auto(size: Any) -> bool:
@@ -445,6 +494,19 @@ class VideoFile:
                 f"{self.path} is no video that OpenCV can open; convert it to MP4 or to a folder of images."
             )
         return capture
+
+
+def video_file(path: Path) -> VideoFile | PyAVFile:
+    """Who decodes a video: OpenCV, or PyAV where that is installed and OpenCV can't."""
+    by_opencv = VideoFile(path)
+    try:
+        next(by_opencv.between(0, 1))
+    except (InputError, StopIteration):
+        by_pyav = PyAVFile(path)
+        with suppress(InputError):
+            next(by_pyav.between(0, 1))
+            return by_pyav
+    return by_opencv
 
 
 def array_fingerprint(array: Array) -> str:

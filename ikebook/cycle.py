@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,7 @@ def exchange(
     *,
     cues: Sequence[Cue] = (),
     feature_flow: Flow | str | None = None,
+    init: np.ndarray | None = None,
     options: CycleOptions | None = None,
     compute: Compute | None = None,
     checkpoints: Path | None = None,
@@ -173,6 +174,8 @@ def exchange(
         Node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them that counts.
     feature_flow : Flow or str, optional
         A second flow, that node features come from too; see `ikebook.build`.
+    init : (m, h, w), optional
+        What somebody has drawn of the object, for the first graph; see `ikebook.segment`.
     options : CycleOptions, optional
         Of the cycles; those of the graph are within them.
     compute : Compute, optional
@@ -209,7 +212,7 @@ def exchange(
     compute = check.or_default("compute", compute, Compute)
     flow = known_flow(clip, flow, memory=compute.memory)
     second = None if feature_flow is None else known_flow(clip, feature_flow, "feature_flow", memory=compute.memory)
-    return _exchange(clip, flow, second, cues, o, compute, partial(_train, checkpoints, progress, on_epoch))
+    return _exchange(clip, flow, second, cues, init, o, compute, partial(_train, checkpoints, progress, on_epoch))
 
 
 def _exchange(
@@ -217,6 +220,7 @@ def _exchange(
     flow: Flow,
     feature_flow: Flow | None,
     cues: list[Cue],
+    init: np.ndarray | None,
     o: CycleOptions,
     compute: Compute,
     teach: Callable[[Clip, Array, int, CycleOptions, Compute], Training],
@@ -238,7 +242,8 @@ def _exchange(
             feature_flow=feature_flow,
             saliency=saliency,
             reference=known if known is not None else s if s is not None else x,
-            options=o.graph,
+            init=init if cycle == 1 else None,
+            options=o.graph if cycle == 1 else _by_what_is_known(o.graph),
             compute=compute,
         )
         seconds = result.seconds | {"features": result.seconds["features"] + estimating}
@@ -273,6 +278,13 @@ def _exchange(
         begin = time.perf_counter()
         if evidence is None:
             cues.insert(0, Cue(name="network", maps=s))
+
+
+def _by_what_is_known(options: GraphOptions) -> GraphOptions:
+    """Options of a later graph: the number of an eigenvector is that of the first one's."""
+    if isinstance(options.masks.object, str):
+        return options
+    return replace(options, masks=replace(options.masks, object="salient"))
 
 
 def _evidence(

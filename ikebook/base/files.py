@@ -171,8 +171,7 @@ def plain(content: Any) -> Any:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as JSON."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -187,13 +186,13 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     """Write a binary mask (h, w) bool as PNG, 0 and 255."""
     check.shape("mask", mask, ("h", "w"))
     require(mask.dtype == bool, f"mask is {mask.dtype}; expected bool (values > 127, say).")
-    _write_png(path, mask.astype(np.uint8) * np.uint8(255))
+    write_png(path, mask.astype(np.uint8) * np.uint8(255))
 
 
 def write_soft(path: Path, soft: np.ndarray) -> None:
     """Write a soft mask (h, w) in [0, 1] as 8-bit PNG."""
     check.shape("soft", soft, ("h", "w"))
-    _write_png(path, np.rint(np.clip(soft, 0, 1) * 255).astype(np.uint8))
+    write_png(path, np.rint(np.clip(soft, 0, 1) * 255).astype(np.uint8))
 
 
 def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -271,7 +270,14 @@ def _without_chatter() -> Iterator[None]:
         os.close(kept)
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image (h, w) or (h, w, 3 or 4), BGR or BGRA, of uint8 or uint16, as PNG."""
     _, data = cv2.imencode(".png", image)
     with atomic(path) as temporary:
         temporary.write_bytes(data.tobytes())

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import ikebook
 from ikebook.base.check import explain
-from ikebook.cli import bench, data, demo, evaluate, experiment, lab, report, segment
+from ikebook.cli import bench, data, demo, evaluate, experiment, export, lab, report, segment
 
-COMMANDS = (segment, demo, evaluate, report, bench, experiment, lab, data)
+COMMANDS = (segment, export, demo, evaluate, report, bench, experiment, lab, data)
 """A module for each command: `add_command` adds its parser, which names what executes it; some give an exit code."""
 
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0; 2 for a wrong input; 3 if some sequences of a data set failed, and the others are there; 130 when stopped by Ctrl-C.
+    0; 2 for a wrong input; 3 if some sequences of a data set, or some of several videos, failed, and the others are there; 130 when stopped by Ctrl-C.
     """
     options = parser().parse_args(arguments)
     try:

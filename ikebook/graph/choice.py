@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base.arrays import Array, chunks, tensor
+from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
 from ikebook.graph.presets import GraphOptions
@@ -73,14 +74,22 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
     ----------
     pairs : at least one
     reference : (m, h, w), large on the object
-    options : `masks.object` says whether any but the principal one may be chosen
+    options : `masks.object` says whether any but the principal one may be chosen, or which one it is
     """
     return choose_by(pairs.values, likeness(pairs, reference), options)
 
 
 def choose_by(values: Tensor, likeness: Tensor, options: GraphOptions) -> tuple[int, int]:
     """`choose`, from eigenvalues (r,) and the likeness (r,) of their vectors to the object."""
-    if options.masks.object == "principal":
+    number = options.masks.object
+    if isinstance(number, int):
+        require(
+            number <= len(values),
+            f"object is {number}, but there are {len(values)} eigenvectors; choose one of them, or more, with --set solver.pairs=N and "
+            "the exact solver.",
+        )
+        chosen = number - 1
+    elif number == "principal":
         chosen = 0
     else:
         candidates = values >= CANDIDATES * values[0]
@@ -88,6 +97,16 @@ def choose_by(values: Tensor, likeness: Tensor, options: GraphOptions) -> tuple[
     if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
         return chosen, 1
     return chosen, 1 if likeness[chosen] >= 0 else -1
+
+
+def choose_closest(pairs: Eigenpairs, drawn: Tensor | Array) -> tuple[int, int]:
+    """Which of all leading eigenvectors is closest to what somebody has drawn, maps (m, h, w), from 0, and its sign, 1 or -1.
+
+    Among the vectors of their span of which each is one eigenvector: a mixture of two would be no solution of Eq. 1.
+    """
+    alike = likeness(pairs, drawn)
+    chosen = int(alike.abs().argmax())
+    return chosen, 1 if alike[chosen] >= 0 else -1
 
 
 def likeness(pairs: Eigenpairs, reference: Tensor | Array) -> Tensor:

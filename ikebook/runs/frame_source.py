@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ikebook.base.check import require
-from ikebook.video.clip import ImageFolder, files_fingerprint, image_files, names_of, video_file
+from ikebook.video.clip import FOLDER_FPS, ImageFolder, files_fingerprint, image_files, names_of, video_file
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class FrameSource:
         """How many frames there are."""
         require(self.path.exists(), f"{self.path} does not exist; expected a folder of images or a video file.")
         return len(image_files(self.path)) if self.path.is_dir() else video_file(self.path).count()
+
+    def fps(self) -> float:
+        """Frames per second."""
+        return FOLDER_FPS if self.path.is_dir() else video_file(self.path).fps()
 
     def read(self, frames: range) -> Iterator[np.ndarray]:
         """Some frames (H, W, 3) uint8 RGB at their own size."""

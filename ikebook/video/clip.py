@@ -29,6 +29,9 @@ AUTO = "auto"
 AT_MOST = "max "
 """How sizes begin that leave frames their shape; see `at_most`."""
 
+FOLDER_FPS = 24.0
+"""Frames per second of images in a folder."""
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 
 TEXT_SUFFIXES = frozenset({".txt", ".asc", ".nfo", ".diz", ".ans"})
@@ -262,7 +265,7 @@ def read_clip(
         require(len(files) > 0, f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).{hint}")
         names = names_of(files)
         source: ImageFolder | VideoFile | PyAVFile | SelectedFrames = ImageFolder(files)
-        fps = 24.0
+        fps = FOLDER_FPS
     else:
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
         require(not is_image, f"{path} is a single image; expected the folder that holds the frames, or a video file.")

@@ -104,9 +104,28 @@ def choose_closest(pairs: Eigenpairs, drawn: Tensor | Array) -> tuple[int, int]:
 
     Among the vectors of their span of which each is one eigenvector: a mixture of two would be no solution of Eq. 1.
     """
-    alike = likeness(pairs, drawn)
+    alike = likeness_where_drawn(pairs, drawn)
     chosen = int(alike.abs().argmax())
     return chosen, 1 if alike[chosen] >= 0 else -1
+
+
+def likeness_where_drawn(pairs: Eigenpairs, drawn: Tensor | Array) -> Tensor:
+    """The correlation of each eigenvector with maps (m, h, w) over the frames where there is anything in them; (r,) float64.
+
+    Of one frame that was drawn: how large an eigenvector is in the others is none of its business.
+    """
+    sums = torch.zeros(3, len(pairs.values), dtype=torch.float64)  # of products, and of both squares
+    begin = 0
+    for labels in pairs.volumes.frames():  # (r, b, h, w)
+        maps = tensor(drawn[begin : begin + labels.shape[1]]).to(labels.device, torch.float64).flatten(1)  # (b, pixels)
+        begin += labels.shape[1]
+        there = maps.amax(1) > maps.amin(1)
+        if not bool(there.any()):
+            continue
+        x, y = labels[:, there].double().flatten(2), maps[there]
+        x, y = x - x.mean(-1, keepdim=True), y - y.mean(-1, keepdim=True)
+        sums += torch.stack([(x * y).sum((1, 2)), x.square().sum((1, 2)), y.square().sum().expand(len(x))]).cpu()
+    return sums[0] / (sums[1] * sums[2]).sqrt().clamp_min(CONTRAST * 1e-5)
 
 
 def likeness(pairs: Eigenpairs, reference: Tensor | Array) -> Tensor:

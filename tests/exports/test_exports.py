@@ -198,7 +198,7 @@ class TestYolo:
             image = cv2.imread(str(folder / "images" / "train" / f"{name}.jpg"))
             assert np.abs(image[..., ::-1] - colours()[number].astype(int)).max() < 12
         read = (folder / "data.yaml").read_text()
-        assert read == 'path: .\ntrain: images/train\nval: images/train\nnames:\n  0: "\\"dog\\""\n'
+        assert read == 'train: images/train\nval: images/train\nnames:\n  0: "\\"dog\\""\n'
 
     @given(arrays(bool, st.tuples(st.integers(3, 12), st.integers(3, 12))))
     def test_a_polygon_covers_all_parts_that_have_three_corners(self, mask) -> None:

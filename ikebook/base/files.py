@@ -223,7 +223,7 @@ def write_video(
         else:
             try:
                 count = pyav.encode(temporary, frames, seconds, rate=fps, sound=sound)
-            except OSError as error:
+            except pyav.EncodingError as error:
                 raise OSError(error.errno, f"not all of it could be written ({error.strerror})", str(path)) from None
         require(count > 0, f"{path} can't be written: there is no frame.")
         if count_frames(temporary) != count:  # OpenCV does not say when the disk is full

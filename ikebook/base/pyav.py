@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,15 +77,15 @@ def encode(
     alpha = first.shape[2] == 4
     pixels, base = "yuva420p" if alpha else "yuv420p", Fraction(1, 1000 if path.suffix == ".webm" else 90000)
     codec, options = CODECS[path.suffix]
-    count, latest = 0, -1
-    with av.open(str(path), "w") as container:
+    with _as_encoding_error(av), av.open(str(path), "w") as container:
         container.flags |= av.container.Flags.bitexact.value  # no random identifiers: equal frames make equal files
         stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001))
         stream.width, stream.height = (side + side % 2 for side in first.shape[1::-1])
         stream.pix_fmt = pixels
         stream.options = options | ({"auto-alt-ref": "0"} if alpha else {})  # such frames can't have alpha
         stream.codec_context.time_base = base
-        heard = _Sound(av, container, path.suffix, *sound) if sound is not None else None
+        heard = None if sound is None else _Sound(av, container, path.suffix, *sound)
+        count, latest = 0, -1
         for frame, at in zip(itertools.chain([first], begun), shown, strict=False):
             picture = av.VideoFrame.from_ndarray(_even(frame), "rgba" if alpha else "rgb24").reformat(format=pixels)
             latest = max(latest + 1, round(at / base))
@@ -98,6 +98,19 @@ def encode(
         if heard is not None:
             heard.write_until(float("inf"))
     return count
+
+
+class EncodingError(OSError):
+    """FFmpeg could not write what it should."""
+
+
+@contextmanager
+def _as_encoding_error(av: Any) -> Iterator[None]:
+    """Tell what FFmpeg says from what goes wrong with the frames meanwhile."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise EncodingError(error.errno, error.strerror) from None
 
 
 def _even(frame: np.ndarray) -> np.ndarray:

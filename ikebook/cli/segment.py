@@ -232,7 +232,8 @@ def _execute_several(options: argparse.Namespace, chosen: RunOptions, inputs: Se
         )
     if failed:
         say(f"ikebook: {len(failed)} of {len(inputs)} videos failed: {', '.join(failed)}. The reasons stand above.")
-    print(f"Written to {out}: {len(inputs) - len(failed)} folders of results")
+    if len(failed) < len(inputs):
+        print(f"Written to {out}: {len(inputs) - len(failed)} folders of results")
     return 3 if failed else 0
 
 

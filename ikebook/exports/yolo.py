@@ -44,10 +44,10 @@ def write_yolo(saved: SavedResult, place: Path) -> list[str]:
         polygon = polygon_of(mask)
         line = "" if polygon is None else " ".join(["0", *(f"{value:.6f}" for value in (polygon / saved.size).ravel())])
         write_text(folder / "labels" / "train" / f"{name}.txt", line and f"{line}\n")
-    names = (
-        f"train: images/train\nval: images/train\nnames:\n  0: {json.dumps(saved.label, ensure_ascii=False)}\n"
-    )
-    write_text(folder / "data.yaml", names)  # a JSON text is a YAML one, too; without `path` folders are beside the file
+    names = f"train: images/train\nval: images/train\nnames:\n  0: {json.dumps(saved.label, ensure_ascii=False)}\n"
+    write_text(
+        folder / "data.yaml", names
+    )  # a JSON text is a YAML one, too; without `path` folders are beside the file
     if saved.video is None:
         return ["yolo: the video is not there, so yolo/images/train/ is left to you; or name it with --frames."]
     for name, frame in zip(saved.names, saved.frames(), strict=True):

@@ -935,7 +935,7 @@ class TestParser:
             (["segment", "in"], "required: --out"),
             (["segment", "in", "--out"], "argument --out: expected one argument"),
             (["segment", "in", "--out", "out", "--fast"], "unrecognized arguments: --fast"),
-            (["segment", "in", "other", "--out", "out"], "unrecognized arguments: other"),
+            (["segment", "in", "--out", "out", "other"], "unrecognized arguments: other"),
             (["evaluate", "davis2016", "--out", "out"], "required: --root"),
             (["data"], "required: ACTION"),
             (["data", "get", "davis2016"], "required: --root"),

@@ -50,6 +50,7 @@ _ROOMS = (
     "networks",
     "cycle",
     "runs",
+    "exports",
     "experiments",
     "course",
     "widgets",

@@ -157,6 +157,7 @@ def exchange(
     *,
     cues: Sequence[Cue] = (),
     feature_flow: Flow | str | None = None,
+    init: np.ndarray | None = None,
     options: CycleOptions | None = None,
     compute: Compute | None = None,
     checkpoints: Path | None = None,
@@ -175,6 +176,8 @@ def exchange(
         Node features from outside, in the first cycle only (Sec. 7.3): from then on it is what was learned from them that counts.
     feature_flow : Flow or str, optional
         A second flow, that node features come from too; see `ikebook.build`.
+    init : (m, h, w), optional
+        What somebody has drawn of the object, for the first graph; see `ikebook.segment`.
     options : CycleOptions, optional
         Of the cycles; those of the graph are within them.
     compute : Compute, optional
@@ -211,16 +214,19 @@ def exchange(
     compute = check.or_default("compute", compute, Compute)
     flow = known_flow(clip, flow, memory=compute.memory)
     second = None if feature_flow is None else known_flow(clip, feature_flow, "feature_flow", memory=compute.memory)
+    if init is not None:
+        check.shape("init", init, (len(clip), clip.size[1], clip.size[0]))
     teach = partial(_train, checkpoints, progress, on_epoch)
     repeats = find_repeats(clip.frames)
     if repeats is None:
-        return _exchange(clip, flow, second, cues, o, compute, teach)
+        return _exchange(clip, flow, second, cues, init, o, compute, teach)
     memory = compute.memory
     states = _exchange(
         repeats.clip(clip),
         without_repeats(flow, repeats, memory),
         None if second is None else without_repeats(second, repeats, memory),
         [replace(cue, maps=repeats.pick(cue.maps, memory)) for cue in cues],
+        None if init is None else repeats.greatest(init),
         o,
         compute,
         teach,
@@ -248,6 +254,7 @@ def _exchange(
     flow: Flow,
     feature_flow: Flow | None,
     cues: list[Cue],
+    init: np.ndarray | None,
     o: CycleOptions,
     compute: Compute,
     teach: Callable[[Clip, Array, int, CycleOptions, Compute], Training],
@@ -269,7 +276,8 @@ def _exchange(
             feature_flow=feature_flow,
             saliency=saliency,
             reference=known if known is not None else s if s is not None else x,
-            options=o.graph,
+            init=init if cycle == 1 else None,
+            options=o.graph if cycle == 1 else _by_what_is_known(o.graph),
             compute=compute,
         )
         seconds = result.seconds | {"features": result.seconds["features"] + estimating}
@@ -304,6 +312,13 @@ def _exchange(
         begin = time.perf_counter()
         if evidence is None:
             cues.insert(0, Cue(name="network", maps=s))
+
+
+def _by_what_is_known(options: GraphOptions) -> GraphOptions:
+    """Options of a later graph: the number of an eigenvector is that of the first one's."""
+    if isinstance(options.masks.object, str):
+        return options
+    return replace(options, masks=replace(options.masks, object="salient"))
 
 
 def _evidence(

@@ -13,7 +13,7 @@ import pytest
 import ikebook
 from ikebook.datasets.protocol import SequenceScores
 
-ROOMS = ("video", "flow", "datasets", "matrix", "solvers", "graph", "networks", "cycle", "runs")
+ROOMS = ("video", "flow", "datasets", "matrix", "solvers", "graph", "networks", "cycle", "runs", "exports")
 
 
 def public() -> dict[str, object]:

@@ -199,7 +199,6 @@ class Recorder:
     def __init__(self, memory: Memory, count: int | None = None) -> None:
         self._memory = memory
         self._count = count
-        self._held: list[np.ndarray] = []
         self._whole: np.ndarray | None = None
         self._disk: DiskArray | None = None
         self._length = 0
@@ -210,24 +209,25 @@ class Recorder:
 
     def append(self, item: np.ndarray) -> None:
         """One more item, of the shape and dtype of the first."""
-        if self._disk is None and self._whole is None:
+        if self._disk is None and (self._whole is None or self._count is None):
             more = item.nbytes * (self._count or 1)
             if self._memory.fits(more):  # taken at once: others may be growing in it at the same time
                 self._memory.used += more
                 self._taken += more
             else:
                 self._disk = DiskArray(self._memory.file(), (0, *item.shape), item.dtype)
-                for early in self._held:
+                for early in () if self._whole is None else self._whole[: self._length]:
                     self._disk.append(early)
-                self._held.clear()
+                self._whole = None
                 self._memory.used -= self._taken
         if self._disk is not None:
             self._disk.append(item)
-        elif self._count is None:
-            self._held.append(item)
         else:
             if self._whole is None:
-                self._whole = np.empty((self._count, *item.shape), item.dtype)
+                self._whole = np.empty((self._count or 8, *item.shape), item.dtype)
+            if self._count is None and self._length == len(self._whole):
+                # In place, as far as the system can: a copy would take twice the memory.
+                self._whole.resize((self._length * 9 // 8, *item.shape), refcheck=False)
             self._whole[self._length] = item
         self._length += 1
 
@@ -235,8 +235,12 @@ class Recorder:
         """The array of all items."""
         if self._disk is not None:
             return self._disk
+        require(self._whole is not None, "there is no item.")
+        assert self._whole is not None
         self._memory.used -= self._taken
-        return self._memory.hold(np.stack(self._held) if self._whole is None else self._whole)[: self._length]
+        if self._count is None:
+            self._whole.resize((self._length, *self._whole.shape[1:]), refcheck=False)
+        return self._memory.hold(self._whole)[: self._length]
 
 
 def chunks(array: Array | Tensor) -> Iterator[Tensor]:

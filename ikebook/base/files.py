@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ikebook.base import check
+from ikebook.base import check, pyav
 from ikebook.base.check import InputError, require
 
 TEMPORARY = re.compile(r"\.ikebook-[^/]{0,40}-[a-z0-9_]{8}\.\w+")
@@ -79,6 +79,8 @@ def is_whole(path: Path) -> bool:
         return zipfile.is_zipfile(path)
     if path.suffix == ".mp4":
         return _has_all_boxes(path)
+    if path.suffix == ".webm":
+        return _has_whole_segment(path)
     if path.suffix == ".png":
         content = path.read_bytes()
         return content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
@@ -101,6 +103,28 @@ def _has_all_boxes(path: Path) -> bool:
             names.add(head[4:8])
             place += max(8, int.from_bytes(head[8:], "big") if length == 1 else length)
     return place == size and {b"moov", b"mdat"} <= names
+
+
+def _has_whole_segment(path: Path) -> bool:
+    """Whether a WebM has a head, and its segment the length that is written there in the end, up to the end of the file."""
+    content = path.read_bytes()[:4096]
+    if content[:4] != b"\x1a\x45\xdf\xa3" or len(content) < 5:
+        return False
+    length, begin = _ebml_size(content, 4)
+    segment = begin + (length or 0)
+    if content[segment : segment + 4] != b"\x18\x53\x80\x67":
+        return False
+    length, begin = _ebml_size(content, segment + 4)
+    return length is not None and begin + length == path.stat().st_size
+
+
+def _ebml_size(content: bytes, place: int) -> tuple[int | None, int]:
+    """The length of an element of EBML, None where it is left open, and where its content begins (RFC 8794, Sec. 4)."""
+    if place >= len(content) or content[place] == 0:
+        return None, place
+    width = 9 - content[place].bit_length()
+    value = int.from_bytes(content[place : place + width], "big") - (1 << 7 * width)
+    return (None if value == (1 << 7 * width) - 1 else value), place + width
 
 
 def count_frames(path: Path) -> int:
@@ -147,8 +171,7 @@ def plain(content: Any) -> Any:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` as JSON."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(plain(content), indent=2, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -163,13 +186,13 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     """Write a binary mask (h, w) bool as PNG, 0 and 255."""
     check.shape("mask", mask, ("h", "w"))
     require(mask.dtype == bool, f"mask is {mask.dtype}; expected bool (values > 127, say).")
-    _write_png(path, mask.astype(np.uint8) * np.uint8(255))
+    write_png(path, mask.astype(np.uint8) * np.uint8(255))
 
 
 def write_soft(path: Path, soft: np.ndarray) -> None:
     """Write a soft mask (h, w) in [0, 1] as 8-bit PNG."""
     check.shape("soft", soft, ("h", "w"))
-    _write_png(path, np.rint(np.clip(soft, 0, 1) * 255).astype(np.uint8))
+    write_png(path, np.rint(np.clip(soft, 0, 1) * 255).astype(np.uint8))
 
 
 def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -180,34 +203,81 @@ def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.drawContours(tinted, outlines, -1, (255, 255, 255), 1))
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
-    """Write RGB frames (h, w, 3) uint8 of one size as MP4 (MPEG-4 part 2, what OpenCV's wheels can write).
+def write_video(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    *,
+    seconds: Iterable[float] | None = None,
+    sound: tuple[Path, float, float] | None = None,
+) -> None:
+    """Write RGB frames (h, w, 3) uint8 of one size as a video, by the path's suffix.
 
-    Odd sides get one more row or column, a copy of the last: the codec wants even ones.
+    VP9 in WebM, which every browser plays, or MPEG-4 part 2 in MP4, which none does: what OpenCV's wheels can write. With `seconds`,
+    when each frame is shown, and with `sound`, it is PyAV that writes, and H.264 in MP4 (see `ikebook.base.pyav.encode`). Odd sides get
+    one more row or column, a copy of the last: codecs want even ones.
     """
-    # The codec keeps the rate as a fraction of whole numbers below 2^16.
-    rate = round(fps, 3 if fps < 65 else 2 if fps < 650 else 0)
     with atomic(path) as temporary:
-        writer: cv2.VideoWriter | None = None
-        count = 0
-        try:
-            for count, frame in enumerate(frames, 1):  # noqa: B007  # counted to the end
-                height, width = frame.shape[:2]
-                even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-                if writer is None:
-                    code = cv2.VideoWriter.fourcc(*"mp4v")
-                    writer = cv2.VideoWriter(str(temporary.absolute()), code, rate, (even.shape[1], even.shape[0]))
-                    require(writer.isOpened(), f"{path} can't be written: this OpenCV has no MP4 writer.")
-                writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
-            require(writer is not None, f"{path} can't be written: there is no frame.")
-        finally:
-            if writer is not None:
-                writer.release()
+        if seconds is None:
+            count = _write_by_opencv(path, temporary, frames, fps)
+        else:
+            try:
+                count = pyav.encode(temporary, frames, seconds, rate=fps, sound=sound)
+            except pyav.EncodingError as error:
+                raise OSError(error.errno, f"not all of it could be written ({error.strerror})", str(path)) from None
+        require(count > 0, f"{path} can't be written: there is no frame.")
         if count_frames(temporary) != count:  # OpenCV does not say when the disk is full
             raise OSError(errno.EIO, "not all of it could be written", str(path))
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
+def _write_by_opencv(path: Path, temporary: Path, frames: Iterable[np.ndarray], fps: float) -> int:
+    """Write a video's frames to where it is made; gives their number."""
+    # MPEG-4 keeps the rate as a fraction of whole numbers below 2^16.
+    rate = round(fps, 3 if fps < 65 else 2 if fps < 650 else 0)
+    code = cv2.VideoWriter.fourcc(*("VP90" if path.suffix == ".webm" else "mp4v"))
+    writer: cv2.VideoWriter | None = None
+    count = 0
+    try:
+        for count, frame in enumerate(frames, 1):  # noqa: B007  # counted to the end
+            height, width = frame.shape[:2]
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            if writer is None:
+                with _without_chatter():
+                    writer = cv2.VideoWriter(str(temporary), code, rate, (even.shape[1], even.shape[0]))
+                require(writer.isOpened(), f"{path} can't be written: this OpenCV has no writer for {path.suffix}.")
+            writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
+    finally:
+        if writer is not None:
+            writer.release()
+    return count
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep what C libraries write to stderr from it: OpenCV has a line on each WebM, of a tag that WebM has no place for."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image (h, w) or (h, w, 3 or 4), BGR or BGRA, of uint8 or uint16, as PNG."""
     _, data = cv2.imencode(".png", image)
     with atomic(path) as temporary:
         temporary.write_bytes(data.tobytes())

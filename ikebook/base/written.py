@@ -113,12 +113,12 @@ def check_written(folder: Path, files: Iterable[Path]) -> None:
 def remove_written(folder: Path) -> None:
     """Remove all that ikebook has written to a folder, its folders where they are empty then, and its lists."""
     lists = all_lists(folder)
-    folders = {(folder / name).parent for one in lists for name in one.hashes()} - {folder}
+    folders = {place for one in lists for name in one.hashes() for place in Path(name).parents} - {Path()}
     for one in lists:
         one.remove()
-    for place in folders:
+    for place in sorted(folders, key=lambda place: -len(place.parts)):
         with suppress(OSError):
-            place.rmdir()
+            (folder / place).rmdir()
 
 
 def _check(file: Path, digests: list[str]) -> None:

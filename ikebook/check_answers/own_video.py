@@ -45,6 +45,7 @@ def command(answer: Any) -> str:
 
     try:
         read = given | {
+            "input": " ".join(given["input"]),
             "size": size_of("--size", given["size"]) if given["size"] != "auto" else "416x224",
             "budget": seconds("--budget", given["budget"]) if given["budget"] else "no limit",
         }

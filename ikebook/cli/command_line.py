@@ -9,10 +9,10 @@ from typing import Any
 
 import ikebook
 from ikebook.base.check import InputError, explain
-from ikebook.cli import bench, data, demo, evaluate, experiment, lab, report, segment
+from ikebook.cli import bench, data, demo, evaluate, experiment, export, lab, report, segment
 from ikebook.cli.streams import lasting_streams
 
-COMMANDS = (segment, demo, evaluate, report, bench, experiment, lab, data)
+COMMANDS = (segment, export, demo, evaluate, report, bench, experiment, lab, data)
 """A module for each command: `add_command` adds its parser, which names what executes it; some give an exit code."""
 
 
@@ -34,8 +34,8 @@ def parser(more: Sequence[Any] = ()) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, *, more: Sequence[Any] = ()) -> int:
     """Run the command line and return its exit code.
 
-    0; 2 for a wrong input, or where not all that it printed could be written; 3 if some sequences of a data set failed, and
-    the others are there; 130 when stopped by Ctrl-C. A reader of its output that goes does not end the work.
+    0; 2 for a wrong input, or where not all that it printed could be written; 3 if some sequences of a data set, or
+    some of several videos, failed, and the others are there; 130 when stopped by Ctrl-C. A reader of its output that goes does not end the work.
     """
     with lasting_streams() as (output, _):
         asked = None

@@ -52,4 +52,4 @@ def execute(options: argparse.Namespace) -> None:
     scores = [region_similarity(mask, truth) for mask, truth in zip(outcome.result.masks, clip.masks, strict=True)]
     print(f"J against the exact mask: {np.mean(scores):.3f} (mean of {len(scores)} frames, {min(scores):.3f} at least)")
     show_summary(summary)
-    print(f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}")
+    print(f"Look at {out / 'sheet.png'} and {out / 'overlay.webm'}")

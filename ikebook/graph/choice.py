@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base.arrays import Array, chunks, tensor
+from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
 from ikebook.graph.presets import GraphOptions
@@ -73,14 +74,22 @@ def choose(pairs: Eigenpairs, reference: Tensor | Array, options: GraphOptions) 
     ----------
     pairs : at least one
     reference : (m, h, w), large on the object
-    options : `masks.object` says whether any but the principal one may be chosen
+    options : `masks.object` says whether any but the principal one may be chosen, or which one it is
     """
     return choose_by(pairs.values, likeness(pairs, reference), options)
 
 
 def choose_by(values: Tensor, likeness: Tensor, options: GraphOptions) -> tuple[int, int]:
     """`choose`, from eigenvalues (r,) and the likeness (r,) of their vectors to the object."""
-    if options.masks.object == "principal":
+    number = options.masks.object
+    if isinstance(number, int):
+        require(
+            number <= len(values),
+            f"object is {number}, but there are {len(values)} eigenvectors; choose one of them, or more, with --set solver.pairs=N and "
+            "the exact solver.",
+        )
+        chosen = number - 1
+    elif number == "principal":
         chosen = 0
     else:
         candidates = values >= CANDIDATES * values[0]
@@ -88,6 +97,35 @@ def choose_by(values: Tensor, likeness: Tensor, options: GraphOptions) -> tuple[
     if options.solver.normalisation == "minmax":  # labels were in [0, 1] all the time: their sign is settled
         return chosen, 1
     return chosen, 1 if likeness[chosen] >= 0 else -1
+
+
+def choose_closest(pairs: Eigenpairs, drawn: Tensor | Array) -> tuple[int, int]:
+    """Which of all leading eigenvectors is closest to what somebody has drawn, maps (m, h, w), from 0, and its sign, 1 or -1.
+
+    Among the vectors of their span of which each is one eigenvector: a mixture of two would be no solution of Eq. 1.
+    """
+    alike = likeness_where_drawn(pairs, drawn)
+    chosen = int(alike.abs().argmax())
+    return chosen, 1 if alike[chosen] >= 0 else -1
+
+
+def likeness_where_drawn(pairs: Eigenpairs, drawn: Tensor | Array) -> Tensor:
+    """The correlation of each eigenvector with maps (m, h, w) over the frames where there is anything in them; (r,) float64.
+
+    Of one frame that was drawn: how large an eigenvector is in the others is none of its business.
+    """
+    sums = torch.zeros(3, len(pairs.values), dtype=torch.float64)  # of products, and of both squares
+    begin = 0
+    for labels in pairs.volumes.frames():  # (r, b, h, w)
+        maps = tensor(drawn[begin : begin + labels.shape[1]]).to(labels.device, torch.float64).flatten(1)  # (b, pixels)
+        begin += labels.shape[1]
+        there = maps.amax(1) > maps.amin(1)
+        if not bool(there.any()):
+            continue
+        x, y = labels[:, there].double().flatten(2), maps[there]
+        x, y = x - x.mean(-1, keepdim=True), y - y.mean(-1, keepdim=True)
+        sums += torch.stack([(x * y).sum((1, 2)), x.square().sum((1, 2)), y.square().sum().expand(len(x))]).cpu()
+    return sums[0] / (sums[1] * sums[2]).sqrt().clamp_min(CONTRAST * 1e-5)
 
 
 def likeness(pairs: Eigenpairs, reference: Tensor | Array) -> Tensor:

@@ -18,7 +18,7 @@ from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats
-from ikebook.graph.choice import choose, reference_maps
+from ikebook.graph.choice import choose, choose_closest, reference_maps
 from ikebook.graph.confidence import Confidence, confidence_of
 from ikebook.graph.masks import soft_masks, stable_threshold
 from ikebook.graph.objects import embedding, label_objects, residual_cues
@@ -98,6 +98,7 @@ def segment(
     saliency: Tensor | Array | None = None,
     start: np.ndarray | Tensor | None = None,
     reference: Tensor | Array | None = None,
+    init: np.ndarray | Tensor | None = None,
     objects: int = 1,
     options: GraphOptions | None = None,
     compute: Compute | None = None,
@@ -124,6 +125,10 @@ def segment(
     reference : (m, h, w), optional
         Maps that are large on the object: they settle which eigenvector it is, and its sign. By default the motion saliency,
         together with cues that are large on objects.
+    init : (m, h, w), optional
+        What somebody has drawn of the object, 0 elsewhere and in all other frames: the start, where a solver needs one, and of all
+        leading eigenvectors the one that is closest to it is the object. The graph knows where pixels move then, and not just how
+        far, as with more than one of the `objects`: its eigenvectors tell things apart that move apart.
     objects : int, default 1
         With more, what has been found is divided into so many things that move apart, by clusters in the leading eigenspace of a
         graph that knows where pixels move: `result.objects` says which pixel is of which. See `ikebook.graph.objects`.
@@ -158,9 +163,11 @@ def segment(
     if reference is not None:
         check.shape("reference", reference, (len(clip), clip.size[1], clip.size[0]))
         check.finite("reference", torch.tensor(extent(reference)))
+    if init is not None:
+        check.shape("init", init, (len(clip), clip.size[1], clip.size[0]))
     repeats = find_repeats(clip.frames)
     if repeats is None:
-        result = _segment(clip, flows, cues, saliency, start, reference, objects, o, compute)
+        result = _segment(clip, flows, cues, saliency, start, reference, init, objects, o, compute)
         return replace(result, seconds=computing | result.seconds)
     memory = compute.memory
 
@@ -174,6 +181,7 @@ def segment(
         picked(saliency),
         picked(start),
         picked(reference),
+        None if init is None else repeats.greatest(init),
         objects,
         o,
         compute,
@@ -189,19 +197,27 @@ def _segment(
     saliency: Tensor | Array | None,
     start: np.ndarray | Tensor | None,
     reference: Tensor | Array | None,
+    init: np.ndarray | Tensor | None,
     objects: int,
     o: GraphOptions,
     compute: Compute,
 ) -> GraphResult:
     """`segment`, of a clip whose frames all differ, and flows."""
     known = time.perf_counter()
+    if (init is not None or isinstance(o.masks.object, int)) and o.features.displacements == "none":
+        # Whoever means one of several things needs eigenvectors that tell them apart, by where they move.
+        cues = [*cues, *residual_cues(flows[0], compute)]
     matrix = _matrix(clip, flows, cues, o, compute, saliency)
     built = time.perf_counter()
+    if init is not None:
+        start = init if start is None else start
     pairs = solve(matrix, o.solver, start=start)
     solved = time.perf_counter()
     chosen, sign = 0, 1
     if len(pairs.values):
-        if reference is None:
+        if init is not None:
+            chosen, sign = choose_closest(pairs, init)
+        elif reference is None:
             chosen, sign = choose(pairs, reference_maps(clip, flows, matrix.saliency, cues, compute), o)
         else:
             chosen, sign = choose(pairs, reference, o)
@@ -217,7 +233,7 @@ def _segment(
         sign=sign,
         saliency=matrix.saliency,
         seconds=seconds,
-        warnings=_warnings(matrix, pairs, chosen, confidence, _reference_name(cues, reference)),
+        warnings=_warnings(matrix, pairs, chosen, confidence, _reference_name(cues, reference, init, o)),
         matrix=matrix,
         confidence=confidence,
         objects=None
@@ -302,8 +318,14 @@ def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: 
     return compute.memory.array(itertools.chain([first], masks), len(clip))
 
 
-def _reference_name(cues: Sequence[Cue], reference: Tensor | Array | None) -> str:
-    """What the eigenvector was chosen by, for a sentence."""
+def _reference_name(
+    cues: Sequence[Cue], reference: Tensor | Array | None, init: np.ndarray | Tensor | None, options: GraphOptions
+) -> str:
+    """What the eigenvector was chosen by, for a sentence; "" where the user has named it."""
+    if init is not None:
+        return "what was drawn"
+    if isinstance(options.masks.object, int):
+        return ""
     if reference is not None:
         return "what the last cycle found"
     return "the motion saliency and the cues" if any(cue.on_object for cue in cues) else "the motion saliency"
@@ -316,7 +338,7 @@ def _warnings(
     if len(pairs.values) == 0:
         return [f"{_why_there_is_none(matrix, pairs)} The masks are empty."]
     found = pairs.complaints()
-    if chosen != 0:
+    if chosen != 0 and reference:
         found.append(f"Eigenvector {chosen + 1}, not the principal one, is closest to {reference}.")
     if confidence.sentence is not None:
         found.append(confidence.sentence)

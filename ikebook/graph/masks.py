@@ -26,9 +26,10 @@ class MaskOptions:
 
     Parameters
     ----------
-    object : str, default "salient"
-        Which eigenvector is the object: the leading one that is closest to the motion saliency ("salient"), or the
-        "principal" one, as in the paper (Eq. 1).
+    object : str or int, default "salient"
+        Which eigenvector is the object: the leading one that is closest to the motion saliency ("salient"), the "principal" one, as
+        in the paper (Eq. 1), or the one with this number, from 1, by falling eigenvalues, of a graph
+        that knows where pixels move (see `ikebook.segment`, `init`).
     map : str, default "median"
         How labels come to [0, 1] in each frame: from its "median" to its `top` quantile, or from least to greatest
         ("minmax", as in the authors' program).
@@ -42,13 +43,16 @@ class MaskOptions:
     `map` and `top` were fixed on the 12 sequences that docs/results/report.md is about, by `tests/experiments/ablation.py`.
     """
 
-    object: str = "salient"
+    object: str | int = "salient"
     map: str = "median"
     top: float = 0.995
     threshold: float | str = "stable"
 
     def __post_init__(self) -> None:
-        check.one_of("MaskOptions.object", self.object, ["salient", "principal"])
+        if isinstance(self.object, str):
+            check.one_of("MaskOptions.object", self.object, ["salient", "principal"])
+        else:
+            check.whole("MaskOptions.object", self.object, at_least=1)
         check.one_of("MaskOptions.map", self.map, ["median", "minmax"])
         check.number("MaskOptions.top", self.top, above=0.5)
         require(self.top <= 1, f"MaskOptions.top is {self.top}; expected 1 or less.")

@@ -22,6 +22,10 @@ class FrameSource:
         """How many frames there are."""
         return open_frames(self.path).count()
 
+    def fps(self) -> float:
+        """Frames per second."""
+        return open_frames(self.path).fps
+
     def read(self, frames: range) -> Iterator[np.ndarray]:
         """Some frames (H, W, 3) uint8 RGB at their own size."""
         return open_frames(self.path).between(frames.start, frames.stop)

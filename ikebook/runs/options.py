@@ -43,6 +43,8 @@ class RunOptions:
         Folders of maps, or networks that compute them, such as "fcn" or "dino": more node features (Sec. 7.3).
     refine : RefineOptions or None, default None
         Masks drawn to the frames' edges, as a last step apart from the method; None: no such step.
+    init : str or None, default None
+        A mask that somebody has drawn, and its frame, such as "mask.png@00012": it says which eigenvector is the object.
     device : str, default "auto"
         "cpu", "cuda", or "auto": CUDA where there is one.
     cache : bool, default True
@@ -68,6 +70,7 @@ class RunOptions:
     size: tuple[int, int] | str = AUTO
     cues: Sequence[str] = ()
     refine: RefineOptions | None = None
+    init: str | None = None
     device: str = "auto"
     cache: bool = True
     memory: int | None = None
@@ -91,7 +94,8 @@ class RunOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """All options as plain values: two runs with equal ones are the same run."""
-        return {
+        drawn = {} if self.init is None else {"init": self.init}
+        return drawn | {
             "flow": self.flow,
             "feature_flow": self.feature_flow,
             "half": self.half,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.base.files import (
     fsync_folder,
@@ -23,6 +24,7 @@ from ikebook.base.files import (
 )
 from ikebook.base.places import user_path
 from ikebook.base.progress import Progress, silent
+from ikebook.base.pyav import import_pyav
 from ikebook.base.written import LISTS, WrittenFiles, check_written, remove_written
 from ikebook.graph.refine import RefineOptions, refine
 from ikebook.runs.options import RunOptions
@@ -32,12 +34,16 @@ from ikebook.runs.sheet import contact_sheet
 from ikebook.runs.single import Outcome
 from ikebook.runs.summary import summarise
 from ikebook.video.clip import Clip
+from ikebook.video.showing import showing
 
 FOLDERS = ("masks", "soft", "refined")
 """Of pictures, one for each frame."""
 
-FILES = ("overlay.mp4", "refined.mp4", "sheet.png", "summary.json")
-"""Beside them."""
+VIDEOS = ("webm", "mp4")
+"""What overlays are written as: VP9, which every browser plays, or H.264, through PyAV."""
+
+FILES = (*(f"{name}.{kind}" for name in ("overlay", "refined") for kind in VIDEOS), "sheet.png", "summary.json")
+"""Beside them, where they are asked for."""
 
 CHECKPOINTS = "checkpoints"
 """Folder, within that of the results, of trainings that have begun; it goes when all is done."""
@@ -47,7 +53,13 @@ CHECKPOINT_NAME = re.compile(r"(\.ikebook-)?[0-9a-f]{32}(-\w+)?\.pt")
 
 
 def write_results(
-    folder: str | Path, clip: Clip, outcome: Outcome, options: RunOptions, *, progress: Progress = silent
+    folder: str | Path,
+    clip: Clip,
+    outcome: Outcome,
+    options: RunOptions,
+    *,
+    video: str = "webm",
+    progress: Progress = silent,
 ) -> Summary:
     """Write masks, soft masks, overlay video, contact sheet and summary to a folder, at the clip's own size.
 
@@ -56,14 +68,17 @@ def write_results(
     Parameters
     ----------
     folder : str or Path
-        Gets masks/<frame>.png (0 and 255), soft/<frame>.png (8-bit), overlay.mp4, sheet.png and summary.json; with
-        `options.refine` also refined/<frame>.png and refined.mp4.
+        Gets masks/<frame>.png (0 and 255), soft/<frame>.png (8-bit), overlay.webm, sheet.png and summary.json; with
+        `options.refine` also refined/<frame>.png and refined.webm.
     clip : Clip
         What was segmented.
     outcome : Outcome
         What `run` has found.
     options : RunOptions
         That it was told.
+    video : str, default "webm"
+        What overlays are written as: "webm" (VP9), or "mp4" (H.264), which needs PyAV. Where PyAV is installed, frames are shown when
+        those of the video are, and its sound is heard.
     progress : Progress, optional
         Shows how far it is.
 
@@ -85,30 +100,49 @@ def write_results(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     summary = write_results(folder, clip, run(clip, options=options), options)
     ...     sorted(path.name for path in Path(folder).glob("[!.]*"))
-    ['masks', 'overlay.mp4', 'sheet.png', 'soft', 'summary.json']
+    ['masks', 'overlay.webm', 'sheet.png', 'soft', 'summary.json']
     """
     folder = user_path(folder)
     with lock_folder(folder):
-        return write_locked(folder, clip, outcome, options, progress)
+        return write_locked(folder, clip, outcome, options, progress, video)
 
 
-def write_locked(folder: Path, clip: Clip, outcome: Outcome, options: RunOptions, progress: Progress) -> Summary:
+def write_locked(
+    folder: Path, clip: Clip, outcome: Outcome, options: RunOptions, progress: Progress, video: str = "webm"
+) -> Summary:
     """`write_results`, to a folder that is locked already."""
     begin = time.perf_counter()
+    check_video(video)
     check_place(folder, clip.frame_names)
     remove_results(folder)
     with WrittenFiles(folder).recording():
-        return _write(folder, clip, outcome, options, progress, begin)
+        return _write(folder, clip, outcome, options, progress, video, begin)
+
+
+def check_video(video: str) -> None:
+    """Raise `InputError` unless overlays can be written as that, before any work."""
+    check.one_of("video", video, VIDEOS)
+    if video == "mp4":
+        import_pyav("a video in H.264")
 
 
 def _write(
-    folder: Path, clip: Clip, outcome: Outcome, options: RunOptions, progress: Progress, begin: float
+    folder: Path,
+    clip: Clip,
+    outcome: Outcome,
+    options: RunOptions,
+    progress: Progress,
+    video: str,
+    begin: float,
 ) -> Summary:
     steps = iter(progress("write", len(clip)))
-    write_video(folder / "overlay.mp4", _overlays(folder, clip, outcome, steps), clip.fps)
+    shown = showing(clip)
+    overlays = _overlays(folder, clip, outcome, steps)
+    write_video(folder / f"overlay.{video}", overlays, clip.fps, seconds=shown.seconds, sound=shown.sound)
     contact_sheet(folder / "sheet.png", clip, outcome.result)
     if options.refine is not None:
-        write_video(folder / "refined.mp4", _refined_overlays(folder, clip, outcome, options.refine), clip.fps)
+        refined = _refined_overlays(folder, clip, outcome, options.refine)
+        write_video(folder / f"refined.{video}", refined, clip.fps, seconds=shown.seconds, sound=shown.sound)
     for place in (*FOLDERS, LISTS):
         fsync_folder(folder / place)
     summary = summarise(clip, outcome, options, {"write": time.perf_counter() - begin})

@@ -144,6 +144,7 @@ def segment_parts(
         summary: PartsSummary = plain(
             {
                 "clip": source.path.stem,
+                "input": {"path": str(source.path), "fps": source.fps()},
                 "frames": frames,
                 "parts": len(parts),
                 "original_size": f"{first.shape[1]}x{first.shape[0]}",
@@ -279,11 +280,12 @@ def _one_graph(options: RunOptions) -> GraphOptions:
     graph = options.cycle.graph
     fits = graph.saliency is not None and graph.features.scale == "none" and graph.features.center != "video"
     fits = fits and graph.projection.scope == "video" and graph.solver.method == "exact"
-    fits = fits and options.cycle.cycles == 1 and options.refine is None
+    fits = fits and options.cycle.cycles == 1 and options.refine is None and options.init is None
+    fits = fits and isinstance(graph.masks.object, str)
     require(
         fits and not options.cues and options.feature_flow is None,
         "a video in parts takes one graph with the exact solver, one P for the video, features as they are, centred by frame, and "
-        "the motion saliency: leave out other presets, --cycles, --cue, --feature-flow and --refine, or leave out --parts.",
+        "the motion saliency: leave out other presets, --cycles, --cue, --feature-flow, --init, --object and --refine, or leave out --parts.",
     )
     return graph
 

@@ -172,10 +172,26 @@ class SequenceFile(TypedDict):
     inputs: NotRequired[Inputs]
 
 
+class Input(TypedDict):
+    """What video was segmented.
+
+    Parameters
+    ----------
+    path : str
+        Of the video file, or of the folder of frames.
+    fps : float
+        Frames per second of what was segmented.
+    """
+
+    path: str
+    fps: float
+
+
 class AnySummary(TypedDict):
     """What the two kinds of `summary.json` have in common."""
 
     clip: str
+    input: NotRequired[Input]
     frames: int
     original_size: str
     working_size: str
@@ -195,6 +211,8 @@ class Summary(AnySummary):
     Parameters
     ----------
     clip : str
+    input : Input
+        Where the clip was read from files.
     frames : int
     original_size, working_size : str
         Such as "854x480".

@@ -22,6 +22,7 @@ from ikebook.flow.quality import FlowQuality, measure_quality
 from ikebook.graph.result import GraphResult
 from ikebook.matrix.features import Cue
 from ikebook.networks.pretrained import find_cues, is_network
+from ikebook.runs.drawn import read_drawn
 from ikebook.runs.options import RunOptions
 from ikebook.runs.results import HalfCycle
 from ikebook.video.clip import Clip, as_clip
@@ -104,6 +105,7 @@ def run(
     options = check.or_default("options", options, RunOptions)
     compute = compute or Compute(device=options.torch_device())
     require(len(clip) >= 2, f"clip {clip.name!r} has {len(clip)} frame; motion needs two or more. Give a longer video.")
+    drawn = None if options.init is None else read_drawn(options.init, clip)
     begin = time.perf_counter()
     cues = _cues(clip, options, compute, progress)
     seconds = {"cues": time.perf_counter() - begin} if cues else {}
@@ -122,6 +124,7 @@ def run(
         flows["flow"],
         cues=cues,
         feature_flow=flows.get("feature flow"),
+        init=drawn,
         options=options.cycle,
         compute=compute,
         checkpoints=checkpoints,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ikebook.base.arrays import DiskArray
 from ikebook.base.files import plain
 from ikebook.base.machine import peak_memory, versions
 from ikebook.base.provenance import label_trained
 from ikebook.runs.options import RunOptions
-from ikebook.runs.results import Summary
+from ikebook.runs.results import Input, Summary
 from ikebook.runs.single import Outcome
 from ikebook.video.clip import Clip
+from ikebook.video.images import ImageFolder
 
 
 def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mapping[str, float] | None = None) -> Summary:
@@ -30,6 +33,7 @@ def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mappin
     summary: Summary = plain(
         {
             "clip": clip.name,
+            **input_of(clip),
             "frames": len(clip),
             "original_size": f"{clip.original_size[0]}x{clip.original_size[1]}",
             "working_size": f"{clip.size[0]}x{clip.size[1]}",
@@ -59,6 +63,15 @@ def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mappin
         }
     )
     return summary
+
+
+def input_of(clip: Clip) -> dict[str, Input]:
+    """The files that a clip was read from, under the key `input`; nothing where it was made in memory."""
+    source: Any = clip.source
+    while hasattr(source, "source"):  # a part of another
+        source = source.source
+    path = source.files[0].parent if isinstance(source, ImageFolder) else getattr(source, "path", None)
+    return {"input": Input(path=str(path.absolute()), fps=clip.fps)} if isinstance(path, Path) else {}
 
 
 def _warnings(outcome: Outcome, memory: int | None, peak: int | None) -> list[str]:

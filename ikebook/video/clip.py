@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,14 +16,20 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
 from ikebook.base.check import InputError, require
+from ikebook.base.places import user_path
+from ikebook.base.pyav import frame_times
 from ikebook.video.images import ImageFolder
-from ikebook.video.sources import name_of, open_frames
+from ikebook.video.selection import SelectedFrames, Selection
+from ikebook.video.sources import Frames, name_of, open_frames
 
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
 
 AUTO = "auto"
 """As a size: `WORKING_SIZE`, turned where frames are higher than wide."""
+
+AT_MOST = "max "
+"""How sizes begin that leave frames their shape; see `at_most`."""
 
 
 class FrameSource(Protocol):
@@ -206,9 +213,13 @@ def read_clip(
     size: tuple[int, int] | str | None = AUTO,
     name: str | None = None,
     *,
+    start: int | str | None = None,
+    end: int | str | None = None,
+    every: int = 1,
+    max_size: int | None = None,
     memory: Memory | None = None,
 ) -> Clip:
-    """Read a folder of images or a video file.
+    """Read a folder of images or a video file, frame by frame: none is held at its own size.
 
     Parameters
     ----------
@@ -220,6 +231,13 @@ def read_clip(
         224x416 for frames that are higher than wide; None keeps the frames' own size.
     name : str, optional
         The clip's name; that of the folder or file if not given.
+    start, end : int or str, optional
+        From which frame to before which one: numbers, counted from 0, or seconds with an s, such as "2.5s". Of frames that are not evenly
+        spaced PyAV knows the times, where it is installed.
+    every : int, default 1
+        Read each second frame with 2, and so on. Frames keep the names that they have in the whole video.
+    max_size : int, optional
+        In place of `size`: frames keep their shape, and their longer side has so many pixels at most.
     memory : Memory, optional
         That the frames may take; on disk if they do not fit.
 
@@ -238,10 +256,18 @@ def read_clip(
     >>> read_clip("my_video.mp4")  # doctest: +SKIP
     Clip('my_video', 48 frames of 416x224, own size 854x480, no masks)
     """
-    source = open_frames(path)
-    if size is not None and not _is_auto(size):
-        size = check.size("size", size)
-    frames = Recorder(memory or Memory(), source.count() if isinstance(source, ImageFolder) else None)
+    source: Frames | SelectedFrames = open_frames(path)
+    selection = Selection(start, end, every)
+    if selection:
+        times = None if isinstance(source, ImageFolder) else frame_times(user_path(path))
+        source = SelectedFrames(source, selection.indexes(source.fps, times, source.count()))
+    if max_size is not None:
+        require(size is None or _is_auto(size), f"size is {size!r} and max_size {max_size}; give one of them.")
+        size = at_most(max_size)
+    if size is not None:
+        size = known_size(size)
+    known = isinstance(source, (ImageFolder, SelectedFrames))
+    frames = Recorder(memory or Memory(), source.count() if known else None)
     original_size = (0, 0)
     for frame in source:
         original_size = (frame.shape[1], frame.shape[0])
@@ -258,10 +284,31 @@ def read_clip(
 
 
 def working_size(frame: np.ndarray, size: tuple[int, int] | str) -> tuple[int, int]:
-    """Width and height that frames like this one, (H, W, 3), are worked on at: "auto" is `WORKING_SIZE`, turned if need be."""
-    if not _is_auto(size):
-        return check.size("size", size)
-    return WORKING_SIZE if frame.shape[1] >= frame.shape[0] else WORKING_SIZE[::-1]
+    """Width and height that frames like this one, (H, W, 3), are worked on at.
+
+    "auto" is `WORKING_SIZE`, turned if need be; "max 640" is the frame's own shape with 640 pixels on its longer side, at most.
+    """
+    own = frame.shape[1], frame.shape[0]
+    size = known_size(size)
+    if not isinstance(size, str):
+        return size
+    if _is_auto(size):
+        return WORKING_SIZE if own[0] >= own[1] else WORKING_SIZE[::-1]
+    scale = min(1.0, int(size.removeprefix(AT_MOST)) / max(own))
+    return max(4, round(own[0] * scale)), max(4, round(own[1] * scale))
+
+
+def at_most(pixels: int) -> str:
+    """A size for `working_size`: so many pixels on the longer side, at most."""
+    check.whole("max_size", pixels, at_least=4, at_most=16384)
+    return f"{AT_MOST}{pixels}"
+
+
+def known_size(size: tuple[int, int] | str) -> tuple[int, int] | str:
+    """A size as `working_size` takes it; raise unless it is one."""
+    if _is_auto(size) or (isinstance(size, str) and re.fullmatch(rf"{AT_MOST}\d+", size)):
+        return size
+    return check.size("size", size)
 
 
 def _is_auto(size: Any) -> bool:

@@ -80,6 +80,10 @@ class Repeats:
         """Of values (m, ...), those of the frames that differ, (k, ...)."""
         return _at(values, self.first, memory)
 
+    def greatest(self, values: np.ndarray | Tensor) -> np.ndarray:
+        """Of values (m, ...) the greatest of all frames that show a picture, (k, ...): what is drawn on one of them is drawn on it."""
+        return np.asarray(np.maximum.reduceat(np.asarray(values), self.first, axis=0))
+
     def spread(self, values: Values, memory: Memory) -> Values:
         """Values (k, ...) of the frames that differ, for all frames, (m, ...)."""
         return _at(values, self.shown, memory)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from ikebook.base.check import InputError, require
 from ikebook.base.places import user_path
+from ikebook.base.pyav import PyAVFile, has_pyav
 from ikebook.video.images import IMAGE_SUFFIXES, NOT_READ, ImageFolder, image_files, left_out, natural_key
 from ikebook.video.movies import Animation, VideoFile, holds_several
 
@@ -19,7 +21,7 @@ NAMED = 5
 COUNTED = re.compile(r"%0?(\d*)d")
 """The number of a frame in a pattern such as `frame%04d.png`."""
 
-Frames = ImageFolder | VideoFile | Animation
+Frames = ImageFolder | VideoFile | PyAVFile | Animation
 """Frames at their own size, read one after the other, as often as asked."""
 
 
@@ -51,7 +53,7 @@ def open_frames(path: str | Path) -> Frames:
     require(not is_picture, f"{path} is a picture of a kind that is not read here; convert its frames to PNG.")
     is_text = path.suffix.lower() in TEXT_SUFFIXES
     require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
-    return VideoFile(path)
+    return _video(path)
 
 
 def name_of(path: str | Path) -> str:
@@ -65,6 +67,20 @@ def name_of(path: str | Path) -> str:
 def is_pattern(path: Path) -> bool:
     """Whether a path's last part stands for several names, such as `*.png` or `frame%04d.png`."""
     return path.parent.is_dir() and (any(sign in path.name for sign in "*?[") or COUNTED.search(path.name) is not None)
+
+
+def _video(path: Path) -> VideoFile | PyAVFile:
+    """Who decodes a video: OpenCV, or PyAV where that is installed and OpenCV can't."""
+    by_opencv = VideoFile(path)
+    if has_pyav():
+        try:
+            next(by_opencv.between(0, 1))
+        except InputError:
+            by_pyav = PyAVFile(path)
+            with suppress(InputError):
+                next(by_pyav.between(0, 1))
+                return by_pyav
+    return by_opencv
 
 
 def _folder(path: Path) -> Frames:

@@ -73,7 +73,7 @@ for path in sorted(out.iterdir()):
 # %% [markdown]
 # - `masks/` has a PNG for each frame, 255 on the object and 0 elsewhere: what an editing program wants;
 # - `soft/` the same before the threshold; `refined/` drawn to the edges;
-# - `overlay.mp4` and `refined.mp4` to look at; `sheet.png` to see all at once:
+# - `overlay.webm` and `refined.webm` to look at; `sheet.png` to see all at once:
 
 # %%
 figures.row({"sheet.png": read_image(out / "sheet.png")})

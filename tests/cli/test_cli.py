@@ -30,7 +30,7 @@ from ikebook.video.clip import read_clip
 from ikebook.video.metrics import region_similarity
 
 SIZE = ["--size", "48x32"]
-RESULTS = {".lock", "overlay.mp4", "sheet.png", "summary.json"}
+RESULTS = {".lock", "overlay.webm", "sheet.png", "summary.json"}
 NOTHING = np.zeros((1, 1), bool)
 
 
@@ -133,7 +133,7 @@ class TestSegment:
         assert re.search(
             r"^seconds: read \d.* flow \d.* features \d.* solve \d.* masks \d.* write \d", printed, re.MULTILINE
         )
-        assert printed.splitlines()[-1].startswith(f"Written to {out}: masks/, soft/, overlay.mp4, sheet.png, summary")
+        assert printed.splitlines()[-1].startswith(f"Written to {out}: masks/, soft/, overlay.webm, sheet.png, summary")
         assert "\r" not in error
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         assert (summary["clip"], summary["frames"], summary["working_size"]) == ("frames", 5, "48x32")
@@ -152,7 +152,7 @@ class TestSegment:
         assert len(tree(out)) == len(RESULTS) + 2 * 5
         assert read_grey(out / "masks" / "00004.png").shape == (32, 48)
         assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["clip"] == "my video"
-        overlay = read_clip(out / "overlay.mp4", None)
+        overlay = read_clip(out / "overlay.webm", None)
         assert (len(overlay), overlay.fps) == (5, 12.5)
 
     def test_farneback(self, cli, frames, out) -> None:
@@ -202,7 +202,7 @@ class TestSegment:
         ]
         assert masks[0] == masks[1]
         assert sorted(path.name for path in (tmp_path / "little").glob("[!.]*")) == [
-            "masks", "overlay.mp4", "sheet.png", "soft", "summary.json",
+            "masks", "overlay.webm", "sheet.png", "soft", "summary.json",
         ]  # fmt: skip
 
     @pytest.mark.parametrize("memory", ["much", "0", "-1G", "5X", "nanG", "1e30"])
@@ -552,11 +552,11 @@ class TestOut:
         assert {file: (out / file).read_bytes() for file in tree(out)} == before
 
     def test_results_never_replace_the_video_they_come_from(self, cli, made, out) -> None:
-        write_video(out / "overlay.mp4", made.clip.frames, 24)
-        code, _, error = cli("segment", out / "overlay.mp4", "--out", out, *SIZE)
+        write_video(out / "overlay.webm", made.clip.frames, 24)
+        code, _, error = cli("segment", out / "overlay.webm", "--out", out, *SIZE)
         assert code == 2
         assert "would write over" in error
-        assert tree(out) == {"overlay.mp4"}
+        assert tree(out) == {"overlay.webm"}
 
     def test_a_folder_in_the_place_of_a_file(self, cli, frames, out) -> None:
         (out / "summary.json").mkdir(parents=True)
@@ -607,7 +607,7 @@ class TestDemo:
         )  # of two, but in a clip as short as this one is negative
         assert re.search(r"eigengap: \d", printed)
         assert re.search(r"seconds: compose .* flow .* features .* solve .* masks .* write", printed)
-        assert printed.splitlines()[-1] == f"Look at {out / 'sheet.png'} and {out / 'overlay.mp4'}"
+        assert printed.splitlines()[-1] == f"Look at {out / 'sheet.png'} and {out / 'overlay.webm'}"
         assert error == "the embedded clip: 4 frames of 64x48\n"
         assert tree(out) >= RESULTS
 
@@ -935,7 +935,7 @@ class TestParser:
             (["segment", "in"], "required: --out"),
             (["segment", "in", "--out"], "argument --out: expected one argument"),
             (["segment", "in", "--out", "out", "--fast"], "unrecognized arguments: --fast"),
-            (["segment", "in", "other", "--out", "out"], "unrecognized arguments: other"),
+            (["segment", "in", "--out", "out", "other"], "unrecognized arguments: other"),
             (["evaluate", "davis2016", "--out", "out"], "required: --root"),
             (["data"], "required: ACTION"),
             (["data", "get", "davis2016"], "required: --root"),

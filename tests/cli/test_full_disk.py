@@ -92,7 +92,7 @@ def test_the_end_of_a_file_is_looked_at(name, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("size", "more", "named"),
     [
-        (30_000, [], "overlay.mp4: not all of it could be written"),
+        (30_000, [], "overlay.webm: not all of it could be written"),
         (
             15_000,
             ["--cycles", "2", "--set", "network.widths=8,16", "--set", "training.steps=2"],

@@ -61,7 +61,7 @@ def segment(path, out, *more) -> int:
 
 class TestWhatIsTheUsers:
     @pytest.mark.parametrize("more", [[], ["--parts", "4"]])
-    @pytest.mark.parametrize("name", ["masks/00002.png", "soft/00000.png", "overlay.mp4", "sheet.png", "summary.json"])
+    @pytest.mark.parametrize("name", ["masks/00002.png", "soft/00000.png", "overlay.webm", "sheet.png", "summary.json"])
     def test_files_of_the_same_names_are_refused_before_any_work(
         self, name, more, tmp_path, capsys, monkeypatch
     ) -> None:
@@ -196,7 +196,7 @@ class TestOneRun:
         assert os.waitpid(child, 0)[1] in (0, signal.SIGKILL)
         write_results(tmp_path, *short, OPTIONS)
         pictures = {f"{kind}/{index:05d}.png" for kind in ("masks", "soft") for index in range(3)}
-        assert tree(tmp_path) == pictures | {".lock", "overlay.mp4", "summary.json"}
+        assert tree(tmp_path) == pictures | {".lock", "overlay.webm", "summary.json"}
         assert json.loads((tmp_path / "summary.json").read_text())["frames"] == 3
         for index, mask in enumerate(short[1].result.masks):
             assert np.array_equal(read_grey(tmp_path / "masks" / f"{index:05d}.png") == 255, mask)

@@ -63,7 +63,7 @@ def test_an_earlier_run_s_masks_do_not_stay_between_new_ones(finished, tmp_path)
     outcome = run(made.clip, provider("dis"), options=OPTIONS)
     write_results(again, made.clip, outcome, OPTIONS)
     names = {f"{kind}/{index:05d}.png" for kind in ("masks", "soft") for index in range(3)}
-    assert tree(again) == names | {".lock", "masks/notes.txt", "overlay.mp4", "sheet.png", "summary.json"}
+    assert tree(again) == names | {".lock", "masks/notes.txt", "overlay.webm", "sheet.png", "summary.json"}
 
 
 def frames_of(video) -> list[np.ndarray]:
@@ -78,7 +78,7 @@ def frames_of(video) -> list[np.ndarray]:
 def test_the_folder_holds_these_files_and_no_others(finished) -> None:
     out, *_ = finished
     masks = {f"{kind}/{name}.png" for kind in ("masks", "soft") for name in NAMES}
-    assert tree(out) == masks | {".lock", "overlay.mp4", "sheet.png", "summary.json"}
+    assert tree(out) == masks | {".lock", "overlay.webm", "sheet.png", "summary.json"}
 
 
 def test_masks_are_0_and_255_at_the_inputs_own_size(finished) -> None:
@@ -115,15 +115,15 @@ def test_frames_keep_their_own_order_and_names(finished) -> None:
 
 def test_the_overlay_has_every_frame_and_even_sides(finished) -> None:
     out, *_ = finished
-    frames = frames_of(out / "overlay.mp4")
+    frames = frames_of(out / "overlay.webm")
     assert [frame.shape for frame in frames] == [(40, 52, 3)] * len(NAMES)
-    assert read_clip(out / "overlay.mp4", None).fps == 24
+    assert read_clip(out / "overlay.webm", None).fps == 24
 
 
 def test_the_overlay_is_redder_on_the_object(finished) -> None:
     out, clip, result, _ = finished
     originals = list(clip.originals())
-    for index, frame in enumerate(frames_of(out / "overlay.mp4")):
+    for index, frame in enumerate(frames_of(out / "overlay.webm")):
         mask = result.soft_at(index, (51, 39)) > result.threshold
         change = frame[:39, :51, ::-1].astype(float) - originals[index]
         assert change[mask][:, 0].mean() > change[~mask][:, 0].mean() + 15
@@ -293,7 +293,7 @@ def test_a_clip_in_which_nothing_moves_has_empty_masks_and_finite_numbers(tmp_pa
     assert any("Nothing moves" in warning for warning in summary["warnings"])
     json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert all(not read_grey(file).any() for file in (tmp_path / "masks").iterdir())
-    assert len(frames_of(tmp_path / "overlay.mp4")) == 3
+    assert len(frames_of(tmp_path / "overlay.webm")) == 3
 
 
 def test_one_frame_is_refused_before_anything_is_written() -> None:
@@ -307,7 +307,7 @@ def test_two_frames_are_enough(no_sheet, tmp_path) -> None:
     clip = toy("disc", (32, 24), 2).clip
     outcome = run(clip, provider("dis"), options=OPTIONS)
     write_results(tmp_path, clip, outcome, OPTIONS)
-    assert len(frames_of(tmp_path / "overlay.mp4")) == 2
+    assert len(frames_of(tmp_path / "overlay.webm")) == 2
 
 
 def test_flow_is_kept_between_runs_only_if_asked_for(tmp_path) -> None:
@@ -335,7 +335,7 @@ def test_frames_of_one_pixel_are_a_clip_too(tmp_path) -> None:
     outcome = run(clip, provider("dis"), options=OPTIONS)
     write_results(tmp_path / "out", clip, outcome, OPTIONS)
     assert read_grey(tmp_path / "out" / "masks" / "00000.png").shape == (1, 1)
-    assert [frame.shape for frame in frames_of(tmp_path / "out" / "overlay.mp4")] == [(2, 2, 3)] * 3
+    assert [frame.shape for frame in frames_of(tmp_path / "out" / "overlay.webm")] == [(2, 2, 3)] * 3
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -370,7 +370,7 @@ def test_a_failing_contact_sheet_leaves_none(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", cut_short)
     with pytest.raises(OSError, match="No space left"):
         write_results(tmp_path, clip, outcome, OPTIONS)
-    assert {file for file in tree(tmp_path) if "/" not in file} == {".lock", "overlay.mp4"}
+    assert {file for file in tree(tmp_path) if "/" not in file} == {".lock", "overlay.webm"}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Algorithm 1: knowledge goes back and forth between the graph and a network (Secs. 5 and 8).
 
 A cycle's graph finds soft masks x from motion, time and what is known. Drawn to the frames' edges they become knowledge, and what
-a network that is trained on them, from scratch, sees in single frames, s, does too: K, the running mean of all that was found. The
-evidence of the next graph is estimated under K (`graph.saliency`): how the object moves and what colours it has is taken from
+a network that is trained on them, from scratch, sees in single frames, s, does too: K, a running mean of all that was found, of
+which a quarter is the network's word. The evidence of the next graph is estimated under K (`graph.saliency`): how the object moves and what colours it has is taken from
 where it was found, and no longer from the frame's middle. The graph has the last word, since it alone sees time: three cycles are
 three graphs, and two networks between.
 
@@ -41,6 +41,10 @@ from ikebook.video.clip import Clip, as_clip
 from ikebook.video.edges import EdgeOptions, logistic, snap
 from ikebook.video.metrics import region_similarity
 from ikebook.video.repeats import Repeats, find_repeats
+
+NETWORK_SHARE = 0.25
+"""The network's part of K. It learned what it knows from the graph, smoke and shadow with it: a larger part gains no more than
+chance, and harms where that was wrong (docs/accuracy.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,7 +307,7 @@ def _exchange(
         predicted = predict(training.network, clip.frames)
         predictions = compute.memory.array(_drawn(clip, predicted, 0.5, o.edges), len(clip))
         if evidence is not None:
-            known = _mean(known, predictions, 0.5, len(clip), compute)
+            known = _mean(known, predictions, NETWORK_SHARE, len(clip), compute)
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
         s = predictions

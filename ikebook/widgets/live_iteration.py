@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from torch import Tensor
@@ -14,7 +13,8 @@ from ikebook.graph.principal import Solved
 from ikebook.solvers.spanned import Spanned, spanned
 from ikebook.widgets.background import Job
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.scripts import script, style
+from ikebook.widgets.live import Live
+from ikebook.widgets.scripts import script
 
 MOST_BYTES = 1 << 25
 """Of Q and MQ together: what a page loads in a moment."""
@@ -23,7 +23,83 @@ LEVELS = 32767
 """int16 has so many on either side of 0."""
 
 
-class LiveIteration(anywidget.AnyWidget):
+class LiveGraph(Live):
+    """A graph on which the page iterates by itself: Python sends its numbers once a page shows the widget.
+
+    Attributes
+    ----------
+    reason : str
+        Why the page can't iterate by itself; "" if it can.
+    columns, products : bytes
+        Q and MQ, (r, n) int16; their columns times `scales`, two lists of r.
+    small, exact : list of list of float
+        K, (r, r), and e with v = Q e for the leading eigenvectors, (pairs, r).
+    """
+
+    reason = traitlets.Unicode("").tag(sync=True)
+    columns = traitlets.Bytes(b"").tag(sync=True)
+    products = traitlets.Bytes(b"").tag(sync=True)
+    scales = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
+    small = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
+    exact = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
+
+    def __init__(self, **state: Any) -> None:
+        super().__init__(**state)
+        self._solved: Solved | None = None
+        self._spanned: Spanned | None = None
+        self._job: Job | None = None
+        self.observe(lambda _: self._prepare_if_wanted(), ["wanted"])
+
+    def follow(self, solved: Solved | None, options: GraphOptions) -> None:
+        """Iterate on this graph from now on, as soon as a page shows it; None while there is none."""
+        if self._job is not None:
+            self._job.cancel()
+        self._solved, self._spanned = solved, None
+        with self.hold_sync():
+            self.forget()
+            self.reason = "" if solved is None else why_not(solved, options)
+        self._prepare_if_wanted()
+
+    def forget(self) -> None:
+        """What belongs to a graph goes."""
+        self.columns = self.products = b""
+
+    def ready(self) -> bool:
+        """Prepare it now, where that has not been done; whether the page can iterate by itself."""
+        if self._solved is None or self.reason:
+            return False
+        if self._job is not None:
+            self._job.wait()
+        if self._spanned is None:
+            self.offer(self._solved, spanned(self._solved.matrix))
+        return not self.reason
+
+    def _prepare_if_wanted(self) -> None:
+        """Compute what the page needs, in the background: r products with M, while the widget can be used already."""
+        solved = self._solved
+        if not self.wanted or solved is None or self.reason or self._spanned is not None:
+            return
+
+        def done(found: Spanned) -> None:
+            if solved is self._solved:  # no other graph has been asked for meanwhile
+                self.offer(solved, found)
+
+        def failed(line: str) -> None:
+            self.reason = line
+
+        self._job = Job(lambda job: spanned(solved.matrix, job.step), on_result=done, on_error=failed).start()
+
+    def offer(self, solved: Solved, found: Spanned) -> None:
+        """Send what the page needs."""
+        exact = [found.coordinates(solved.labels(k).flatten()).tolist() for k in range(len(solved.signs))]
+        (columns, scales), (products, product_scales) = as_int16(found.columns), as_int16(found.products)
+        self._spanned = found
+        with self.hold_sync():
+            self.scales, self.small, self.exact = [scales, product_scales], found.small.tolist(), exact
+            self.products, self.columns = products, columns
+
+
+class LiveIteration(LiveGraph):
     """Algorithm 2 as the page runs it by itself, beside a canvas that is painted and one that shows x.
 
     Python is the reference: it sends Q, MQ, K = Q'MQ and the exact eigenvectors (see `solvers.spanned`), once a page shows this
@@ -38,14 +114,6 @@ class LiveIteration(anywidget.AnyWidget):
 
     Attributes
     ----------
-    reason : str
-        Why the page can't iterate by itself; "" if it can.
-    wanted : bool
-        Whether a page shows this widget; the browser says so.
-    columns, products : bytes
-        Q and MQ, (r, n) int16; their columns times `scales`, two lists of r.
-    small, exact : list of list of float
-        K, (r, r), and e with v = Q e for the leading eigenvectors, (pairs, r).
     start : list of float
         (MQ)'x(0) of the x(0) that Python begins with.
     cosines : list of float or None
@@ -54,78 +122,32 @@ class LiveIteration(anywidget.AnyWidget):
         Whether it has buttons, as where there is no kernel.
     """
 
+    kind = "iteration"
+
     _esm = script("iteration.js")
-    _css = style("canvas.css")
 
     group = traitlets.Unicode().tag(sync=True)
-    reason = traitlets.Unicode("").tag(sync=True)
-    wanted = traitlets.Bool(False).tag(sync=True)
     controls = traitlets.Bool(False).tag(sync=True)
     pace = traitlets.Float(0.5).tag(sync=True)
-    columns = traitlets.Bytes(b"").tag(sync=True)
-    products = traitlets.Bytes(b"").tag(sync=True)
-    scales = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
-    small = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
-    exact = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     start = traitlets.List(traitlets.Float()).tag(sync=True)
     cosines: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, canvas: VideoCanvas, pace: float) -> None:
-        canvas.computed = True
+        canvas.computed = canvas.group
         super().__init__(group=canvas.group, pace=max(0.1, pace))
-        self._solved: Solved | None = None
-        self._spanned: Spanned | None = None
-        self._job: Job | None = None
-        self.observe(lambda _: self._prepare_if_wanted(), ["wanted"])
 
-    def follow(self, solved: Solved | None, options: GraphOptions) -> None:
-        """Iterate on this graph from now on, as soon as a page shows it; None while there is none."""
-        if self._job is not None:
-            self._job.cancel()
-        self._solved, self._spanned = solved, None
-        with self.hold_sync():
-            self.columns = self.products = b""
-            self.start, self.cosines = [], []
-            self.reason = "" if solved is None else why_not(solved, options)
-        self._prepare_if_wanted()
-
-    def ready(self) -> bool:
-        """Prepare it now, where that has not been done; whether the page can iterate by itself."""
-        if self._solved is None or self.reason:
-            return False
-        if self._job is not None:
-            self._job.wait()
-        if self._spanned is None:
-            self._offer(self._solved, spanned(self._solved.matrix))
-        return not self.reason
+    def forget(self) -> None:
+        super().forget()
+        self.start, self.cosines = [], []
 
     def begin(self, labels: Tensor) -> None:
         """Let the page begin with x(0), (n,), until something is painted there; `ready` first."""
         assert self._spanned is not None
         self.start = self._spanned.first(labels).tolist()
 
-    def _prepare_if_wanted(self) -> None:
-        """Compute what the page needs, in the background: r products with M, while the widget can be used already."""
-        solved = self._solved
-        if not self.wanted or solved is None or self.reason or self._spanned is not None:
-            return
-
-        def done(found: Spanned) -> None:
-            if solved is self._solved:  # no other graph has been asked for meanwhile
-                self._offer(solved, found)
-
-        def failed(line: str) -> None:
-            self.reason = line
-
-        self._job = Job(lambda job: spanned(solved.matrix, job.step), on_result=done, on_error=failed).start()
-
-    def _offer(self, solved: Solved, found: Spanned) -> None:
-        exact = [found.coordinates(solved.labels(k).flatten()).tolist() for k in range(len(solved.signs))]
-        (columns, scales), (products, product_scales) = as_int16(found.columns), as_int16(found.products)
-        self._spanned = found
-        with self.hold_sync():
-            self.scales, self.small, self.exact = [scales, product_scales], found.small.tolist(), exact
-            self.products, self.columns = products, columns
+    def on_page(self) -> bool:
+        """Whether it has buttons there, which it has where the page can iterate."""
+        return self.controls
 
 
 def as_int16(columns: Tensor) -> tuple[bytes, list[float]]:

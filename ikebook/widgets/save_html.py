@@ -18,13 +18,15 @@ import ipywidgets
 from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.live_iteration import LiveIteration
-from ikebook.widgets.live_mixture import LiveMixture
+from ikebook.widgets.live import Live
 from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.scripts import script, style
 
 LONG = 400
 """Texts with more characters are stored once, however many states show them."""
+
+GROUPS = {"group", "joins", "computed", "shows", "channel", "sliders"}
+"""Traits that name what is on the page; names that are drawn anew each time are counted there."""
 
 LEFT_OUT = {"tooltip", "tabbable", "layout", "picked", "follow", "wanted"}
 """Traits that a page has no use for."""
@@ -134,8 +136,16 @@ class Store:
         """A text, or where to find it if it is long."""
         return value if len(value) <= LONG else {"text": self.put(value.encode())}
 
+    def groups_of(self, value: Any) -> Any:
+        """A name, or each of those in a list or a dict, as `group` gives it."""
+        if isinstance(value, list):
+            return [self.group(one) for one in value]
+        return (
+            {self.group(one): place for one, place in value.items()} if isinstance(value, dict) else self.group(value)
+        )
+
     def group(self, name: str) -> str:
-        """A canvas's group, counted: names that are drawn anew each time would change the file."""
+        """A name, counted: names that are drawn anew each time would change the file."""
         return self.groups.setdefault(name, f"group{len(self.groups)}")
 
 
@@ -154,10 +164,10 @@ def snapshot(widget: Any, store: Store) -> dict[str, Any] | None:
 def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     if isinstance(widget, VideoCanvas):
         return {"kind": "canvas", "state": _traits(widget, store) | {"picked": None}}
-    if isinstance(widget, LiveIteration):
-        return {"kind": "iteration", "state": _traits(widget, store)} if widget.controls else None
-    if isinstance(widget, LiveMixture):
-        return {"kind": "mixture", "state": _traits(widget, store)} if widget.columns else None
+    if isinstance(widget, Live):
+        return {"kind": widget.kind, "state": _traits(widget, store)} if widget.on_page() else None
+    if isinstance(widget, NumberSlider) and widget.channel:
+        return {"kind": "number", "state": _traits(widget, store)}
     if isinstance(widget, ipywidgets.Box):
         children = [found for child in widget.children if (found := snapshot(child, store)) is not None]
         if not children:
@@ -185,7 +195,7 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     return snapshot(inner, store) if isinstance(inner, ipywidgets.Widget) else None
 
 
-def _traits(widget: VideoCanvas | LiveIteration | LiveMixture, store: Store) -> dict[str, Any]:
+def _traits(widget: VideoCanvas | Live | NumberSlider, store: Store) -> dict[str, Any]:
     state: dict[str, Any] = {}
     for name in widget.trait_names(sync=True):
         if name[0] == "_" or name in LEFT_OUT:
@@ -195,9 +205,9 @@ def _traits(widget: VideoCanvas | LiveIteration | LiveMixture, store: Store) -> 
             value = False  # a page that starts to move by itself is a nuisance
         if isinstance(value, bytes):
             value = {"bytes": store.put(value)}
-        if name == "joins":
-            value = [store.group(one) for one in value]
-        state[name] = store.group(value) if name == "group" else value
+        if name in GROUPS and value:
+            value = store.groups_of(value)
+        state[name] = value
     return state
 
 

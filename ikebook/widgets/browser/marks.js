@@ -1,7 +1,7 @@
 /* Chains and pixels that Python marks (the traits `paths` and `points`), as they look at one frame. */
 
 /* A chain: faint over the whole clip, strong up to now, with a dot where it is now. `show` may leave parts out. */
-export function drawPath(pen, viewport, frame, { points, colour = "#ff9f1c", width = 3, label = "", arrow = false, show = "all", around = 3 }) {
+export function drawPath(pen, viewport, frame, { points, colour = "#ff9f1c", width = 3, label = "", arrow = false, dots = false, show = "all", around = 3 }) {
   const shown = { at: (t) => t === frame, upto: (t) => t <= frame, around: (t) => Math.abs(t - frame) <= around };
   const kept = points.filter(([t]) => (shown[show] ?? (() => true))(t));
   const place = ([, x, y]) => viewport.toScreen(x, y);
@@ -9,6 +9,7 @@ export function drawPath(pen, viewport, frame, { points, colour = "#ff9f1c", wid
   pen.line(line, colour, width, show === "all" ? 0.5 : 0.9);
   if (show === "all") pen.line(kept.filter(([t]) => t <= frame).map(place), colour, width + 1);
   if (arrow && line.length > 1) pen.arrowHead(line, colour, width);
+  if (dots) for (const end of [line[0], line.at(-1)]) if (end) pen.end(end, 1.5 + width, colour);
   const now = kept.find(([t]) => t === frame);
   if (!now) return;
   pen.dot(place(now), width + 2.5, colour);

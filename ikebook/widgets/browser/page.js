@@ -2,7 +2,10 @@
 
 import { iconButton, make } from "./elements.js";
 import { renderIteration } from "./live_iteration.js";
+import { renderChains } from "./live_chains.js";
 import { renderMixture } from "./live_mixture.js";
+import { renderRace } from "./live_race.js";
+import { renderSlider } from "./number_slider.js";
 import { clamp } from "./numbers.js";
 import { PageModel } from "./page_model.js";
 import { render } from "./view.js";
@@ -126,6 +129,18 @@ class Page {
 
   mixture(shown, tree) {
     this.widget(shown, tree, renderMixture);
+  }
+
+  race(shown, tree) {
+    this.widget(shown, tree, renderRace);
+  }
+
+  chains(shown, tree) {
+    this.widget(shown, tree, renderChains);
+  }
+
+  number(shown, tree) {
+    this.widget(shown, tree, renderSlider);
   }
 
   /* What a kernel would otherwise stand behind. */

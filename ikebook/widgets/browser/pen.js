@@ -54,6 +54,18 @@ export class Pen {
     context.restore();
   }
 
+  /* The end of a thin line. */
+  end([u, v], radius, colour) {
+    const { context } = this;
+    context.beginPath();
+    context.arc(u, v, radius, 0, 2 * Math.PI);
+    context.fillStyle = colour;
+    context.fill();
+    context.lineWidth = 1;
+    context.strokeStyle = "#fff";
+    context.stroke();
+  }
+
   circle([u, v], radius) {
     const { context } = this;
     for (const [colour, width] of [["rgba(0, 0, 0, 0.6)", 3], ["#fff", 1.5]]) {

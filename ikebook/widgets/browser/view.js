@@ -9,6 +9,7 @@ import { Curves } from "./curves.js";
 import { make } from "./elements.js";
 import { pressKey } from "./keyboard.js";
 import { LiveMap } from "./live_map.js";
+import { LiveMarks } from "./live_marks.js";
 import { MatrixEntry } from "./matrix_entry.js";
 import { prefersStill } from "./motion.js";
 import { formatNumber } from "./numbers.js";
@@ -42,6 +43,7 @@ class View {
     this.pointer = new Pointer(this);
     this.entry = new MatrixEntry(this);
     this.liveMap = new LiveMap(this);
+    this.liveMarks = new LiveMarks(this);
     this.timeline = new Timeline(this.traits, () => this.redraw(), () => this.showPlaying());
     this.stage = new Stage(this);
     this.bar = new PlaybackBar(this.timeline);
@@ -107,7 +109,7 @@ class View {
     cancelAnimationFrame(this.ticket);
     clearTimeout(this.announcing);
     for (const undo of this.cleanups) undo();
-    for (const part of [this.traits, this.viewport, this.timeline, this.entry, this.liveMap]) part.dispose();
+    for (const part of [this.traits, this.viewport, this.timeline, this.entry, this.liveMap, this.liveMarks]) part.dispose();
     this.pictures.close();
     this.root.remove();
   }
@@ -169,6 +171,7 @@ class View {
     this.stage.draw();
     this.curves.draw();
     this.entry.publish();
+    this.liveMarks.publish();
     const text = readout(this);
     this.toolbar.readout.textContent = text;
     this.announce(text);
@@ -215,6 +218,7 @@ class View {
     const changes = { picked: [timeline.frame, x, y] };
     if (!before || before[0] !== x || before[1] !== y) changes.pixel = [x, y];
     if (!timeline.playing) changes.frame = timeline.frame;
+    this.liveMarks.pick([timeline.frame, x, y]);
     traits.send(changes);
     this.announce(`Picked pixel ${x}, ${y} of frame ${timeline.frame}.`);
   }

@@ -13,8 +13,8 @@ from ikebook.widgets.arrays import symmetric_limit
 from ikebook.widgets.base import GREEN_GROUND, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
-from ikebook.widgets.live_race import LiveRace
 from ikebook.widgets.layouts import button, playback_bar, row
+from ikebook.widgets.live_race import LiveRace
 from ikebook.widgets.number_slider import NumberSlider
 
 LIES_ON_OTHERS = ("constant", "truth")

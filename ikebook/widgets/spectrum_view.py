@@ -18,6 +18,7 @@ from ikebook.widgets.chart_axes import padded
 from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
 from ikebook.widgets.layouts import choice, playback_bar, side_by_side
 from ikebook.widgets.live_mixture import LiveMixture
+from ikebook.widgets.live_noise import LiveNoise
 from ikebook.widgets.number_slider import NumberSlider
 
 NOISE = 2.0
@@ -72,7 +73,8 @@ class SpectrumView:
             layout=ipywidgets.Layout(width="100%", max_width="460px"),
         )
         mixing = ipywidgets.VBox([self.spectrum, self.mixing, self.words])
-        noise = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])
+        self.noise = LiveNoise(self.noisy)
+        noise = ipywidgets.VBox([self.noise_slider, self.noise, self.verdict, self.plot])
         self.children = [
             self.choice,
             side_by_side(self.mixture, self.noisy),
@@ -101,6 +103,11 @@ class SpectrumView:
         if least < 0:
             says.append(f"A's least eigenvalue is {least:.3g}.".replace("-", "\u2212"))
         self.words.value = note(" ".join([*says, *pairs.complaints()]))
+
+    def show_live_noise(self, live: bool) -> None:
+        """Leave noise to the page, or show Python's slider, words and plot."""
+        for widget in (self.noise_slider, self.verdict, self.plot):
+            widget.layout.display = "none" if live else None
 
     def show_noise(self, found: Perturbation | None, points: Mapping[float, Perturbation], noise: float) -> None:
         """What noise has done: last, and at each level that has been measured."""

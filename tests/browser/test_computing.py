@@ -202,15 +202,19 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
         page.keyboard.press("ArrowUp")
     lab.until(watched, "print(explorer.weights[0])", "0.5")
     whole(watched, "spectrum_mixed")
-    # Noise: the vector turns, and no further than allowed.
-    noise = page.get_by_role("slider", name="flow noise, px")
+    # Noise: its levels are measured in the background, and then the picture follows the slider; no further than allowed.
+    noise = page.get_by_role("slider", name="flow noise, measured levels")
+    noise.wait_for()
     noise.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    page.get_by_text("Turned by").wait_for()
-    lab.python(watched, "explorer.wait(60)")
-    assert lab.python(watched, "print(explorer.noise > 0, 0 < explorer.moved <= explorer.bound)") == "True True"
-    page.get_by_text("px of noise").first.wait_for()
+    page.get_by_text("Turned by").first.wait_for()
+    page.get_by_text("eigenvector 1, 0.2 px of noise").wait_for()
+    lab.until(watched, "print(explorer.noise, 0 < explorer.moved <= explorer.bound, explorer.busy)", "0.2 True False")
+    assert (
+        page.get_by_text("0.50 v1 + 1 v2").count() + page.get_by_text("0.5 v1 + 1 v2").count() == 1
+    )  # the mixture stays
+    assert page.locator("svg[aria-label^='sine of the turn']").count() == 1
     whole(watched, "spectrum_noise")
     lab.python(watched, f"explorer.save_html({str(tmp_path / 'spectrum.html')!r})")
     saved = disk(tmp_path / "spectrum.html", scheme="dark")

@@ -96,6 +96,17 @@ def test_a_saved_page_mixes_as_python_does(disk, tmp_path) -> None:
         "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
     )
     assert_close(np.array(found), explorer.labels)
+    # Noise, likewise.
+    page.get_by_role("slider", name="flow noise").focus()
+    page.keyboard.press("End")
+    page.get_by_text("eigenvector 1, 2 px of noise").wait_for()
+    assert page.get_by_text("1.00 v1 \u2212 0.40 v2").is_visible()
+    found = page.locator(".ike-noise").evaluate(
+        "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
+    )
+    changed, labels = explorer._perturbed(2.0, lambda: None)
+    assert_close(np.array(found), labels)
+    page.get_by_text(f"sine {changed.sine:.3g}.").wait_for()
 
 
 def test_a_saved_page_races_as_python_does(disk, tmp_path) -> None:

@@ -169,6 +169,7 @@ ENTRIES = {
     "chains.js": ["export default { render: renderChains };"],
     "iteration.js": ["export default { render: renderIteration };"],
     "mixture.js": ["export default { render: renderMixture };"],
+    "noise.js": ["export default { render: renderNoise };"],
     "page.js": [],
     "race.js": ["export default { render: renderRace };"],
     "slider.js": ["export default { render: renderSlider };"],

@@ -4,6 +4,7 @@ import { iconButton, make } from "./elements.js";
 import { renderIteration } from "./live_iteration.js";
 import { renderChains } from "./live_chains.js";
 import { renderMixture } from "./live_mixture.js";
+import { renderNoise } from "./live_noise.js";
 import { renderRace } from "./live_race.js";
 import { renderSlider } from "./number_slider.js";
 import { clamp } from "./numbers.js";
@@ -137,6 +138,10 @@ class Page {
 
   chains(shown, tree) {
     this.widget(shown, tree, renderChains);
+  }
+
+  noise(shown, tree) {
+    this.widget(shown, tree, renderNoise);
   }
 
   number(shown, tree) {

@@ -35,7 +35,7 @@ from ikebook.graph.result import GraphResult
 from ikebook.graph.saliency import Evidence
 from ikebook.matrix.features import Cue, checked_cues
 from ikebook.networks.training import Training, TrainOptions, fingerprint, planned_steps, train
-from ikebook.networks.unet import NetworkOptions, predict
+from ikebook.networks.unet import NetworkOptions, UNet, predict
 from ikebook.video.clip import Clip, as_clip
 from ikebook.video.edges import EdgeOptions, logistic, snap
 from ikebook.video.metrics import region_similarity
@@ -160,6 +160,7 @@ def exchange(
     checkpoints: Path | None = None,
     progress: Progress = silent,
     on_epoch: Callable[[int, Sequence[float]], None] = lambda cycle, losses: None,
+    on_network: Callable[[int, UNet], None] = lambda cycle, network: None,
 ) -> Iterator[CycleState]:
     """Algorithm 1, half a cycle at a time; the last state is the result, and it is a graph's (Secs. 5 and 8).
 
@@ -183,6 +184,8 @@ def exchange(
         Shows how far a training is; it may wait, or raise to end everything (see `ikebook.networks.training`).
     on_epoch : callable, optional
         Is told the cycle and the mean losses of its training so far, after each epoch.
+    on_network : callable, optional
+        Is given the cycle and its network as it is after each epoch.
 
     Yields
     ------
@@ -209,7 +212,7 @@ def exchange(
     compute = check.or_default("compute", compute, Compute)
     flow = known_flow(clip, flow, memory=compute.memory)
     second = None if feature_flow is None else known_flow(clip, feature_flow, "feature_flow", memory=compute.memory)
-    return _exchange(clip, flow, second, cues, o, compute, partial(_train, checkpoints, progress, on_epoch))
+    return _exchange(clip, flow, second, cues, o, compute, partial(_train, checkpoints, progress, on_epoch, on_network))
 
 
 def _exchange(
@@ -351,6 +354,7 @@ def _train(
     checkpoints: Path | None,
     progress: Progress,
     on_epoch: Callable[[int, Sequence[float]], None],
+    on_network: Callable[[int, UNet], None],
     clip: Clip,
     pseudo: Array,
     cycle: int,
@@ -371,6 +375,7 @@ def _train(
         checkpoint=file,
         progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
         on_epoch=partial(on_epoch, cycle),
+        on_network=partial(on_network, cycle),
     )
     if training.stopped == "interrupt":
         raise KeyboardInterrupt

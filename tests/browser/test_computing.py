@@ -276,7 +276,7 @@ dashboard
 def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_path) -> None:
     watched = lab.open("dashboard", [DASHBOARD])
     page = watched.page
-    page.locator(".ike-canvas").wait_for()
+    page.locator(".ike-canvas").first.wait_for()
     button(watched, "Start").click()
     page.get_by_text("network 1: step").first.wait_for()
     # The kernel answers while the network is trained.
@@ -289,20 +289,21 @@ def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_pa
     )
     assert seen == "True"
     # What has been found can be looked at meanwhile.
-    assert page.get_by_text("soft masks x of the graph, cycle 1").is_visible()
-    stage = page.locator(".ike-canvas")
+    assert page.get_by_text("Graph Module, x, cycle 1").is_visible()
+    stage = page.locator(".ike-canvas").first
     stage.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.ike').dataset.frame === '1'")
     button(watched, "Continue").click()
     page.get_by_text("Done: all cycles are done").wait_for()
     assert lab.python(watched, "print(dashboard.state, len(dashboard.states), dashboard.error)") == "done 3"
-    page.get_by_text("soft masks x of the graph, cycle 2").wait_for()
+    page.get_by_text("Graph Module, x, cycle 2").wait_for()
     assert page.locator("svg[aria-label^='training']").is_visible()
     across = [(x, 16) for x in range(4, 46, 2)]
     before = [colour(watched, 0, pixel) for pixel in across]
     button(watched, "network 1").click()
-    page.get_by_text("predictions s of the network, cycle 1").wait_for()
+    page.get_by_text("Graph Module, x, cycle 1").wait_for()
+    assert page.get_by_text("Network Module, s, cycle 1; object").is_visible()
     assert lab.python(watched, "print(dashboard.shown)") == "1"
     watched.until(lambda: [colour(watched, 0, pixel) for pixel in across], lambda seen: seen != before)
     whole(watched, "dashboard_done")

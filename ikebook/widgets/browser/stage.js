@@ -80,8 +80,8 @@ export class Stage {
 
   drawPictures(width, height) {
     const { context, line } = this;
-    const { pictures, timeline, toolbar } = this.view;
-    this.place(pictures.layer("maps", timeline.frame, toolbar.opacity));
+    const { pictures, timeline, toolbar, matrix } = this.view;
+    this.place(matrix.layer() ?? pictures.layer("maps", timeline.frame, toolbar.opacity));
     if (line === null) return;
     context.save();
     context.beginPath();

@@ -11,6 +11,7 @@ import { pressKey } from "./keyboard.js";
 import { LiveMap } from "./live_map.js";
 import { LiveMarks } from "./live_marks.js";
 import { MatrixEntry } from "./matrix_entry.js";
+import { MatrixPicture } from "./matrix_picture.js";
 import { prefersStill } from "./motion.js";
 import { formatNumber } from "./numbers.js";
 import { Painting } from "./painting.js";
@@ -42,6 +43,7 @@ class View {
     this.painting = new Painting(this.traits, () => this.redraw());
     this.pointer = new Pointer(this);
     this.entry = new MatrixEntry(this);
+    this.matrix = new MatrixPicture(this);
     this.liveMap = new LiveMap(this);
     this.liveMarks = new LiveMarks(this);
     this.timeline = new Timeline(this.traits, () => this.redraw(), () => this.showPlaying());
@@ -53,6 +55,7 @@ class View {
     this.listenToPython();
     this.listenToPage();
     this.reload(VIDEOS);
+    this.matrix.reorder();
     this.playAsPython();
   }
 
@@ -72,6 +75,7 @@ class View {
     for (const name of VIDEOS) traits.onChange([name], () => this.reload([name]));
     traits.onChange(["colours"], () => this.reload(["maps"]));
     traits.onChange(DRAWN, () => this.refresh());
+    traits.onChange(["places"], () => this.matrix.reorder());
     traits.onChange(["frame"], () => timeline.goTo(traits.get("frame"), { send: false }));
     traits.onChange(["playing"], () => this.playAsPython());
     traits.onChange(["swipe"], () => {

@@ -37,7 +37,7 @@ WHOLE_PIXELS = 300_000
 BETWEEN = 0.25
 """Seconds at least between two pictures of a network that learns."""
 
-NAMES = {"graph": "Graph Module, x", "network": "Network Module, s"}
+NAMES, SYMBOLS = {"graph": "Graph Module", "network": "Network Module"}, {"graph": "x", "network": "s"}
 
 ARROWS = (
     '<div style="display: flex; flex-direction: column; justify-content: center; gap: 18px; min-height: 180px; font-size: 14px; '
@@ -147,7 +147,9 @@ class DashboardView:
         for state in (states[index], *before):
             canvas = self.graph_video if state.module == "graph" else self.network_video
             canvas.show(maps=np.asarray(state.soft, np.float32), map_range=(0, 1), colours="viridis")
-            canvas.caption = f"{NAMES[state.module]}, cycle {state.cycle}; object above {state.threshold:.2f}"
+            canvas.caption = (
+                f"{NAMES[state.module]} {state.cycle}: {SYMBOLS[state.module]}, object above {state.threshold:.2f}"
+            )
             values = scores_by_frame(self._clip, state)
             if values:
                 colour = BLUE if state.module == "graph" else ORANGE
@@ -173,7 +175,7 @@ class DashboardView:
         frames = self._clip.frames[asked.start : asked.stop]
         self._learning[asked.start : asked.stop] = list(predict(network, frames))
         self.network_video.show(maps=self._learning, map_range=(0, 1), colours="viridis")
-        self.network_video.caption = f"{NAMES['network']}, cycle {cycle}: learning, epoch {epoch}"
+        self.network_video.caption = f"{NAMES['network']} {cycle}: learning, epoch {epoch}"
         self._told = time.monotonic()
 
 

@@ -97,12 +97,68 @@ def write_page(
     ...     "Marked frames" in path.read_text()
     True
     """
-    path = Path(path)
+    require(
+        not Path(path).is_dir(), f"{path} is a folder; expected the name of a file, such as {Path(path) / 'page.html'}."
+    )
+    snapshots, store = pictured(widget, states)
+    content = page(title, note, snapshots, store)
+    with atomic(Path(path)) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def write_module(path: str | Path, widget: ipywidgets.Widget, *, states: Iterable[str | State] = ()) -> None:
+    """Write the same as `write_page`, as an ES module that any page of the same site can show.
+
+    Its default export is an anywidget's, `render({ el })`: so MyST's directive `{anywidget}` takes it, and so does a plain page,
+    `import widget from "./stepper.mjs"; widget.render({ el })`. A browser loads modules from servers, and not from disk.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write, "stepper.mjs" say.
+    widget : ipywidgets.Widget
+        Any tree of them.
+    states : iterable of str or State, optional
+        As of `write_page`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to show, or the file can't be written. One that was there before is then as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> canvas = VideoCanvas(np.zeros((3, 16, 16, 3), np.uint8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_module(Path(folder) / "dark.mjs", canvas)
+    ...     (Path(folder) / "dark.mjs").read_text().rstrip().endswith("export default { render: renderEmbedded };")
+    True
+    """
+    require(
+        not Path(path).is_dir(),
+        f"{path} is a folder; expected the name of a file, such as {Path(path) / 'widget.mjs'}.",
+    )
+    content = module(widget, states)
+    with atomic(Path(path)) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def module(widget: ipywidgets.Widget, states: Iterable[str | State] = ()) -> str:
+    """The text that `write_module` writes."""
+    snapshots, store = pictured(widget, states)
+    blobs = {name: packed(value) for name, value in store.blobs.items()}
+    data = {"states": snapshots, "style": style("canvas.css") + style("page.css"), "blobs": blobs}
+    return f"const IKEBOOK = {json.dumps(data, allow_nan=False)};\n\n{script('embedded.js')}"
+
+
+def pictured(widget: ipywidgets.Widget, states: Iterable[str | State]) -> tuple[list[dict[str, Any]], Store]:
+    """What a page shows of a widget in each of its states, and the bytes of that."""
     require(
         isinstance(widget, ipywidgets.Widget),
         f"widget is a {type(widget).__name__}; expected a widget, such as a ClipPlayer.",
     )
-    require(not path.is_dir(), f"{path} is a folder; expected the name of a file, such as {path / 'page.html'}.")
     store = Store()
     snapshots: list[dict[str, Any]] = []
     for given in states:
@@ -114,9 +170,7 @@ def write_page(
     if not snapshots:
         snapshots.append({"label": "", "pixel": None, "tree": snapshot(widget, store)})
     require(snapshots[0]["tree"] is not None, "the widget shows nothing that a page can show; is it hidden?")
-    content = page(title, note, snapshots, store)
-    with atomic(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    return snapshots, store
 
 
 @dataclass
@@ -250,8 +304,13 @@ def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> s
 """
 
 
+def packed(data: bytes) -> tuple[str, bool]:
+    """Bytes as base64, and whether they are compressed, which they are if that makes them smaller."""
+    smaller = gzip.compress(data, 6, mtime=0)
+    small = len(smaller) < 0.95 * len(data)
+    return base64.b64encode(smaller if small else data).decode(), small
+
+
 def _blob(name: str, data: bytes) -> str:
-    packed = gzip.compress(data, 6, mtime=0)
-    small = len(packed) < 0.95 * len(data)
-    text = base64.b64encode(packed if small else data).decode()
+    text, small = packed(data)
     return f'<script type="text/plain" id="ike-{name}"{" data-gzip" if small else ""}>{text}</script>'

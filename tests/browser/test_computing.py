@@ -289,7 +289,7 @@ def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_pa
     )
     assert seen == "True"
     # What has been found can be looked at meanwhile.
-    assert page.get_by_text("Graph Module, x, cycle 1").is_visible()
+    assert page.get_by_text("Graph Module 1: x").is_visible()
     stage = page.locator(".ike-canvas").first
     stage.focus()
     page.keyboard.press("ArrowRight")
@@ -297,13 +297,13 @@ def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_pa
     button(watched, "Continue").click()
     page.get_by_text("Done: all cycles are done").wait_for()
     assert lab.python(watched, "print(dashboard.state, len(dashboard.states), dashboard.error)") == "done 3"
-    page.get_by_text("Graph Module, x, cycle 2").wait_for()
+    page.get_by_text("Graph Module 2: x").wait_for()
     assert page.locator("svg[aria-label^='training']").is_visible()
     across = [(x, 16) for x in range(4, 46, 2)]
     before = [colour(watched, 0, pixel) for pixel in across]
     button(watched, "network 1").click()
-    page.get_by_text("Graph Module, x, cycle 1").wait_for()
-    assert page.get_by_text("Network Module, s, cycle 1; object").is_visible()
+    page.get_by_text("Graph Module 1: x").wait_for()
+    assert page.get_by_text("Network Module 1: s, object").is_visible()
     assert lab.python(watched, "print(dashboard.shown)") == "1"
     watched.until(lambda: [colour(watched, 0, pixel) for pixel in across], lambda seen: seen != before)
     whole(watched, "dashboard_done")

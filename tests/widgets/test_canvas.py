@@ -167,6 +167,7 @@ def test_the_scripts_name_no_address(name) -> None:
 ENTRIES = {
     "canvas.js": ["export default { render };"],
     "chains.js": ["export default { render: renderChains };"],
+    "embedded.js": ["export default { render: renderEmbedded };"],
     "iteration.js": ["export default { render: renderIteration };"],
     "mixture.js": ["export default { render: renderMixture };"],
     "noise.js": ["export default { render: renderNoise };"],

@@ -631,7 +631,7 @@ class TestCycleDashboard:
         dashboard.tabs.value = 1
         assert dashboard.shown == 1
         # Side by side: what the network learned, and what it was taught by.
-        assert "Network Module, s, cycle 1" in dashboard.network_video.caption
+        assert "Network Module 1: s" in dashboard.network_video.caption
         assert np.allclose(shown(dashboard.network_video), dashboard.states[1].soft, atol=0.01)
         assert np.allclose(shown(dashboard.graph_video), dashboard.states[0].soft, atol=0.01)
         curves = {curve["label"]: curve["values"] for curve in dashboard.playback.curves}

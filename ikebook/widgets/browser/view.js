@@ -147,7 +147,7 @@ class View {
   }
 
   get full() {
-    return document.fullscreenElement === this.root;
+    return this.root.getRootNode().fullscreenElement === this.root; // in a shadow tree, the document names its host
   }
 
   /* What is shown of the canvas: a picture that has its bar elsewhere has one of its own while it fills the screen. */
@@ -212,7 +212,7 @@ class View {
   }
 
   fullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
+    if (this.full) document.exitFullscreen();
     else if (this.parts !== "bar") this.root.requestFullscreen?.();
   }
 

@@ -18,7 +18,8 @@ from ikebook.widgets.base import BLUE_GROUND, GREEN_GROUND, INK, QUIET_INK, html
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import round_up
 from ikebook.widgets.charts import BLUE, ORANGE, line_chart
-from ikebook.widgets.layouts import button, choice, playback_bar, row
+from ikebook.widgets.choice import Choice
+from ikebook.widgets.layouts import button, playback_bar, row
 
 REASONS = {
     "cycles": "all cycles are done",
@@ -83,7 +84,7 @@ class DashboardView:
         self.playback = playback_bar(self.graph_video, self.network_video)
         self._clip, self._told = clip, 0.0
         self._learning: np.ndarray | None = None
-        self.tabs = choice([], "104px")
+        self.tabs = Choice([], "half-cycle", "104px")
         self.tabs.observe(lambda change: chosen(change["new"]) if change["new"] is not None else None, ["value"])
         for widget in (self.graph_video, self.network_video, self.curve, self.scores):
             widget.layout.flex, widget.layout.min_width = "1 1 260px", "220px"
@@ -106,7 +107,7 @@ class DashboardView:
 
     def offer(self, states: Sequence[CycleState]) -> None:
         """A tab for each half-cycle."""
-        self.tabs.options = [(half_name(each), index) for index, each in enumerate(states)]
+        self.tabs.options = tuple((half_name(each), index) for index, each in enumerate(states))
 
     def show_progress(self, states: Sequence[CycleState], doing: str, losses: Mapping[int, Sequence[float]]) -> None:
         """Show what has been found so far, and what it is doing, as `CycleDashboard.state` says."""

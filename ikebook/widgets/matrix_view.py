@@ -13,7 +13,8 @@ from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import symmetric_limit
 from ikebook.widgets.base import html_table, note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.layouts import choice, menu, row, side_by_side
+from ikebook.widgets.choice import Choice
+from ikebook.widgets.layouts import menu, row, side_by_side
 
 MATRICES = {"M": "M, motion chains", "P": "P, projection", "PMP": "A = PMP"}
 
@@ -55,7 +56,7 @@ class MatrixView:
         self.row_frame = VideoCanvas(clip, caption="row", **options)
         self.column_frame = VideoCanvas(clip, caption="column", **options)
         self.picture.joins = [self.row_frame.group, self.column_frame.group]
-        self.shown_menu = choice([(text, name) for name, text in MATRICES.items()], "150px")
+        self.shown_menu = Choice([(text, name) for name, text in MATRICES.items()], "matrix", "150px")
         self.shown_menu.value = "PMP"
         self.order_menu = menu("order", [(ORDER_NAMES[name], name) for name in orders], "330px", "44px")
         self.words, self.facts = ipywidgets.HTML(), ipywidgets.HTML()

@@ -18,6 +18,7 @@ import ipywidgets
 from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.choice import Choice
 from ikebook.widgets.live import Live
 from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.scripts import script, style
@@ -238,7 +239,7 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         return {"kind": "html", "value": store.text(widget.value)} if widget.value else None
     if isinstance(widget, (ipywidgets.IntProgress, ipywidgets.FloatProgress, ipywidgets.Play, ipywidgets.Button)):
         return None
-    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider)):
+    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider, Choice)):
         shown = getattr(widget, "label", None) if hasattr(widget, "options") else None
         value = shown if isinstance(shown, str) else widget.value
         text = (

@@ -36,7 +36,7 @@ def drag(
 
 
 def button(watched, name: str):
-    return watched.page.locator(".jupyter-button", has_text=name).first
+    return watched.page.locator(".jupyter-button, .ike-choice-button", has_text=name).first
 
 
 def whole(watched, name: str) -> None:

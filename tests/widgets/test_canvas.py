@@ -166,6 +166,7 @@ def test_the_scripts_name_no_address(name) -> None:
 
 ENTRIES = {
     "canvas.js": ["export default { render };"],
+    "choice.js": ["export default { render: renderChoice };"],
     "chains.js": ["export default { render: renderChains };"],
     "embedded.js": ["export default { render: renderEmbedded };"],
     "iteration.js": ["export default { render: renderIteration };"],

@@ -243,7 +243,7 @@ def score_table(states: Sequence[CycleState]) -> str:
     head = ["half-cycle", *(["J"] if scored else []), "change", "seconds"]
     lines = []
     for state in states:
-        cells = [f"{100 * state.score:.1f}" if state.score is not None else "\u2013"] if scored else []
+        cells = [f"{state.score:.3f}" if state.score is not None else "\u2013"] if scored else []
         cells += ["\u2013" if state.change is None else f"{state.change:.3f}", f"{sum(state.seconds.values()):.1f}"]
         right = "".join(f'<td style="text-align: right; padding: 2px 10px">{cell}</td>' for cell in cells)
         lines.append(

@@ -627,7 +627,7 @@ class TestCycleDashboard:
         assert [name for name, _ in dashboard.tabs.options] == ["graph 1", "network 1", "graph 2"]
         assert dashboard.shown == 2
         assert "Done: all cycles are done" in dashboard.words.value
-        assert f"{100 * dashboard.scores[2]:.1f}" in dashboard._view.scores.value
+        assert f"{dashboard.scores[2]:.3f}" in dashboard._view.scores.value
         dashboard.tabs.value = 1
         assert dashboard.shown == 1
         # Side by side: what the network learned, and what it was taught by.

@@ -6,7 +6,7 @@ import { Traits } from "./traits.js";
 class ChoiceButtons {
   constructor(model, el) {
     this.traits = new Traits(model);
-    this.root = make("div", "ike ike-choice", { role: "radiogroup", "data-lm-suppress-shortcuts": "true" });
+    this.root = make("div", "ike-choice", { role: "radiogroup", "data-lm-suppress-shortcuts": "true" });
     this.root.addEventListener("keydown", (event) => this.press(event));
     this.traits.onChange(["labels", "width", "name"], () => this.build());
     this.traits.onChange(["index"], () => this.refresh());

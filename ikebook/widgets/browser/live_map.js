@@ -13,8 +13,10 @@ export class LiveMap {
   receive({ to, picture }) {
     const { traits, pictures } = this.view;
     if (!to || to !== traits.get("computed")) return;
+    const before = pictures.has("maps");
     pictures.showLive(picture);
-    this.view.refresh();
+    if (before && picture) this.view.refreshMap();
+    else this.view.refresh();
   }
 
   dispose() {

@@ -52,6 +52,7 @@ class LiveRace {
     const columns = traits.bytes("columns");
     const [scales, small, exact] = ["scales", "small", "exact"].map((name) => traits.get(name));
     this.matrix = columns.length ? new SpannedMatrix({ columns, products: columns, scales: [scales[0], scales[0]], small, exact }) : null;
+    this.limits = traits.get("names").map(() => []);
     this.paths = traits.get("firsts").map((first) => [unit(first)]); // y of x(1), x(2), ... of each start
     this.root.hidden = !this.matrix;
     this.slider.max = traits.get("iterations");
@@ -131,7 +132,7 @@ class LiveRace {
     const found = this.weights(start, iteration);
     const y = matrix.cosine(found) < 0 ? found.map((value) => -value) : found; // an eigenvector has no sign
     const values = (begin, end, every) => matrix.labels(y, begin, end, every);
-    const limit = colourLimit(values, matrix.nodes);
+    const limit = (this.limits[start][iteration] ??= colourLimit(values, matrix.nodes));
     return { caption: `${name}: ${formatNumber(cosines.at(-1), 3)}`, range: [-limit, limit], values };
   }
 

@@ -135,15 +135,26 @@ class View {
     const { traits, stage, bar, curves, toolbar } = this;
     const { m, w } = traits;
     const { parts } = this;
-    const caption = this.pictures.live?.caption ?? traits.get("caption");
-    this.title.textContent = caption;
-    this.title.hidden = parts === "bar" || caption === "";
+    this.showTitle();
     stage.node.hidden = parts === "bar" || !w;
     bar.node.hidden = parts === "stage" || m < 2;
     curves.node.hidden = parts === "stage" || m < 2 || !traits.get("curves").length;
     for (const part of [stage, bar, toolbar]) part.refresh();
     if (this.pointer.drag?.kind !== "paint") this.painting.reload();
     this.resize();
+  }
+
+  showTitle() {
+    const caption = this.pictures.live?.caption ?? this.traits.get("caption");
+    this.title.textContent = caption;
+    this.title.hidden = this.parts === "bar" || caption === "";
+  }
+
+  /* After another map in place of one, as while a slider moves: what else there is stays. */
+  refreshMap() {
+    this.showTitle();
+    this.toolbar.drawLegend();
+    this.redraw();
   }
 
   get full() {

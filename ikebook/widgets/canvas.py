@@ -54,7 +54,8 @@ class VideoCanvas(CanvasTraits):
     swipe : float, default 0.5
         Where the line before `compare` is, from 0 (left) to 1.
     paths : list of dict
-        Chains: `points` [[frame, x, y], ...], and optionally `colour`, `width` (CSS pixels), `label`, `arrow`, `dots` (at both ends) and `show`,
+        Chains: `points` [[frame, x, y], ...], and optionally `colour`, `width` (CSS pixels), `label`, `arrow`, `dots`
+        (for thin lines: at both ends) and `show`,
         which is "all", "upto", "at" or "around" (`around` frames from) the current frame.
     points : list of dict
         Marked pixels: `x`, `y`, and optionally `frame` (all if None), `colour`, `label`, and `show`: "at" its frame alone, or

@@ -6,10 +6,15 @@ export function drawPath(pen, viewport, frame, { points, colour = "#ff9f1c", wid
   const kept = points.filter(([t]) => (shown[show] ?? (() => true))(t));
   const place = ([, x, y]) => viewport.toScreen(x, y);
   const line = kept.map(place);
+  if (dots) {
+    // Many of them lie on each other, and on a chain that shall be seen: thin, and without an edge.
+    pen.line(line, colour, width, 0.85, false);
+    for (const end of [line[0], line.at(-1)]) if (end) pen.end(end, 1.5 + width, colour);
+    return;
+  }
   pen.line(line, colour, width, show === "all" ? 0.5 : 0.9);
   if (show === "all") pen.line(kept.filter(([t]) => t <= frame).map(place), colour, width + 1);
   if (arrow && line.length > 1) pen.arrowHead(line, colour, width);
-  if (dots) for (const end of [line[0], line.at(-1)]) if (end) pen.end(end, 1.5 + width, colour);
   const now = kept.find(([t]) => t === frame);
   if (!now) return;
   pen.dot(place(now), width + 2.5, colour);

@@ -36,7 +36,7 @@ from ikebook.graph.result import GraphResult
 from ikebook.graph.saliency import Evidence
 from ikebook.matrix.features import Cue, checked_cues
 from ikebook.networks.training import Training, TrainOptions, fingerprint, planned_steps, train
-from ikebook.networks.unet import NetworkOptions, predict
+from ikebook.networks.unet import NetworkOptions, UNet, predict
 from ikebook.video.clip import Clip, as_clip
 from ikebook.video.edges import EdgeOptions, logistic, snap
 from ikebook.video.metrics import region_similarity
@@ -167,6 +167,7 @@ def exchange(
     checkpoints: Path | None = None,
     progress: Progress = silent,
     on_epoch: Callable[[int, Sequence[float]], None] = lambda cycle, losses: None,
+    on_network: Callable[[int, UNet], None] = lambda cycle, network: None,
 ) -> Iterator[CycleState]:
     """Algorithm 1, half a cycle at a time; the last state is the result, and it is a graph's (Secs. 5 and 8).
 
@@ -192,6 +193,8 @@ def exchange(
         Shows how far a training is; it may wait, or raise to end everything (see `ikebook.networks.training`).
     on_epoch : callable, optional
         Is told the cycle and the mean losses of its training so far, after each epoch.
+    on_network : callable, optional
+        Is given the cycle and its network as it is after each epoch.
 
     Yields
     ------
@@ -220,7 +223,7 @@ def exchange(
     second = None if feature_flow is None else known_flow(clip, feature_flow, "feature_flow", memory=compute.memory)
     if init is not None:
         check.shape("init", init, (len(clip), clip.size[1], clip.size[0]))
-    teach = partial(_train, checkpoints, progress, on_epoch)
+    teach = partial(_train, checkpoints, progress, on_epoch, on_network)
     repeats = find_repeats(clip.frames)
     if repeats is None:
         return _exchange(clip, flow, second, cues, init, o, compute, teach)
@@ -401,6 +404,7 @@ def _train(
     checkpoints: Path | None,
     progress: Progress,
     on_epoch: Callable[[int, Sequence[float]], None],
+    on_network: Callable[[int, UNet], None],
     clip: Clip,
     pseudo: Array,
     cycle: int,
@@ -421,6 +425,7 @@ def _train(
         checkpoint=file,
         progress=progress(f"network {cycle}", planned_steps(len(clip), o.training)),
         on_epoch=partial(on_epoch, cycle),
+        on_network=partial(on_network, cycle),
     )
     if training.stopped == "interrupt":
         raise KeyboardInterrupt

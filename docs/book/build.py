@@ -36,6 +36,8 @@ HIDDEN = {"solution": "hide-cell", "colab": "remove-cell"}
 """Tags of the course, and what MyST-NB calls what is to happen to such cells."""
 
 SAVE = """from ikebook.widgets import write_page
+if getattr({name}, "state", "") == "ready":
+    {name}.start()  # a page shows what has been done
 getattr({name}, "wait", lambda: None)()
 if hasattr({name}, "save_html"):
     {name}.save_html({page!r}, title=type({name}).__name__)
@@ -133,6 +135,7 @@ def prepare(sources: list[Path], out: Path) -> Path:
         nbformat.write(notebook, pages / "notebooks" / kept.name)
         gallery += pictures(notebook, source.stem, figures)
     shutil.copytree(widgets, pages / "_static" / "widgets")
+    shutil.copy(HERE / "frames.js", pages / "_static")
     (pages / "gallery.md").write_text(gallery_page(gallery), encoding="utf-8")
     (pages / "notebooks.md").write_text(contents(sources), encoding="utf-8")
     (pages / "api.md").write_text(api(), encoding="utf-8")

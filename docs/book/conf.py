@@ -16,6 +16,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "ikebook"
 html_static_path = ["_static"]
+html_js_files = ["frames.js"]  # widgets' frames are as high as what they hold
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 2

@@ -168,7 +168,13 @@ class MotionMatrix(LinearOperator):
         """The weight of one chain from nodes a to nodes b, of one shape, at most p frames apart; the self-loop's where they are one."""
         dt = (a // self.chains.grid.pixels - b // self.chains.grid.pixels).abs()
         weights = torch.cat([self.kernel().new_tensor([self.options.self_loop]), self.kernel()])[dt]
-        return weights if self._likeness is None else weights * self._likeness.between(a, b)
+        return weights * self.alike(a, b)
+
+    def alike(self, a: Tensor, b: Tensor) -> Tensor:
+        """How far edges between nodes a and b, of one shape, are believed by their colours; 1 where edges do not know them."""
+        if self._likeness is None:
+            return torch.ones(a.shape, dtype=self.dtype, device=self.device)
+        return self._likeness.between(a, b)
 
     @property
     def slots(self) -> int:

@@ -92,7 +92,7 @@ class Neighbourhood:
         for frame in range(self.frame - self.radius, self.frame + self.radius + 1):
             if frame == self.frame or not 0 <= frame < self.chains.frames:
                 continue
-            _, cells = torch.nonzero(self._arrival(frame) == cell, as_tuple=True)
+            _, cells = torch.nonzero(self.arrivals(frame) == cell, as_tuple=True)
             inside = grid.pixel_of(cells)
             inside = inside[inside >= 0]
             pixels.append(inside.cpu().numpy())
@@ -101,8 +101,8 @@ class Neighbourhood:
         when = np.concatenate(frames) if frames else np.empty(0, np.int64)
         return Incoming(when, where % grid.w, where // grid.w)
 
-    def _arrival(self, frame: int) -> torch.Tensor:
-        """The cells of this frame that the chains of another meet, (links, cells) int32."""
+    def arrivals(self, frame: int) -> torch.Tensor:
+        """The cells of this frame that the chains of another, at most p frames away, meet: (links, cells) int32."""
         if frame not in self._arrivals:
             steps = abs(self.frame - frame)
             trace = self.chains.trace(frame, steps, keep=0)

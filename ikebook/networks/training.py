@@ -144,6 +144,7 @@ def train(
     checkpoint: Path | None = None,
     progress: Iterable[None] = (),
     on_epoch: Callable[[Sequence[float]], None] = lambda losses: None,
+    on_network: Callable[[UNet], None] = lambda network: None,
 ) -> Training:
     """Train a network from scratch on a video and its pseudo ground truth (Eq. 3).
 
@@ -166,6 +167,8 @@ def train(
         training at once.
     on_epoch : callable, optional
         Is told the mean losses of all epochs so far, after each.
+    on_network : callable, optional
+        Is given the network as it is after each epoch, to look at what it says by then.
 
     Returns
     -------
@@ -207,6 +210,7 @@ def train(
             if checkpoint is not None:
                 run.save(checkpoint)
             on_epoch(tuple(run.losses))
+            on_network(run.model)
     except KeyboardInterrupt:
         run.reason = "interrupt"
     return run.finish()

@@ -25,6 +25,7 @@ from ikebook.solvers.exact import exact
 from ikebook.solvers.lanczos import extreme_value
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_steps
+from ikebook.solvers.span_difference import difference_norms, spans_video
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def perturbation(
     Parameters
     ----------
     matrix, changed : A and A + E, on the same nodes
-    frobenius : also the Frobenius norms, for which both matrices are built
+    frobenius : also the Frobenius norms where both matrices have to be built for them: where P is no projector, or one for each frame
     on_product : is called at each product with E; it may raise, to end the measurement
     """
     require(
@@ -215,13 +216,18 @@ def perturbation(
     cosine = abs(float(before.vectors[0].double() @ after.vectors[0].double()))
     gap = before.gap()
     assert gap is not None
-    difference: LinearOperator = _Difference(changed, matrix)
-    size, whole = math.nan, math.nan
-    if frobenius:
-        a = matrix.dense()
-        difference = _Known(changed.dense() - a)
-        size, whole = float(difference.dense().norm()), float(a.norm())
-    spectral = max(abs(extreme_value(difference, which, 1e-4, on_product=on_product)) for which in ("SA", "LA"))
+    if spans_video(matrix) and spans_video(changed):
+        norms = difference_norms(matrix, changed)
+        spectral, size, whole = norms.spectral, norms.frobenius, norms.whole
+        on_product()
+    else:
+        difference: LinearOperator = _Difference(changed, matrix)
+        size, whole = math.nan, math.nan
+        if frobenius:
+            a = matrix.dense()
+            difference = _Known(changed.dense() - a)
+            size, whole = float(difference.dense().norm()), float(a.norm())
+        spectral = max(abs(extreme_value(difference, which, 1e-4, on_product=on_product)) for which in ("SA", "LA"))
     return Perturbation(
         sine=math.sqrt(max(0.0, 1 - cosine**2)),
         spectral=spectral,

@@ -21,6 +21,7 @@ _HOMES = {
     "SpectrumExplorer": "spectrum_explorer",
     "VideoCanvas": "canvas",
     "link": "canvas",
+    "write_module": "save_html",
     "write_page": "save_html",
 }
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets
 
 from ikebook.base.machine import resident_memory
 from ikebook.widgets.arrays import check_options
-from ikebook.widgets.save_html import State, write_page
+from ikebook.widgets.save_html import State, module, write_module, write_page
 
 INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, inherit)"
 """Colours of text in JupyterLab's theme; elsewhere, the page's."""
@@ -110,6 +111,27 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
             If the file can't be written. One that was there before is then as it was.
         """
         write_page(path, self, title=title or type(self).__name__, states=self.page_states(), note=self.page_note)
+
+    def save_module(self, path: str | Path) -> None:
+        """Write this widget as an ES module, for MyST's directive `{anywidget}` or a plain page of your own.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write, "stepper.mjs" say; see `write_module`.
+
+        Raises
+        ------
+        InputError
+            If the file can't be written. One that was there before is then as it was.
+        """
+        write_module(path, self, states=self.page_states())
+
+    def _display_(self) -> Any:
+        # marimo asks for this. It shows anywidgets, but no boxes of ipywidgets: so it gets one that is the whole widget, alive as far as
+        # a page computes by itself.
+        whole = type(type(self).__name__, (anywidget.AnyWidget,), {"_esm": module(self, self.page_states())})
+        return whole()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # Where no widget can be shown, a notebook falls back to this text, which ipywidgets would cut short.

@@ -54,7 +54,8 @@ class VideoCanvas(CanvasTraits):
     swipe : float, default 0.5
         Where the line before `compare` is, from 0 (left) to 1.
     paths : list of dict
-        Chains: `points` [[frame, x, y], ...], and optionally `colour`, `width` (CSS pixels), `label`, `arrow` and `show`,
+        Chains: `points` [[frame, x, y], ...], and optionally `colour`, `width` (CSS pixels), `label`, `arrow`, `dots`
+        (for thin lines: at both ends) and `show`,
         which is "all", "upto", "at" or "around" (`around` frames from) the current frame.
     points : list of dict
         Marked pixels: `x`, `y`, and optionally `frame` (all if None), `colour`, `label`, and `show`: "at" its frame alone, or
@@ -79,8 +80,9 @@ class VideoCanvas(CanvasTraits):
         "all"; "stage", the picture alone; or "bar", the playback bar alone, for a group.
     group : str
         Canvases of one group show the same frame; see `link`.
-    computed : bool, default False
-        Whether something in the page may show a map here that it has computed, until Python sends another; see `LiveIteration`.
+    computed : str, default ""
+        The name under which something in the page may show what it has computed here, until Python sends another map; see
+        `LiveIteration`, whose canvas has its group's name.
     joins, places : list of str, bytes
         Of the picture of a matrix: the groups of the canvases in which the pixels of a row and of a column are marked while
         the pointer is on their entry, and (n, 3) int32, frame, x and y of each place. Python hears nothing of it.

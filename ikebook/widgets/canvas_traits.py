@@ -45,7 +45,7 @@ class CanvasTraits(Synced):
     parts = traitlets.Enum(["all", "stage", "bar"], "all").tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
     follow = traitlets.Bool(False).tag(sync=True)
-    computed = traitlets.Bool(False).tag(sync=True)
+    computed = traitlets.Unicode("").tag(sync=True)
     joins = traitlets.List(traitlets.Unicode()).tag(sync=True)
     places = traitlets.Bytes(b"").tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
@@ -147,7 +147,7 @@ class CanvasTraits(Synced):
 
     @validate("paths")
     def _check_paths(self, proposal: Any) -> list[dict[str, Any]]:
-        allowed = {"points", "colour", "width", "label", "arrow", "show", "around"}
+        allowed = {"points", "colour", "width", "label", "arrow", "dots", "show", "around"}
         for path in proposal.value:
             check_options("a path", path, allowed, {"points"})
             bad = [point for point in path["points"] if len(point) != 3]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 import ipywidgets
@@ -25,6 +27,7 @@ from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chain_view import PIXEL, chain_path, facts_html, link_paths, node_charts
 from ikebook.widgets.inputs import clip_and_flow, graph_options
+from ikebook.widgets.live_chains import ChainSource, LiveChains
 from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.save_html import State
 
@@ -88,8 +91,6 @@ class ChainExplorer(Composed):
     array([0, 1, 2, 3, 4])
     """
 
-    page_note = "Click a pixel: the page shows the nearest of those that were followed when it was made. Step through them above."
-
     frame = traitlets.Int(0)
     pixel = traitlets.Tuple(traitlets.Int(), traitlets.Int())
     radius = traitlets.Int(15)
@@ -116,8 +117,10 @@ class ChainExplorer(Composed):
         self._chains = matrix.motion.chains
         self._colours = np.stack([*lab_colours(self.clip.frames)])
         self._cues = [*([Cue(name="saliency", maps=saliency)] if saliency is not None else []), *cues]
+        self._lock = RLock()  # chains remember what they were asked for last, and the page's are made in the background
         self._near: Neighbourhood | None = None
         self._computed: tuple[Any, ...] = ()
+        self._offered: tuple[float, ...] = ()
         motion, features = self.options.motion, self.options.features
         window = features.half_window if features.displacements != "none" else features.cue_window
         super().__init__(self._build(motion.radius, motion.sigma, window))
@@ -129,6 +132,8 @@ class ChainExplorer(Composed):
         for name, control in self.controls.items():
             traitlets.link((self, name), (control, "value"))
         self.canvas.observe(self._picked, "picked")
+        self.canvas.observe(lambda change: self.live.look_at(change["new"]), "frame")
+        self.live.observe(lambda _: self._show_live(), ["data"])
         self.observe(lambda _: self._update(), ["frame", "pixel", *CONTROLS])
         self._update()
 
@@ -139,9 +144,26 @@ class ChainExplorer(Composed):
             f"sigma {self.sigma:g}, q {self.half_window})"
         )
 
+    @property
+    def page_note(self) -> str:  # type: ignore[override]
+        """A sentence under the page's heading."""
+        if self.live.possible:
+            return "Point at a pixel to see its chains; click to keep them."
+        return "Click a pixel: the page shows the nearest of those that were followed when it was made. Step through them above."
+
     def page_states(self) -> Iterator[State]:
-        """The node as it is, and then pixels of its frame on a grid."""
+        """The node as it is; where the page can't have all chains of its frame, pixels on a grid too."""
         start = self.pixel
+        self.live.look_at(self.frame)
+        if self.live.ready():
+            slider, most = self.controls["radius"], self.controls["radius"].max
+            slider.max = max(2, self.radius)  # farther, the page has none
+            yield State(f"pixel ({start[0]}, {start[1]})")
+            slider.max = most
+            return
+        channels = {name: control.channel for name, control in self.controls.items()}
+        for control in self.controls.values():
+            control.channel = ""  # it moves nothing there
         w, h = self.clip.size
         across, down = (min(count, size) for count, size in zip(GRID, (w, h), strict=True))
         pixels = [(int((i + 0.5) * w / across), int((j + 0.5) * h / down)) for j in range(down) for i in range(across)]
@@ -151,6 +173,8 @@ class ChainExplorer(Composed):
                 yield State(f"pixel ({pixel[0]}, {pixel[1]})", (self.frame, *pixel))
         finally:
             self.pixel = start
+            for name, channel in channels.items():
+                self.controls[name].channel = channel
 
     @traitlets.validate("frame")
     def _check_frame(self, proposal: Any) -> int:
@@ -183,15 +207,17 @@ class ChainExplorer(Composed):
         """What is shown, from top to bottom."""
         self.canvas = VideoCanvas(np.asarray(self.clip.frames), caption="Click a pixel", fps=self.clip.fps)
         self.canvas.layout.flex = "2 1 420px"
+        channels = [uuid.uuid4().hex for _ in range(2)]
+        self.live = LiveChains(self.canvas, {channel: place for place, channel in enumerate(channels)})
         self.controls = {
-            "radius": slider(radius, 1, max(30, radius), 1, "radius p"),
-            "sigma": slider(sigma, 0.5, max(12.0, sigma), 0.5, "width sigma"),
+            "radius": slider(radius, 1, max(30, radius), 1, "radius p", channels[0]),
+            "sigma": slider(sigma, 0.5, max(12.0, sigma), 0.5, "width sigma", channels[1]),
             "half_window": slider(window, 0, max(10, window), 1, "window q"),
         }
         self.facts, self.plot = ipywidgets.HTML(), ipywidgets.HTML()
         side = ipywidgets.VBox(
-            [*self.controls.values(), self.facts],
-            layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", padding="0 0 0 12px"),
+            [*self.controls.values(), self.live, self.facts],
+            layout=ipywidgets.Layout(flex="1 1 340px", min_width="280px", padding="0 0 0 12px"),
         )
         row = ipywidgets.Box([self.canvas, side], layout=ipywidgets.Layout(flex_flow="row wrap", width="100%"))
         return [row, self.plot]
@@ -209,13 +235,15 @@ class ChainExplorer(Composed):
         if wanted == self._computed:
             return
         self._computed = wanted
-        self._follow_chains()
-        self.features = self._row_of_features()
+        with self._lock:
+            self._follow_chains()
+            self.features = self._row_of_features()
+        self._inform_page()
         with self.canvas.hold_sync():
             x, y = self.pixel
             self.canvas.frame, self.canvas.pixel = self.frame, [x, y]
             self.canvas.picked = [self.frame, x, y]
-            self.canvas.paths = [*link_paths(self.incoming, self.frame, self.pixel), chain_path(self.chain)]
+            self.canvas.paths = [chain_path(self.chain), *link_paths(self.incoming, self.frame, self.pixel)]
             self.canvas.points = [{"frame": self.frame, "x": x, "y": y, "colour": PIXEL}]
         self.facts.value = facts_html(
             self.chain,
@@ -230,6 +258,22 @@ class ChainExplorer(Composed):
             self.radius,
             self.features,
         )
+
+    def _inform_page(self) -> None:
+        """Let the page have the same chains for all pixels of the frame, unless it has them."""
+        options = self.radius, self.sigma, self.half_window
+        if options != self._offered:
+            self._offered = options
+            self.live.follow(ChainSource(self._chains, self._motion, self._rows, self.radius, self._lock))
+        with self.live.hold_sync():
+            self.live.node = [self.frame, *self.pixel]
+            self.live.shown = [float(self.radius), self.sigma, float(self._motion.options.self_loop)]
+        self.live.look_at(self.frame)
+
+    def _show_live(self) -> None:
+        """Where the page has the chains, it shows numbers and charts too."""
+        for widget in (self.facts, self.plot):
+            widget.layout.display = "none" if self.live.data else None
 
     def _follow_chains(self) -> None:
         if self._near is None or (self._near.frame, self._near.radius) != (self.frame, self.radius):
@@ -253,6 +297,7 @@ class ChainExplorer(Composed):
         q = self.half_window
         options = replace(self.options.features, half_window=max(1, q), cue_window=q)
         features = FeatureMatrix(self._chains, options, self._cues, keep=0, motion=self._motion)
+        self._rows = features
         x, y = self.pixel
         cell = (y + 1) * (self.clip.size[0] + 2) + x + 1
         row = features.block(self._chains.trace(self.frame, max(1, features.reach)))[0, cell]
@@ -268,6 +313,6 @@ def sums_by_offset(offsets: np.ndarray, weights: np.ndarray) -> dict[int, float]
     return {int(offset): float(weights[offsets == offset].sum()) for offset in np.unique(offsets)}
 
 
-def slider(value: float, low: float, high: float, step: float, name: str) -> NumberSlider:
-    """A slider that is heard of once it is let go."""
-    return NumberSlider(value=value, min=low, max=high, step=step, description=name)
+def slider(value: float, low: float, high: float, step: float, name: str, channel: str = "") -> NumberSlider:
+    """A slider that Python hears of once it is let go, and the page at once if it has a channel."""
+    return NumberSlider(value=value, min=low, max=high, step=step, description=name, channel=channel)

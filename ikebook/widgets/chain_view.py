@@ -27,7 +27,7 @@ ROW_COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE)
 def chain_path(chain: Chain) -> dict[str, Any]:
     """The node's own chain, for `VideoCanvas.paths`."""
     points = np.stack([chain.frames, chain.x.round(2), chain.y.round(2)], axis=1).tolist()
-    return {"points": points, "colour": CHAIN, "width": 4, "arrow": True}
+    return {"points": points, "colour": CHAIN, "width": 4, "arrow": True}  # below the links
 
 
 def link_paths(incoming: Incoming, frame: int, pixel: tuple[int, int]) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def link_paths(incoming: Incoming, frame: int, pixel: tuple[int, int]) -> list[d
     links = (
         [[int(incoming.frames[i]), int(incoming.x[i]), int(incoming.y[i])], [frame, pixel[0], pixel[1]]] for i in picked
     )
-    return [{"points": sorted(ends), "colour": LINK, "width": 1} for ends in links]
+    return [{"points": sorted(ends), "colour": LINK, "width": 1, "dots": True} for ends in links]
 
 
 def facts_html(chain: Chain, incoming: Incoming, weights: tuple[float, float], node: Any, window: Any) -> str:

@@ -12,6 +12,7 @@ from ikebook.base.check import require
 from ikebook.cycle import CycleOptions, CycleState, exchange
 from ikebook.flow import Flow
 from ikebook.matrix.features import Cue, checked_cues
+from ikebook.networks.unet import UNet
 from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.computing import Computing
@@ -44,7 +45,7 @@ class CycleDashboard(Computing):
     losses : dict
         Of each network by its cycle, the mean loss of each epoch so far.
     shown : int
-        Which of `states` the video shows; it follows the last one until another is chosen.
+        Which of `states` is shown, beside the one that it was made from; it follows the last one until another is chosen.
     error : str
         One line, after a failure.
 
@@ -161,6 +162,10 @@ class CycleDashboard(Computing):
             self.losses[cycle] = list(losses)
             self._view.show_losses(self.losses)
 
+        def on_network(cycle: int, network: UNet) -> None:
+            if self.shown == len(self.states) - 1:  # else the reader looks at something else
+                self._view.show_training(network, cycle, len(self.losses[cycle]))
+
         for state in exchange(
             self.clip,
             self.flow,
@@ -168,6 +173,7 @@ class CycleDashboard(Computing):
             options=self.options,
             progress=progress,
             on_epoch=on_epoch,
+            on_network=on_network,
         ):
             self._accept(state)
             after = f"network {state.cycle}" if state.module == "graph" else f"graph {state.cycle + 1}"
@@ -196,7 +202,8 @@ class CycleDashboard(Computing):
             chosen=self._choose,
         )
         self.start_button, self.pause_button, self.stop_button = view.start_button, view.pause_button, view.stop_button
-        self.tabs, self.video, self.words = view.tabs, view.video, view.words
+        self.tabs, self.words = view.tabs, view.words
+        self.graph_video, self.network_video, self.playback = view.graph_video, view.network_video, view.playback
         self.children = view.children(self.bar)
         self.bar.button.layout.display = "none"  # there is one above
 
@@ -209,4 +216,4 @@ class CycleDashboard(Computing):
 
     def _show(self) -> None:
         if self.states:
-            self._view.show_state(self.states[self.shown], self.shown)
+            self._view.show_states(self.states, self.shown)

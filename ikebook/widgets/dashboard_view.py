@@ -1,20 +1,25 @@
-"""The page's side of `CycleDashboard`: its buttons, the halves in a line, the video, scores, and the training's curve."""
+"""The page's side of `CycleDashboard`, laid out as Fig. 1: graph and network side by side, and what goes from one to the other."""
 
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
 
 from ikebook.cycle import CycleOptions, CycleState
+from ikebook.networks.unet import UNet, predict
 from ikebook.video.clip import Clip
+from ikebook.video.metrics import region_similarity
 from ikebook.widgets.base import BLUE_GROUND, GREEN_GROUND, INK, QUIET_INK, html_table, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import round_up
-from ikebook.widgets.charts import line_chart
-from ikebook.widgets.layouts import button, choice, row
+from ikebook.widgets.charts import BLUE, ORANGE, line_chart
+from ikebook.widgets.choice import Choice
+from ikebook.widgets.layouts import button, playback_bar, row
 
 REASONS = {
     "cycles": "all cycles are done",
@@ -25,6 +30,22 @@ REASONS = {
 
 SHORT_TRAINING = 10
 """Epochs that the axis of losses has at least, unless fewer are planned."""
+
+
+WHOLE_PIXELS = 300_000
+"""Pixels of a clip up to which a network that learns is asked about all frames after an epoch; else about the one that is shown."""
+
+BETWEEN = 0.25
+"""Seconds at least between two pictures of a network that learns."""
+
+NAMES, SYMBOLS = {"graph": "Graph Module", "network": "Network Module"}, {"graph": "x", "network": "s"}
+
+ARROWS = (
+    '<div style="display: flex; flex-direction: column; justify-content: center; gap: 18px; min-height: 180px; font-size: 14px; '
+    f'line-height: 1.3; text-align: center; color: {QUIET_INK}"><div>masks x<br>teach<br><span aria-hidden="true" style="font-size: '
+    '26px">\u2192</span></div><div><span aria-hidden="true" style="font-size: 26px">\u2190</span><br>what it learned, s,<br>'
+    "is known</div></div>"
+)
 
 
 class DashboardView:
@@ -57,26 +78,36 @@ class DashboardView:
         self.pause_button = button("Pause", "Pause, or go on", pause_or_resume)
         self.stop_button = button("Stop", "End here, and keep what there is", stop)
         self.pipeline, self.words, self.scores, self.curve = (ipywidgets.HTML() for _ in range(4))
-        self.video = VideoCanvas(clip, height=340, caption="the clip")
-        self.video.opacity = 0.7
-        self.tabs = choice([], "104px")
+        stage: dict[str, Any] = {"parts": "stage", "height": 260, "opacity": 0.7}
+        self.graph_video = VideoCanvas(clip, caption=NAMES["graph"], labels=["x"], **stage)
+        self.network_video = VideoCanvas(clip, caption=NAMES["network"], labels=["s"], **stage)
+        self.playback = playback_bar(self.graph_video, self.network_video)
+        self._clip, self._told = clip, 0.0
+        self._learning: np.ndarray | None = None
+        self.tabs = Choice([], "half-cycle", "104px")
         self.tabs.observe(lambda change: chosen(change["new"]) if change["new"] is not None else None, ["value"])
-        side = ipywidgets.VBox(
-            [self.curve, self.scores], layout=ipywidgets.Layout(flex="1 1 300px", min_width="280px", grid_gap="14px")
-        )
-        self.video.layout.flex = "1 1 420px"
+        for widget in (self.graph_video, self.network_video, self.curve, self.scores):
+            widget.layout.flex, widget.layout.min_width = "1 1 260px", "220px"
         self.buttons = row(self.start_button, self.pause_button, self.stop_button)
-        self.both = ipywidgets.Box(
-            [self.video, side], layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="20px", width="100%")
+        modules = [self.graph_video]
+        if options.network is not None:
+            modules += [ipywidgets.HTML(ARROWS, layout=ipywidgets.Layout(flex="0 0 110px")), self.network_video]
+        self.modules = ipywidgets.Box(
+            modules,
+            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="14px", width="100%"),
         )
+        self.numbers = row(self.scores, self.curve, gap="24px")
+        self.numbers.layout.align_items = "flex-start"
 
     def children(self, progress: ipywidgets.Widget) -> list[ipywidgets.Widget]:
         """All of it, from top to bottom, with a progress bar between."""
-        return [self.buttons, self.pipeline, progress, self.tabs, self.both, self.words]
+        steering = row(self.buttons, self.pipeline)
+        self.buttons.layout.width = "auto"
+        return [steering, progress, self.tabs, self.modules, self.playback, self.words, self.numbers]
 
     def offer(self, states: Sequence[CycleState]) -> None:
         """A tab for each half-cycle."""
-        self.tabs.options = [(half_name(each), index) for index, each in enumerate(states)]
+        self.tabs.options = tuple((half_name(each), index) for index, each in enumerate(states))
 
     def show_progress(self, states: Sequence[CycleState], doing: str, losses: Mapping[int, Sequence[float]]) -> None:
         """Show what has been found so far, and what it is doing, as `CycleDashboard.state` says."""
@@ -94,6 +125,8 @@ class DashboardView:
         """Plot the mean loss of each epoch, of each cycle's network."""
         if self._options.network is None:
             return
+        if not losses:
+            self._learning = None
         series = {f"network {cycle}": values for cycle, values in losses.items()} or {"network 1": []}
         top = max([1e-3, *(loss for values in series.values() for loss in values)])
         longest = max(map(len, series.values()))
@@ -106,13 +139,53 @@ class DashboardView:
             first=1,
         )
 
-    def show_state(self, state: CycleState, index: int) -> None:
-        """Show what a half-cycle found, over the video."""
+    def show_states(self, states: Sequence[CycleState], index: int) -> None:
+        """Show what a half-cycle found, beside what the other module had found before."""
         self.tabs.value = index
-        self.video.show(maps=np.asarray(state.soft, np.float32), map_range=(0, 1), colours="viridis")
-        what = "soft masks x of the graph" if state.module == "graph" else "predictions s of the network"
-        self.video.caption = f"{what}, cycle {state.cycle}; object above {state.threshold:.2f}"
-        self.video.labels = ["x" if state.module == "graph" else "s"]
+        self._learning = None
+        before = [state for state in states[:index] if state.module != states[index].module][-1:]
+        curves = []
+        for state in (states[index], *before):
+            canvas = self.graph_video if state.module == "graph" else self.network_video
+            canvas.show(maps=np.asarray(state.soft, np.float32), map_range=(0, 1), colours="viridis")
+            canvas.caption = (
+                f"{NAMES[state.module]} {state.cycle}: {SYMBOLS[state.module]}, object above {state.threshold:.2f}"
+            )
+            values = scores_by_frame(self._clip, state)
+            if values:
+                colour = BLUE if state.module == "graph" else ORANGE
+                curves.append({"values": values, "label": f"J {half_name(state)}", "colour": colour})
+        if not before:
+            self._blank("network" if states[index].module == "graph" else "graph")
+        self.playback.curves = curves
+
+    def _blank(self, module: str) -> None:
+        """A module has found nothing yet."""
+        canvas = self.graph_video if module == "graph" else self.network_video
+        canvas.maps, canvas.caption = b"", f"{NAMES[module]}: nothing yet"
+
+    def show_training(self, network: UNet, cycle: int, epoch: int) -> None:
+        """Show what a network that learns says after an epoch, of all frames if they are few, else of the one that is shown."""
+        if time.monotonic() < self._told + BETWEEN:
+            return
+        m, h, w = self.network_video.shape
+        if self._learning is None:
+            self._learning = np.zeros((m, h, w), np.float32)
+        frame = self.network_video.frame
+        asked = range(m) if m * h * w <= WHOLE_PIXELS else range(frame, frame + 1)
+        frames = self._clip.frames[asked.start : asked.stop]
+        self._learning[asked.start : asked.stop] = list(predict(network, frames))
+        self.network_video.show(maps=self._learning, map_range=(0, 1), colours="viridis")
+        self.network_video.caption = f"{NAMES['network']} {cycle}: learning, epoch {epoch}"
+        self._told = time.monotonic()
+
+
+def scores_by_frame(clip: Clip, state: CycleState) -> list[float]:
+    """J of each frame, where the clip has masks. It is shown, and enters no choice."""
+    if clip.masks is None:
+        return []
+    both = zip(state.soft, clip.masks, strict=True)
+    return [region_similarity(np.asarray(one) > state.threshold, mask) for one, mask in both]
 
 
 def half_name(state: CycleState) -> str:
@@ -170,7 +243,7 @@ def score_table(states: Sequence[CycleState]) -> str:
     head = ["half-cycle", *(["J"] if scored else []), "change", "seconds"]
     lines = []
     for state in states:
-        cells = [f"{100 * state.score:.1f}" if state.score is not None else "\u2013"] if scored else []
+        cells = [f"{state.score:.3f}" if state.score is not None else "\u2013"] if scored else []
         cells += ["\u2013" if state.change is None else f"{state.change:.3f}", f"{sum(state.seconds.values()):.1f}"]
         right = "".join(f'<td style="text-align: right; padding: 2px 10px">{cell}</td>' for cell in cells)
         lines.append(

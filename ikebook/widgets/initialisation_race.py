@@ -114,7 +114,7 @@ class InitialisationRace(Computing):
         self._solved: Solved | None = None
         self._build()
         self.observe(lambda _: self._show(), ["iteration"])
-        self.prepare(self._solve, lambda found: setattr(self, "_solved", found), "building the graph", lambda: None)
+        self.prepare(self._solve, self._prepared, "building the graph", lambda: None)
         self._show()
 
     def __repr__(self) -> str:
@@ -142,15 +142,21 @@ class InitialisationRace(Computing):
         job = self._start(0.0)
         job.wait()
         require(job.state != "failed", job.error)
+        self.iteration = len(self._rounds) - 1
 
     def page_states(self) -> Iterator[str]:
-        """One iteration after the other."""
+        """The start, where the page iterates by itself; else one iteration after the other."""
         before = self.iteration
         if len(self._rounds) <= self.iterations:
             self.run()
-        for iteration in range(len(self._rounds)):
-            self.iteration = iteration
-            yield f"iteration {iteration}"
+        if self.live.ready():
+            self.iteration = self.live.iteration = 0
+            self._show()
+            yield "x(0)"
+        else:
+            for iteration in range(len(self._rounds)):
+                self.iteration = iteration
+                yield f"iteration {iteration}"
         self.iteration = before
 
     @traitlets.validate("iteration")
@@ -162,6 +168,25 @@ class InitialisationRace(Computing):
 
     def _solve(self, _: Job) -> Solved:
         return solve_graph(self.clip, self.flow, cues=self.cues, pairs=1, options=self.options)
+
+    def _prepared(self, found: Solved) -> None:
+        self._solved = found
+        self.live.follow(found, self.options)
+
+    @property
+    def _live(self) -> bool:
+        """Whether the page iterates by itself."""
+        return bool(self.live.columns)
+
+    def _begin_live(self) -> None:
+        self._view.show_live(self._live)
+        if self._live:
+            self._show()
+
+    def _follow_page(self) -> None:
+        """The page runs: let Python have its numbers too, in the background."""
+        if self.live.ran and not self.busy and len(self._rounds) <= self.iterations:
+            self.guarded(lambda: self._start(0.0))
 
     def _start(self, pace: float) -> Job:
         self._view.show_running(True)
@@ -182,17 +207,21 @@ class InitialisationRace(Computing):
         )
         exact = self._solved.labels().double()
         self._rounds = []
-        self.iteration = 0
+        live = self._live
+        if not live:
+            self.iteration = 0
         begin = {name: torch.from_numpy(start) for name, start in self.starts.items()}
         solver = self.options.solver
         for t, labels in enumerate(race(self._solved.matrix, begin, self.iterations, solver.normalisation)):
             self._rounds.append(self._score(labels, exact, given=t == 0))
-            self.slider.max = max(t, 1)
-            self.iteration = t
-            if t == 0:
-                self._show()
+            if not live:
+                self.slider.max = max(t, 1)
+                self.iteration = t
+                if t == 0:
+                    self._show()
             yield t / self.iterations, f"iteration {t}"
             job.sleep(pace)
+        self._slid(self.live.iteration if live else self.iteration)
 
     def _score(self, labels: Mapping[str, Tensor], exact: Tensor, *, given: bool) -> Round:
         maps, cosine, scores = {}, {}, {}
@@ -214,8 +243,17 @@ class InitialisationRace(Computing):
 
     def _build(self) -> None:
         self._view = view = RaceView(
-            self.clip, list(self.starts), toggle=lambda: self.guarded(self._toggle), slid=self._slid
+            self.clip,
+            self.starts,
+            iterations=self.iterations,
+            pace=PACE,
+            toggle=lambda: self.guarded(self._toggle),
+            slid=self._slid,
         )
+        self.live = view.live
+        self.live.observe(lambda _: self._begin_live(), ["columns"])
+        self.live.observe(lambda _: self._follow_page(), ["ran"])
+        self.live.observe(lambda change: self._slid(change["new"]), ["iteration"])
         self.canvases, self.playback, self.words = view.canvases, view.playback, view.words
         self.slider, self.run_button = view.slider, view.run_button
         traitlets.dlink((self, "iteration"), (self.slider, "value"))
@@ -227,6 +265,10 @@ class InitialisationRace(Computing):
 
     def _show(self) -> None:
         t = self.iteration
+        if self._live:
+            self._view.show_maps(self.starts, {})
+            self.live.scores, self.live.iteration = list(self.curves["J"].values()), t
+            return
         there = self._rounds[t] if t < len(self._rounds) else Round(self.starts, {}, {})
         self._view.show_maps(there.maps, there.cosine)
         last = self.iterations if self.busy else max(1, len(self._rounds) - 1)

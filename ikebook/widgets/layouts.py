@@ -36,13 +36,6 @@ def menu(text: str, options: Sequence[str | tuple[str, str]], width: str, text_w
     )
 
 
-def choice(options: Sequence[tuple[str, Any]], width: str) -> ipywidgets.ToggleButtons:
-    """Buttons of which one is chosen; its colour says which."""
-    made = ipywidgets.ToggleButtons(options=options, style={"button_width": width})
-    made.add_class("ike-choice")
-    return made
-
-
 def row(*children: ipywidgets.Widget, gap: str = "12px") -> ipywidgets.Box:
     """Widgets in a row, as far as there is room."""
     return ipywidgets.Box(

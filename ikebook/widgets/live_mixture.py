@@ -7,13 +7,13 @@ import torch
 import traitlets
 
 from ikebook.widgets.canvas import VideoCanvas
+from ikebook.widgets.live import Live
 from ikebook.widgets.live_iteration import MOST_BYTES, as_int16
-from ikebook.widgets.scripts import script, style
+from ikebook.widgets.scripts import script
 from ikebook.widgets.shared_bytes import shared
-from ikebook.widgets.synced import Synced
 
 
-class LiveMixture(Synced):
+class LiveMixture(Live):
     """A slider for each eigenvector; their mixture is shown in a canvas while a slider moves.
 
     Python hears of the weights when a slider has been let go. What is too large to be sent is mixed by Python then.
@@ -29,24 +29,22 @@ class LiveMixture(Synced):
         The eigenvalues.
     weights : list of float
         Of the mixture, one for each eigenvector, from -1 to 1.
-    wanted : bool
-        Whether a page shows this widget; the browser says so.
     columns : bytes
         The eigenvectors, (r, n) int16, each times its number in `scales`.
     """
 
+    kind = "mixture"
+
     _esm = script("mixture.js")
-    _css = style("canvas.css")
 
     group = traitlets.Unicode().tag(sync=True)
     values = traitlets.List(traitlets.Float()).tag(sync=True)
     weights = traitlets.List(traitlets.Float()).tag(sync=True)
-    wanted = traitlets.Bool(False).tag(sync=True)
     columns = traitlets.Bytes(b"").tag(sync=True, to_json=shared("columns"))
     scales = traitlets.List(traitlets.Float()).tag(sync=True)
 
     def __init__(self, canvas: VideoCanvas) -> None:
-        canvas.computed = True
+        canvas.computed = canvas.group
         super().__init__(group=canvas.group)
         self._vectors = np.zeros((0, 0), np.float32)
         self.observe(lambda _: self._send_if_wanted(), ["wanted"])
@@ -70,6 +68,10 @@ class LiveMixture(Synced):
         if not self.columns and 0 < 2 * self._vectors.size <= MOST_BYTES:
             with self.hold_sync():
                 self.columns, self.scales = as_int16(torch.from_numpy(self._vectors))
+        return bool(self.columns)
+
+    def on_page(self) -> bool:
+        """Whether the page has the eigenvectors."""
         return bool(self.columns)
 
     def _send_if_wanted(self) -> None:

@@ -13,7 +13,8 @@ from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import symmetric_limit
 from ikebook.widgets.base import html_table, note
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.layouts import choice, menu, row, side_by_side
+from ikebook.widgets.choice import Choice
+from ikebook.widgets.layouts import menu, row, side_by_side
 
 MATRICES = {"M": "M, motion chains", "P": "P, projection", "PMP": "A = PMP"}
 
@@ -49,15 +50,15 @@ class MatrixView:
         w, h = clip.size
         self._shape = (len(clip), h, w)
         self.nodes = len(clip) * h * w
-        self.picture = VideoCanvas(shape=(1, self.nodes, self.nodes), height=500, caption="building the matrices ...")
+        self.picture = VideoCanvas(shape=(1, self.nodes, self.nodes), height=460, caption="building the matrices ...")
         self.picture.readout = "row {y}, column {x}: {value:4}"
         options: dict[str, Any] = {"parts": "stage", "height": 200, "readout": " "}
         self.row_frame = VideoCanvas(clip, caption="row", **options)
         self.column_frame = VideoCanvas(clip, caption="column", **options)
         self.picture.joins = [self.row_frame.group, self.column_frame.group]
-        self.shown_menu = choice([(text, name) for name, text in MATRICES.items()], "150px")
+        self.shown_menu = Choice([(text, name) for name, text in MATRICES.items()], "matrix", "150px")
         self.shown_menu.value = "PMP"
-        self.order_menu = menu("order", [(ORDER_NAMES[name], name) for name in orders], "280px", "44px")
+        self.order_menu = menu("order", [(ORDER_NAMES[name], name) for name in orders], "330px", "44px")
         self.words, self.facts = ipywidgets.HTML(), ipywidgets.HTML()
         side = ipywidgets.VBox(
             [side_by_side(self.row_frame, self.column_frame, least=150), self.words, self.facts],
@@ -90,11 +91,12 @@ class MatrixView:
         signed = name != "M"
         top = symmetric_limit(entries[entries != 0].reshape(-1), 0.99 if signed else 1.0) if entries.any() else 1.0
         colours = "signed" if signed else "magma"
-        self.picture.show(maps=entries[None], map_range=(-top, top) if signed else (0, top), colours=colours)
-        self.picture.caption = f"{MATRICES[name]}, {self.nodes} x {self.nodes}"
-        self.picture.paths = border_paths(borders, self.nodes)
         pixels = [node_place(int(node), self._shape) for node in places]
-        self.picture.places = np.array(pixels, np.int32).tobytes()
+        with self.picture.hold_sync():  # at once: entries fly from their old places to the new ones
+            self.picture.show(maps=entries[None], map_range=(-top, top) if signed else (0, top), colours=colours)
+            self.picture.caption = f"{MATRICES[name]}, {self.nodes} x {self.nodes}"
+            self.picture.paths = border_paths(borders, self.nodes)
+            self.picture.places = np.array(pixels, np.int32).tobytes()
         self.facts.value = facts_table(found)
 
     def mark(self, entry: tuple[int, int] | None, joined: tuple[Pixel, Pixel] | None, words: str) -> None:

@@ -19,6 +19,8 @@ class NumberSlider(Synced):
         Of what can be chosen; Python may set a value beyond, which the slider shows at its end.
     description : str
         Its name, which is read out too.
+    channel : str
+        The name under which the page hears of it while it moves; "" for none. In a static page, such a slider can be moved.
     continuous : bool
         Whether Python hears of it while it moves, and not only once it has been let go.
 
@@ -37,4 +39,5 @@ class NumberSlider(Synced):
     max = traitlets.Union([traitlets.Int(1), traitlets.Float()]).tag(sync=True)
     step = traitlets.Union([traitlets.Int(1), traitlets.Float()]).tag(sync=True)
     description = traitlets.Unicode().tag(sync=True)
+    channel = traitlets.Unicode("").tag(sync=True)
     continuous = traitlets.Bool(False).tag(sync=True)

@@ -14,6 +14,7 @@ from ikebook.widgets.base import GREEN_GROUND, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.charts import line_chart
 from ikebook.widgets.layouts import button, playback_bar, row
+from ikebook.widgets.live_race import LiveRace
 from ikebook.widgets.number_slider import NumberSlider
 
 LIES_ON_OTHERS = ("constant", "truth")
@@ -26,8 +27,12 @@ class RaceView:
     Parameters
     ----------
     clip : Clip
-    names : sequence of str
-        Of the starts.
+    starts : dict of (m, h, w)
+        x(0) by name.
+    iterations : int
+        How many there are.
+    pace : float
+        Seconds that each is shown for.
     toggle : callable
         What the button does; it shows its own errors.
     slid : callable
@@ -40,11 +45,18 @@ class RaceView:
     """
 
     def __init__(
-        self, clip: Clip, names: Sequence[str], *, toggle: Callable[[], None], slid: Callable[[int], None]
+        self,
+        clip: Clip,
+        starts: Mapping[str, np.ndarray],
+        *,
+        iterations: int,
+        pace: float,
+        toggle: Callable[[], None],
+        slid: Callable[[int], None],
     ) -> None:
         zero = np.zeros((len(clip), clip.size[1], clip.size[0]))
         style: dict[str, Any] = {"map_range": (-1, 1), "colours": "signed", "parts": "stage", "height": 180}
-        self.canvases = {name: VideoCanvas(maps=zero, caption=name, readout=" ", **style) for name in names}
+        self.canvases = {name: VideoCanvas(maps=zero, caption=name, readout=" ", **style) for name in starts}
         for canvas in self.canvases.values():
             canvas.layout.flex, canvas.layout.min_width, canvas.layout.max_width = "1 1 160px", "150px", "340px"
         self.playback = playback_bar(*self.canvases.values())
@@ -59,7 +71,18 @@ class RaceView:
         curves.layout.align_items = "flex-start"
         for curve in (self.cosine_curve, self.j_curve):
             curve.layout.flex, curve.layout.min_width = "1 1 300px", "260px"
-        self.children = [row(self.run_button, self.slider), pictures, self.playback, self.words, curves]
+        self.live = LiveRace(self.canvases, starts, iterations, pace)
+        self._own = [
+            row(self.run_button, self.slider),
+            self.words,
+            curves,
+        ]  # what the page has of its own, where it iterates
+        self.children = [self._own[0], pictures, self.playback, self.live, self.words, curves]
+
+    def show_live(self, live: bool) -> None:
+        """Leave it to the page to run, or do it with Python's buttons and curves."""
+        for widget in self._own:
+            widget.layout.display = "none" if live else None
 
     @property
     def running(self) -> bool:

@@ -19,13 +19,16 @@ from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.base.places import user_path
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.live_iteration import LiveIteration
-from ikebook.widgets.live_mixture import LiveMixture
+from ikebook.widgets.choice import Choice
+from ikebook.widgets.live import Live
 from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.scripts import script, style
 
 LONG = 400
 """Texts with more characters are stored once, however many states show them."""
+
+GROUPS = {"group", "joins", "computed", "shows", "channel", "sliders"}
+"""Traits that name what is on the page; names that are drawn anew each time are counted there."""
 
 LEFT_OUT = {"tooltip", "tabbable", "layout", "picked", "follow", "wanted"}
 """Traits that a page has no use for."""
@@ -97,11 +100,67 @@ def write_page(
     True
     """
     path = user_path(path)
+    require(not path.is_dir(), f"{path} is a folder; expected the name of a file, such as {path / 'page.html'}.")
+    snapshots, store = pictured(widget, states)
+    content = page(title, note, snapshots, store)
+    with atomic(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def write_module(path: str | Path, widget: ipywidgets.Widget, *, states: Iterable[str | State] = ()) -> None:
+    """Write the same as `write_page`, as an ES module that any page of the same site can show.
+
+    Its default export is an anywidget's, `render({ el })`: so MyST's directive `{anywidget}` takes it, and so does a plain page,
+    `import widget from "./stepper.mjs"; widget.render({ el })`. A browser loads modules from servers, and not from disk.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write, "stepper.mjs" say.
+    widget : ipywidgets.Widget
+        Any tree of them.
+    states : iterable of str or State, optional
+        As of `write_page`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to show, or the file can't be written. One that was there before is then as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> canvas = VideoCanvas(np.zeros((3, 16, 16, 3), np.uint8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_module(Path(folder) / "dark.mjs", canvas)
+    ...     (Path(folder) / "dark.mjs").read_text().rstrip().endswith("export default { render: renderEmbedded };")
+    True
+    """
+    path = user_path(path)
+    require(
+        not path.is_dir(),
+        f"{path} is a folder; expected the name of a file, such as {path / 'widget.mjs'}.",
+    )
+    content = module(widget, states)
+    with atomic(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def module(widget: ipywidgets.Widget, states: Iterable[str | State] = ()) -> str:
+    """The text that `write_module` writes."""
+    snapshots, store = pictured(widget, states)
+    blobs = {name: packed(value) for name, value in store.blobs.items()}
+    data = {"states": snapshots, "style": style("canvas.css") + style("page.css"), "blobs": blobs}
+    return f"const IKEBOOK = {json.dumps(data, allow_nan=False)};\n\n{script('embedded.js')}"
+
+
+def pictured(widget: ipywidgets.Widget, states: Iterable[str | State]) -> tuple[list[dict[str, Any]], Store]:
+    """What a page shows of a widget in each of its states, and the bytes of that."""
     require(
         isinstance(widget, ipywidgets.Widget),
         f"widget is a {type(widget).__name__}; expected a widget, such as a ClipPlayer.",
     )
-    require(not path.is_dir(), f"{path} is a folder; expected the name of a file, such as {path / 'page.html'}.")
     store = Store()
     snapshots: list[dict[str, Any]] = []
     for given in states:
@@ -113,9 +172,7 @@ def write_page(
     if not snapshots:
         snapshots.append({"label": "", "pixel": None, "tree": snapshot(widget, store)})
     require(snapshots[0]["tree"] is not None, "the widget shows nothing that a page can show; is it hidden?")
-    content = page(title, note, snapshots, store)
-    with atomic(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    return snapshots, store
 
 
 @dataclass
@@ -135,8 +192,16 @@ class Store:
         """A text, or where to find it if it is long."""
         return value if len(value) <= LONG else {"text": self.put(value.encode())}
 
+    def groups_of(self, value: Any) -> Any:
+        """A name, or each of those in a list or a dict, as `group` gives it."""
+        if isinstance(value, list):
+            return [self.group(one) for one in value]
+        return (
+            {self.group(one): place for one, place in value.items()} if isinstance(value, dict) else self.group(value)
+        )
+
     def group(self, name: str) -> str:
-        """A canvas's group, counted: names that are drawn anew each time would change the file."""
+        """A name, counted: names that are drawn anew each time would change the file."""
         return self.groups.setdefault(name, f"group{len(self.groups)}")
 
 
@@ -155,10 +220,10 @@ def snapshot(widget: Any, store: Store) -> dict[str, Any] | None:
 def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     if isinstance(widget, VideoCanvas):
         return {"kind": "canvas", "state": _traits(widget, store) | {"picked": None}}
-    if isinstance(widget, LiveIteration):
-        return {"kind": "iteration", "state": _traits(widget, store)} if widget.controls else None
-    if isinstance(widget, LiveMixture):
-        return {"kind": "mixture", "state": _traits(widget, store)} if widget.columns else None
+    if isinstance(widget, Live):
+        return {"kind": widget.kind, "state": _traits(widget, store)} if widget.on_page() else None
+    if isinstance(widget, NumberSlider) and widget.channel:
+        return {"kind": "number", "state": _traits(widget, store)}
     if isinstance(widget, ipywidgets.Box):
         children = [found for child in widget.children if (found := snapshot(child, store)) is not None]
         if not children:
@@ -175,7 +240,7 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         return {"kind": "html", "value": store.text(widget.value)} if widget.value else None
     if isinstance(widget, (ipywidgets.IntProgress, ipywidgets.FloatProgress, ipywidgets.Play, ipywidgets.Button)):
         return None
-    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider)):
+    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider, Choice)):
         shown = getattr(widget, "label", None) if hasattr(widget, "options") else None
         value = shown if isinstance(shown, str) else widget.value
         text = (
@@ -186,7 +251,7 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
     return snapshot(inner, store) if isinstance(inner, ipywidgets.Widget) else None
 
 
-def _traits(widget: VideoCanvas | LiveIteration | LiveMixture, store: Store) -> dict[str, Any]:
+def _traits(widget: VideoCanvas | Live | NumberSlider, store: Store) -> dict[str, Any]:
     state: dict[str, Any] = {}
     for name in widget.trait_names(sync=True):
         if name[0] == "_" or name in LEFT_OUT:
@@ -196,9 +261,9 @@ def _traits(widget: VideoCanvas | LiveIteration | LiveMixture, store: Store) -> 
             value = False  # a page that starts to move by itself is a nuisance
         if isinstance(value, bytes):
             value = {"bytes": store.put(value)}
-        if name == "joins":
-            value = [store.group(one) for one in value]
-        state[name] = store.group(value) if name == "group" else value
+        if name in GROUPS and value:
+            value = store.groups_of(value)
+        state[name] = value
     return state
 
 
@@ -241,8 +306,13 @@ def page(title: str, note: str, states: list[dict[str, Any]], store: Store) -> s
 """
 
 
+def packed(data: bytes) -> tuple[str, bool]:
+    """Bytes as base64, and whether they are compressed, which they are if that makes them smaller."""
+    smaller = gzip.compress(data, 6, mtime=0)
+    small = len(smaller) < 0.95 * len(data)
+    return base64.b64encode(smaller if small else data).decode(), small
+
+
 def _blob(name: str, data: bytes) -> str:
-    packed = gzip.compress(data, 6, mtime=0)
-    small = len(packed) < 0.95 * len(data)
-    text = base64.b64encode(packed if small else data).decode()
+    text, small = packed(data)
     return f'<script type="text/plain" id="ike-{name}"{" data-gzip" if small else ""}>{text}</script>'

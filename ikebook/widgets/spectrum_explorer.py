@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class SpectrumExplorer(Computing):
         `measured`, and `wait` for it.
     moved, bound, printed : float
         sin of the angle by which the first eigenvector has turned; what it can't exceed (Davis and Kahan's 2 |E| / gap); and
-        the paper's figure for it, 8 |E|_F / |A|_F, for toys (NaN else). NaN before any noise.
+        the paper's figure for it, 8 |E|_F / |A|_F. NaN before any noise.
     measured : Perturbation or None
         All of this; see `ikebook.solvers.theory.perturbation`.
 
@@ -105,6 +106,7 @@ class SpectrumExplorer(Computing):
         super().__init__(clip)
         self.pairs = pairs
         self.measured: Perturbation | None = None
+        self._measuring = threading.Lock()  # by the slider's job, and in the background
         self._solved: Solved | None = None
         self._dtype = torch.float64 if len(clip) * clip.size[0] * clip.size[1] <= DENSE_NODES else torch.float32
         self._vectors = np.zeros((0, len(clip), clip.size[1], clip.size[0]), np.float32)
@@ -148,13 +150,14 @@ class SpectrumExplorer(Computing):
 
     @property
     def printed(self) -> float:
-        """The paper's figure for it (Sec. 7.4); NaN for clips that are no toys."""
+        """The paper's figure for it (Sec. 7.4); NaN for large clips whose P is no projector, or one for each frame."""
         return math.nan if self.measured is None else self.measured.printed
 
     def page_states(self) -> Iterator[str]:
         """Each eigenvector, and what has been measured with noise."""
         self._ready()
         self.mixing.ready()
+        self._view.show_live_noise(self._view.noise.ready())
         before, weights = self.selected, list(self.weights)
         for k, value in enumerate(self.values):
             self.selected = k
@@ -212,6 +215,7 @@ class SpectrumExplorer(Computing):
         self._select()
         show_signed(self.noisy, self._vectors[0])
         self.noisy.caption = "eigenvector 1, no noise yet"
+        self._view.noise.follow(lambda noise: self._perturbed(noise, lambda: None), self._vectors[0])
 
     def _built(self) -> None:
         if not len(self._vectors):
@@ -224,6 +228,8 @@ class SpectrumExplorer(Computing):
         self.mixture, self.noisy, self.playback = view.mixture, view.noisy, view.playback
         self.choice, self.mixing, self.noise_slider = view.choice, view.mixing, view.noise_slider
         traitlets.link((self, "noise"), (self.noise_slider, "value"))
+        view.noise.observe(lambda _: view.show_live_noise(bool(view.noise.columns)), ["columns"])
+        view.noise.observe(lambda change: setattr(self, "noise", change["new"]), ["value"])
         self.arrange(view.children)
         view.show_noise(None, {}, 0.0)
 
@@ -255,7 +261,12 @@ class SpectrumExplorer(Computing):
     # Noise
 
     def _start_measuring(self) -> None:
-        noise = self.noise
+        noise, live = self.noise, self._view.noise
+        self._view.show_live_noise(bool(live.columns) and noise in live.levels)
+        if noise in live.measured:
+            live.value = noise
+            self.measured = self._points[noise] = live.measured[noise]
+            return
         self.compute(
             lambda job: self._measure(job, noise),
             self._show_measured,
@@ -264,8 +275,6 @@ class SpectrumExplorer(Computing):
         )
 
     def _measure(self, job: Job, noise: float) -> tuple[float, Perturbation, np.ndarray]:
-        solved = self._ready()
-        changed = self._solve(noisy(self.flow, noise), 2)
         products = 0
 
         def product() -> None:
@@ -273,10 +282,19 @@ class SpectrumExplorer(Computing):
             products += 1
             job.step(None, f"measuring with {noise:g} px of noise: product {products}")
 
-        small = solved.matrix.shape[0] <= DENSE_NODES
-        found = perturbation(solved.matrix, changed.matrix, frobenius=small, on_product=product)
-        labels = changed.labels().float().cpu().numpy()
-        return noise, found, labels if float((labels * self._vectors[0]).sum()) >= 0 else -labels
+        self._ready()
+        return noise, *self._perturbed(noise, product)
+
+    def _perturbed(self, noise: float, on_product: Callable[[], None]) -> tuple[Perturbation, np.ndarray]:
+        """What noise does to the first eigenvector, and what it is then, (m, h, w)."""
+        solved = self._solved
+        assert solved is not None
+        with self._measuring:
+            changed = self._solve(noisy(self.flow, noise), 2)
+            small = solved.matrix.shape[0] <= DENSE_NODES
+            found = perturbation(solved.matrix, changed.matrix, frobenius=small, on_product=on_product)
+            labels = changed.labels().float().cpu().numpy()
+        return found, labels if float((labels * self._vectors[0]).sum()) >= 0 else -labels
 
     def _show_measured(self, found: tuple[float, Perturbation, np.ndarray]) -> None:
         noise, self.measured, labels = found

@@ -16,8 +16,10 @@ from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import padded
 from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
-from ikebook.widgets.layouts import choice, playback_bar, side_by_side
+from ikebook.widgets.choice import Choice
+from ikebook.widgets.layouts import playback_bar, side_by_side
 from ikebook.widgets.live_mixture import LiveMixture
+from ikebook.widgets.live_noise import LiveNoise
 from ikebook.widgets.number_slider import NumberSlider
 
 NOISE = 2.0
@@ -59,7 +61,7 @@ class SpectrumView:
         for canvas in (self.mixture, self.noisy):
             canvas.opacity = 0.88
         self.playback = playback_bar(self.mixture, self.noisy)
-        self.choice = choice([], "112px")
+        self.choice = Choice([], "eigenvector", "112px")
         self._chosen = chosen
         self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
@@ -72,7 +74,8 @@ class SpectrumView:
             layout=ipywidgets.Layout(width="100%", max_width="460px"),
         )
         mixing = ipywidgets.VBox([self.spectrum, self.mixing, self.words])
-        noise = ipywidgets.VBox([self.noise_slider, self.verdict, self.plot])
+        self.noise = LiveNoise(self.noisy)
+        noise = ipywidgets.VBox([self.noise_slider, self.noise, self.verdict, self.plot])
         self.children = [
             self.choice,
             side_by_side(self.mixture, self.noisy),
@@ -82,7 +85,9 @@ class SpectrumView:
 
     def offer(self, values: list[float], vectors: np.ndarray) -> None:
         """A button and a mixing slider for each eigenvalue; the eigenvectors are (r, m, h, w)."""
-        self.choice.options = [(f"{k + 1}:  {value:.3g}".replace("-", "\u2212"), k) for k, value in enumerate(values)]
+        self.choice.options = tuple(
+            (f"{k + 1}:  {value:.3g}".replace("-", "\u2212"), k) for k, value in enumerate(values)
+        )
         self.mixing.offer(values, vectors)
 
     def _choice_changed(self, change: dict[str, Any]) -> None:
@@ -101,6 +106,11 @@ class SpectrumView:
         if least < 0:
             says.append(f"A's least eigenvalue is {least:.3g}.".replace("-", "\u2212"))
         self.words.value = note(" ".join([*says, *pairs.complaints()]))
+
+    def show_live_noise(self, live: bool) -> None:
+        """Leave noise to the page, or show Python's slider, words and plot."""
+        for widget in (self.noise_slider, self.verdict, self.plot):
+            widget.layout.display = "none" if live else None
 
     def show_noise(self, found: Perturbation | None, points: Mapping[float, Perturbation], noise: float) -> None:
         """What noise has done: last, and at each level that has been measured."""

@@ -36,7 +36,7 @@ def drag(
 
 
 def button(watched, name: str):
-    return watched.page.locator(".jupyter-button", has_text=name).first
+    return watched.page.locator(".jupyter-button, .ike-choice-button", has_text=name).first
 
 
 def whole(watched, name: str) -> None:
@@ -202,15 +202,19 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
         page.keyboard.press("ArrowUp")
     lab.until(watched, "print(explorer.weights[0])", "0.5")
     whole(watched, "spectrum_mixed")
-    # Noise: the vector turns, and no further than allowed.
-    noise = page.get_by_role("slider", name="flow noise, px")
+    # Noise: its levels are measured in the background, and then the picture follows the slider; no further than allowed.
+    noise = page.get_by_role("slider", name="flow noise, measured levels")
+    noise.wait_for()
     noise.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    page.get_by_text("Turned by").wait_for()
-    lab.python(watched, "explorer.wait(60)")
-    assert lab.python(watched, "print(explorer.noise > 0, 0 < explorer.moved <= explorer.bound)") == "True True"
-    page.get_by_text("px of noise").first.wait_for()
+    page.get_by_text("Turned by").first.wait_for()
+    page.get_by_text("eigenvector 1, 0.2 px of noise").wait_for()
+    lab.until(watched, "print(explorer.noise, 0 < explorer.moved <= explorer.bound, explorer.busy)", "0.2 True False")
+    assert (
+        page.get_by_text("0.50 v1 + 1 v2").count() + page.get_by_text("0.5 v1 + 1 v2").count() == 1
+    )  # the mixture stays
+    assert page.locator("svg[aria-label^='sine of the turn']").count() == 1
     whole(watched, "spectrum_noise")
     lab.python(watched, f"explorer.save_html({str(tmp_path / 'spectrum.html')!r})")
     saved = disk(tmp_path / "spectrum.html", scheme="dark")
@@ -228,23 +232,29 @@ def test_a_race_is_run_watched_and_looked_back_at(lab, disk, tmp_path) -> None:
     page = watched.page
     page.locator(".ike-canvas").nth(4).wait_for()
     wait_for_red(watched, 1, (2, 2))  # the constant
-    button(watched, "Run").click()
+    # The page runs by itself, and Python follows for its numbers.
+    page.get_by_role("button", name="Run: all starts").click()
     page.get_by_text("After 6 iterations, 5 of 5 starts").wait_for()
     for canvas in range(5):
         wait_for_red(watched, canvas, (9, 7))
         assert not is_red(colour(watched, canvas, (2, 2)))
-    assert lab.python(watched, "print(race.iteration, len(race.curves['J']['noise']))") == "6 7"
+    lab.until(watched, "print(race.iteration, len(race.curves['J']['noise']))", "6 7")
+    page.locator(".ike-race svg[aria-label^='J of its masks']").wait_for()
     whole(watched, "race")
-    # Back to the start, by the slider's keys.
+    # Back to the start, by the slider's keys; and where Python says.
     handle = page.get_by_role("slider", name="iteration", exact=True)
     handle.focus()
     page.keyboard.press("Home")
-    page.get_by_text("After 0 iterations").wait_for()
+    page.locator(".ike-race").get_by_text("Starts that know nothing").wait_for()
     wait_for_red(watched, 1, (2, 2))
+    lab.until(watched, "print(race.iteration)", "0")
+    lab.python(watched, "race.iteration = 2")
+    page.get_by_text("After 2 iterations").wait_for()
     lab.python(watched, f"race.save_html({str(tmp_path / 'race.html')!r})")
+    page.get_by_text("After 2 iterations").wait_for()
     saved = disk(tmp_path / "race.html")
-    saved.page.get_by_role("slider", name="Step").focus()
-    saved.page.keyboard.press("End")
+    saved.page.get_by_role("button", name="Run: all starts").click()
+    saved.page.get_by_text("After 6 iterations, 5 of 5 starts").wait_for()
     wait_for_red(saved, 1, (9, 7))
     saved.shot("race_page")
 
@@ -266,7 +276,7 @@ dashboard
 def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_path) -> None:
     watched = lab.open("dashboard", [DASHBOARD])
     page = watched.page
-    page.locator(".ike-canvas").wait_for()
+    page.locator(".ike-canvas").first.wait_for()
     button(watched, "Start").click()
     page.get_by_text("network 1: step").first.wait_for()
     # The kernel answers while the network is trained.
@@ -279,20 +289,21 @@ def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_pa
     )
     assert seen == "True"
     # What has been found can be looked at meanwhile.
-    assert page.get_by_text("soft masks x of the graph, cycle 1").is_visible()
-    stage = page.locator(".ike-canvas")
+    assert page.get_by_text("Graph Module 1: x").is_visible()
+    stage = page.locator(".ike-canvas").first
     stage.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.ike').dataset.frame === '1'")
     button(watched, "Continue").click()
     page.get_by_text("Done: all cycles are done").wait_for()
     assert lab.python(watched, "print(dashboard.state, len(dashboard.states), dashboard.error)") == "done 3"
-    page.get_by_text("soft masks x of the graph, cycle 2").wait_for()
+    page.get_by_text("Graph Module 2: x").wait_for()
     assert page.locator("svg[aria-label^='training']").is_visible()
     across = [(x, 16) for x in range(4, 46, 2)]
     before = [colour(watched, 0, pixel) for pixel in across]
     button(watched, "network 1").click()
-    page.get_by_text("predictions s of the network, cycle 1").wait_for()
+    page.get_by_text("Graph Module 1: x").wait_for()
+    assert page.get_by_text("Network Module 1: s, object").is_visible()
     assert lab.python(watched, "print(dashboard.shown)") == "1"
     watched.until(lambda: [colour(watched, 0, pixel) for pixel in across], lambda seen: seen != before)
     whole(watched, "dashboard_done")

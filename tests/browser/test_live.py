@@ -9,7 +9,7 @@ import pytest
 
 import ikebook
 from ikebook import preset
-from ikebook.widgets import PowerIterationStepper, SpectrumExplorer
+from ikebook.widgets import InitialisationRace, PowerIterationStepper, SpectrumExplorer
 
 CLIPS = {
     "disc": (lambda: ikebook.toy("disc"), "default"),
@@ -96,3 +96,36 @@ def test_a_saved_page_mixes_as_python_does(disk, tmp_path) -> None:
         "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
     )
     assert_close(np.array(found), explorer.labels)
+    # Noise, likewise.
+    page.get_by_role("slider", name="flow noise").focus()
+    page.keyboard.press("End")
+    page.get_by_text("eigenvector 1, 2 px of noise").wait_for()
+    assert page.get_by_text("1.00 v1 \u2212 0.40 v2").is_visible()
+    found = page.locator(".ike-noise").evaluate(
+        "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
+    )
+    changed, labels = explorer._perturbed(2.0, lambda: None)
+    assert_close(np.array(found), labels)
+    page.get_by_text(f"sine {changed.sine:.3g}.").wait_for()
+
+
+def test_a_saved_page_races_as_python_does(disk, tmp_path) -> None:
+    made = ikebook.toy("disc", size=(32, 24), frames=6)
+    race = InitialisationRace(made.clip, made.flow, options=preset("saliency"), iterations=5)
+    race.save_html(tmp_path / "race.html")
+    watched = disk(tmp_path / "race.html")
+    page = watched.page
+    assert page.locator(".ike-step").count() == 0
+    page.get_by_role("slider", name="iteration").focus()
+    for t in (1, 2, 5):
+        while page.locator(".ike-race").get_attribute("data-iteration") != str(t):
+            page.keyboard.press("ArrowRight")
+            watched.drawn()
+        expected = race._rounds[t]
+        for start, name in enumerate(race.starts):
+            picture = "(node, [start, n]) => Array.from(node.live.picture('', start, [0]).values(0, n))"
+            found = page.locator(".ike-race").evaluate(picture, [start, expected.maps[name].size])
+            assert_close(np.array(found), expected.maps[name])
+            assert page.get_by_text(f"{name}: {expected.cosine[name]:.3f}", exact=True).is_visible()
+    scores = page.locator(".ike-race").evaluate("(node) => node.live.traits.get('scores')")
+    assert scores == list(race.curves["J"].values())

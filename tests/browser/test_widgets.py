@@ -64,6 +64,7 @@ def test_the_three_widgets_in_a_notebook(lab, colour_at, click_pixel) -> None:
 
 def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeypatch) -> None:
     monkeypatch.setattr("ikebook.widgets.chain_explorer.GRID", (4, 2))
+    monkeypatch.setattr("ikebook.widgets.live_chains.MOST_BYTES", 1000)
     made = ikebook.toy("disc", size=(32, 24), frames=6)
     clip = made.clip
     soft = np.where(clip.masks, 0.9, 0.1)
@@ -92,7 +93,7 @@ def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeyp
     watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^0]$"))
     watched.shot("page_compare_dark")
 
-    watched = disk(tmp_path / "chains.html", size=(800, 900))
+    watched = disk(tmp_path / "chains.html", size=(800, 900))  # a grid of pixels, as if the clip were large
     page = watched.page
     assert page.locator(".ike-step").inner_text() == "pixel (16, 12)"
     click_pixel(watched, (3, 3), 1)  # 0 is the step slider

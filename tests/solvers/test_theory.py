@@ -203,7 +203,7 @@ def test_dropped_frames_turn_the_vector_less_than_the_bound(name, dropped, seed)
     changed = Toy(made.clip, Flow(forward=forward, backward=backward))
     found = perturbation(graph(made), graph(changed))
     assert 0 < found.sine <= found.davis_kahan
-    assert np.isnan(found.frobenius)
+    assert found.spectral <= found.frobenius  # from small matrices, without being asked for
 
 
 @pytest.mark.parametrize("name", ["disc", "deforming"])

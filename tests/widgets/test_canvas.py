@@ -166,9 +166,14 @@ def test_the_scripts_name_no_address(name) -> None:
 
 ENTRIES = {
     "canvas.js": ["export default { render };"],
+    "choice.js": ["export default { render: renderChoice };"],
+    "chains.js": ["export default { render: renderChains };"],
+    "embedded.js": ["export default { render: renderEmbedded };"],
     "iteration.js": ["export default { render: renderIteration };"],
     "mixture.js": ["export default { render: renderMixture };"],
+    "noise.js": ["export default { render: renderNoise };"],
     "page.js": [],
+    "race.js": ["export default { render: renderRace };"],
     "slider.js": ["export default { render: renderSlider };"],
 }
 """Files that a notebook or a page loads, and what each of them exports."""

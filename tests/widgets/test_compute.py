@@ -627,11 +627,18 @@ class TestCycleDashboard:
         assert [name for name, _ in dashboard.tabs.options] == ["graph 1", "network 1", "graph 2"]
         assert dashboard.shown == 2
         assert "Done: all cycles are done" in dashboard.words.value
-        assert f"{100 * dashboard.scores[2]:.1f}" in dashboard._view.scores.value
+        assert f"{dashboard.scores[2]:.3f}" in dashboard._view.scores.value
         dashboard.tabs.value = 1
         assert dashboard.shown == 1
-        assert "network, cycle 1" in dashboard.video.caption
-        assert np.allclose(shown(dashboard.video), dashboard.states[1].soft, atol=0.01)
+        # Side by side: what the network learned, and what it was taught by.
+        assert "Network Module 1: s" in dashboard.network_video.caption
+        assert np.allclose(shown(dashboard.network_video), dashboard.states[1].soft, atol=0.01)
+        assert np.allclose(shown(dashboard.graph_video), dashboard.states[0].soft, atol=0.01)
+        curves = {curve["label"]: curve["values"] for curve in dashboard.playback.curves}
+        assert list(curves) == ["J network 1", "J graph 1"]
+        assert np.mean(curves["J network 1"]) == pytest.approx(dashboard.scores[1])
+        dashboard.tabs.value = 0
+        assert "nothing yet" in dashboard.network_video.caption
         with pytest.raises(InputError, match="shown is 3; expected 2 or less"):
             dashboard.shown = 3
         assert repr(dashboard) == "CycleDashboard('disc', 6 frames of 32x24, done, 3 half-cycles)"
@@ -642,6 +649,7 @@ class TestCycleDashboard:
         waited(dashboard)
         assert dashboard.scores == [None]
         assert ">J<" not in dashboard._view.scores.value
+        assert dashboard.playback.curves == []
 
     def test_it_pauses_within_a_training_goes_on_and_ends_as_if_it_had_not(self, larger, exchanged) -> None:
         dashboard = CycleDashboard(larger.clip, larger.flow, options=TINY)
@@ -668,6 +676,22 @@ class TestCycleDashboard:
         waited(dashboard)
         assert dashboard.state == "done"
         assert np.array_equal(dashboard.states[-1].soft, exchanged[-1].soft)
+
+    def test_the_network_is_shown_after_each_epoch(self, larger, monkeypatch) -> None:
+        monkeypatch.setattr("ikebook.widgets.dashboard_view.BETWEEN", 0.0)
+        dashboard = CycleDashboard(larger.clip, larger.flow, options=TINY)
+        seen = []
+
+        def look(change):
+            if "learning" in change["new"]:
+                seen.append((change["new"].rsplit(": ", 1)[1], shown(dashboard.network_video)))
+
+        dashboard.network_video.observe(look, ["caption"])
+        dashboard.start()
+        waited(dashboard)
+        assert [name for name, _ in seen] == ["learning, epoch 1", "learning, epoch 2"]
+        assert np.abs(seen[1][1] - seen[0][1]).max() > 0.01
+        assert dashboard.states[1].training is not None
 
     def test_it_stops_keeps_what_it_found_and_starts_anew(self, larger) -> None:
         dashboard = CycleDashboard(larger.clip, larger.flow, options=TINY)

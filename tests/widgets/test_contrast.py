@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from ikebook.runs.report import pictures
 from ikebook.widgets import base, charts, layouts, matrix_view
 from ikebook.widgets.scripts import style
 
@@ -97,3 +98,8 @@ def test_buttons_and_their_text_stand_out(scheme) -> None:
         assert (button.style.button_color, button.button_style) == (colour, "")
         assert contrast(button.style.text_color, colour) >= TEXT
         assert contrast(colour, ground) >= CONTROL
+
+
+def test_bars_of_a_report_stand_out() -> None:
+    for colour in pictures.COLOURS:
+        assert contrast(colour, "#ffffff") >= CONTROL

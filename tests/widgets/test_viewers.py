@@ -86,7 +86,7 @@ def test_the_explorer_shows_what_the_library_computes(made, explorer) -> None:
     row = matrix.features.dense()[node]
     assert tuple(explorer.features) == matrix.features.columns
     np.testing.assert_allclose(list(explorer.features.values()), row, atol=1e-6)
-    path = explorer.canvas.paths[-1]
+    path = explorer.canvas.paths[0]  # below the links
     assert [point[0] for point in path["points"]] == explorer.chain.frames.tolist()
     assert explorer.canvas.points == [{"frame": 2, "x": 12, "y": 10, "colour": "#ff4d3d"}]
     assert "<svg" in explorer.plot.value
@@ -260,7 +260,8 @@ def test_a_page_that_can_not_be_written_leaves_what_was_there(tmp_path, made) ->
         write_page(path, "player", title="x")
 
 
-def test_the_explorers_page_has_a_grid_of_pixels(tmp_path, explorer, monkeypatch) -> None:
+def test_the_explorers_page_has_a_grid_of_pixels_where_chains_are_too_many(tmp_path, explorer, monkeypatch) -> None:
+    monkeypatch.setattr("ikebook.widgets.live_chains.MOST_BYTES", 1000)
     monkeypatch.setattr("ikebook.widgets.chain_explorer.GRID", (3, 1))
     explorer.save_html(str(tmp_path / "chains.html"), title="Chains")
     _, states, _ = content(tmp_path / "chains.html")

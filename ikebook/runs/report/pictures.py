@@ -18,7 +18,7 @@ from ikebook.datasets.registry import Dataset
 from ikebook.video.images import read_image
 from ikebook.video.metrics import region_similarity
 
-COLOURS = ("#3f8fdc", "#f2a33a")
+COLOURS = ("#3f8fdc", "#cf7413")  # 3:1 or more on white
 
 
 def bars(sequences: Mapping[str, Mapping[str, float | None]], columns: Mapping[str, str]) -> bytes:

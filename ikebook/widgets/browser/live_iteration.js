@@ -135,7 +135,7 @@ class LiveIteration {
     this.ticket = undefined;
     const { walk, buttons, traits } = this;
     const picture = walk && this.picture;
-    if (picture || this.showing) publish("live", { group: traits.get("group"), picture });
+    if (picture || this.showing) publish("live", { to: traits.get("group"), picture });
     this.showing = picture;
     this.arrow.node.hidden = traits.get("reason") !== ""; // else its room is kept, so that nothing jumps
     this.arrow.draw(walk && (walk.iteration > 0 || this.painting) ? walk.cosines : traits.get("cosines"));

@@ -1,5 +1,5 @@
 /* A map that the page computes, in place of the one that Python has sent, frame by frame as they are looked at. Who computes it
-   says so on the bus; the canvases of its group whose trait `computed` is true take it. */
+   says so on the bus; the canvases whose trait `computed` is the name that it gives take it. */
 
 import { subscribe } from "./bus.js";
 
@@ -10,11 +10,13 @@ export class LiveMap {
   }
 
   /* `picture` has a caption, the `range` of the colours, and `values(begin, end)` of nodes; null: Python's map again. */
-  receive({ group, picture }) {
+  receive({ to, picture }) {
     const { traits, pictures } = this.view;
-    if (group !== traits.get("group") || !traits.get("computed")) return;
+    if (!to || to !== traits.get("computed")) return;
+    const before = pictures.has("maps");
     pictures.showLive(picture);
-    this.view.refresh();
+    if (before && picture) this.view.refreshMap();
+    else this.view.refresh();
   }
 
   dispose() {

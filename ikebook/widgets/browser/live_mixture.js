@@ -66,7 +66,7 @@ class LiveMixture {
   /* Weights from elsewhere, whose mixture has been sent, too. */
   receive() {
     this.showWeights(this.traits.get("weights"));
-    if (this.showing) publish("live", { group: this.traits.get("group"), picture: null });
+    if (this.showing) publish("live", { to: this.traits.get("group"), picture: null });
     this.showing = false;
   }
 
@@ -78,7 +78,7 @@ class LiveMixture {
   draw() {
     this.ticket = undefined;
     this.showing = true;
-    publish("live", { group: this.traits.get("group"), picture: this.picture });
+    publish("live", { to: this.traits.get("group"), picture: this.picture });
   }
 
   /* What the canvas is to show. */

@@ -1,5 +1,6 @@
 /* A slider of one number, with its name before it and its value after it. */
 
+import { publish } from "./bus.js";
 import { make } from "./elements.js";
 import { formatNumber } from "./numbers.js";
 import { Traits } from "./traits.js";
@@ -32,6 +33,7 @@ class NumberSlider {
 
   slide() {
     this.draw(Number(this.slider.value));
+    publish("slider", { from: this.traits.get("channel"), value: Number(this.slider.value) });
     if (this.traits.get("continuous")) this.send();
   }
 

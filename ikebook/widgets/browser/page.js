@@ -1,172 +1,25 @@
-/* A static page: a slider that steps through the states of a widget, and its canvases, alive. */
+/* A static page: reads what it holds, shows it, and tells a page that holds it in a frame how high it is. */
 
-import { iconButton, make } from "./elements.js";
-import { renderIteration } from "./live_iteration.js";
-import { renderMixture } from "./live_mixture.js";
-import { clamp } from "./numbers.js";
-import { PageModel } from "./page_model.js";
-import { render } from "./view.js";
-
-const KEPT = new Set(["frame", "playing", "swipe", "opacity", "painted", "picked"]); // the reader's own, from state to state
-
-const blobs = new Map();
+import { Page, blobBytes } from "./page_view.js";
 
 async function readBlobs() {
+  const blobs = new Map();
   for (const node of document.querySelectorAll("script[type='text/plain'][id^='ike-']")) {
-    let bytes = Uint8Array.from(atob(node.textContent), (letter) => letter.charCodeAt(0));
-    if (node.dataset.gzip !== undefined) {
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-      bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-    }
-    blobs.set(node.id.slice(4), bytes);
+    blobs.set(node.id.slice(4), await blobBytes(node.textContent, node.dataset.gzip !== undefined));
     node.remove();
   }
+  return blobs;
 }
 
-function textOf(value) {
-  return typeof value === "string" ? value : new TextDecoder().decode(blobs.get(value.text));
-}
-
-function stateOf(state) {
-  return Object.fromEntries(
-    Object.entries(state).map(([name, value]) => [name, value?.bytes !== undefined ? blobs.get(value.bytes) : value]),
-  );
-}
-
-class Page {
-  constructor(states) {
-    this.states = states;
-    this.index = 0;
-    this.main = document.querySelector("main");
-    this.shown = null;
-    if (states.length > 1) this.buildSteps();
-    this.go(0);
-  }
-
-  buildSteps() {
-    this.steps = make("div", "ike ike-steps", { role: "group", "aria-label": "Steps" });
-    this.slider = make("input", "ike-slider", { type: "range", min: 0, max: this.states.length - 1, step: 1, value: 0, "aria-label": "Step" });
-    this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
-    this.label = make("output", "ike-step", { "aria-live": "polite" });
-    this.steps.append(
-      iconButton("back", "Previous step", () => this.go(this.index - 1)),
-      iconButton("next", "Next step", () => this.go(this.index + 1)),
-      this.slider,
-      this.label,
-    );
-    this.main.before(this.steps);
-  }
-
-  go(index) {
-    this.index = clamp(index, 0, this.states.length - 1);
-    const { label, tree } = this.states[this.index];
-    if (this.steps) {
-      this.slider.value = this.index;
-      this.slider.style.setProperty("--ike-done", `${(100 * this.index) / (this.states.length - 1)}%`);
-      this.slider.setAttribute("aria-valuetext", label);
-      this.label.textContent = label;
-    }
-    document.body.dataset.step = this.index;
-    this.shown = this.update(this.shown, tree, (node) => this.main.replaceChildren(node));
-  }
-
-  /* The canvas of this state that was clicked leads to the state of the nearest pixel. */
-  pick([frame, x, y]) {
-    let best = null;
-    this.states.forEach(({ pixel }, index) => {
-      if (!pixel) return;
-      const distance = Math.hypot(pixel[1] - x, pixel[2] - y) + 1e-3 * Math.abs(pixel[0] - frame);
-      if (!best || distance < best.distance) best = { index, distance };
-    });
-    if (best) this.go(best.index);
-  }
-
-  /* Make what is shown into `tree`, in place as far as both are alike. Gives what is shown then. */
-  update(shown, tree, place) {
-    if (!tree) {
-      place(document.createComment("nothing"));
-      return null;
-    }
-    if (!shown || shown.kind !== tree.kind || (tree.children && shown.children.length !== tree.children.length)) {
-      shown?.close?.();
-      shown = this.create(tree);
-      place(shown.node);
-      return shown;
-    }
-    this[tree.kind](shown, tree);
-    return shown;
-  }
-
-  create(tree) {
-    const node = make("div", `ike-node ike-node-${tree.kind}${tree.row ? " ike-row" : ""}`);
-    for (const [name, value] of Object.entries(tree.style ?? {})) node.style.setProperty(name, value);
-    const shown = { kind: tree.kind, node, children: [] };
-    this[tree.kind](shown, tree);
-    return shown;
-  }
-
-  box(shown, tree) {
-    tree.children.forEach((child, i) => {
-      shown.children[i] = this.update(shown.children[i], child, (node) => {
-        const old = shown.node.childNodes[i];
-        if (old) old.replaceWith(node);
-        else shown.node.append(node);
-      });
-    });
-    shown.close = () => shown.children.forEach((child) => child?.close?.());
-  }
-
-  canvas(shown, tree) {
-    this.widget(shown, tree, render);
-  }
-
-  iteration(shown, tree) {
-    this.widget(shown, tree, renderIteration);
-  }
-
-  mixture(shown, tree) {
-    this.widget(shown, tree, renderMixture);
-  }
-
-  /* What a kernel would otherwise stand behind. */
-  widget(shown, tree, draw) {
-    const state = stateOf(tree.state);
-    if (shown.model) {
-      const changed = Object.entries(state).filter(([name, value]) => !KEPT.has(name) && !same(value, shown.model.get(name)));
-      shown.model.receive(Object.fromEntries(changed));
-      return;
-    }
-    shown.model = new PageModel(state);
-    shown.model.on("saved:picked", (picked) => picked && this.pick(picked));
-    shown.close = draw({ model: shown.model, el: shown.node });
-  }
-
-  html(shown, tree) {
-    const text = textOf(tree.value);
-    if (shown.text !== text) shown.node.innerHTML = shown.text = text;
-  }
-
-  image(shown, tree) {
-    if (shown.blob === tree.blob) return;
-    shown.blob = tree.blob;
-    if (shown.url) URL.revokeObjectURL(shown.url);
-    shown.url = URL.createObjectURL(new Blob([blobs.get(tree.blob)], { type: tree.media }));
-    const image = make("img", "", { alt: tree.alt });
-    image.src = shown.url;
-    shown.node.replaceChildren(image);
-  }
-
-  control(shown, tree) {
-    const name = Object.assign(make("span", "ike-label"), { textContent: tree.label });
-    const value = Object.assign(make("strong"), { textContent: tree.value });
-    shown.node.replaceChildren(name, " ", value);
-  }
-}
-
-function same(a, b) {
-  return a === b || (typeof a === "object" && !ArrayBuffer.isView(a) && JSON.stringify(a) === JSON.stringify(b));
-}
-
-await readBlobs();
-globalThis.ikebookPage = new Page(JSON.parse(document.getElementById("ike-states").textContent).states);
+const { states } = JSON.parse(document.getElementById("ike-states").textContent);
+globalThis.ikebookPage = new Page(states, await readBlobs(), document.querySelector("main"));
 document.body.dataset.ready = "true";
+
+function tellHeight() {
+  parent.postMessage({ ikebookHeight: Math.ceil(document.body.getBoundingClientRect().height) }, "*");
+}
+
+if (parent !== globalThis) {
+  document.body.classList.add("ike-framed"); // as high as its content
+  new ResizeObserver(tellHeight).observe(document.body);
+}

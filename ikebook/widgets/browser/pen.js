@@ -10,7 +10,7 @@ export class Pen {
     this.height = height;
   }
 
-  line(points, colour, width, alpha = 1) {
+  line(points, colour, width, alpha = 1, edge = true) {
     if (points.length < 2) return;
     const { context } = this;
     context.save();
@@ -18,7 +18,7 @@ export class Pen {
     context.globalAlpha = alpha;
     context.beginPath();
     points.forEach(([u, v], i) => (i ? context.lineTo(u, v) : context.moveTo(u, v)));
-    for (const [ink, thickness] of [["rgba(0, 0, 0, 0.55)", width + 2], [colour, width]]) {
+    for (const [ink, thickness] of [...(edge ? [["rgba(0, 0, 0, 0.55)", width + 2]] : []), [colour, width]]) {
       context.lineWidth = thickness;
       context.strokeStyle = ink;
       context.stroke();
@@ -52,6 +52,18 @@ export class Pen {
     context.arc(u, v, radius + 1.5, 0, 2 * Math.PI);
     context.stroke();
     context.restore();
+  }
+
+  /* The end of a thin line. */
+  end([u, v], radius, colour) {
+    const { context } = this;
+    context.beginPath();
+    context.arc(u, v, radius, 0, 2 * Math.PI);
+    context.fillStyle = colour;
+    context.fill();
+    context.lineWidth = 1;
+    context.strokeStyle = "#fff";
+    context.stroke();
   }
 
   circle([u, v], radius) {

@@ -80,8 +80,8 @@ export class Stage {
 
   drawPictures(width, height) {
     const { context, line } = this;
-    const { pictures, timeline, toolbar } = this.view;
-    this.place(pictures.layer("maps", timeline.frame, toolbar.opacity));
+    const { pictures, timeline, toolbar, matrix } = this.view;
+    this.place(matrix.layer() ?? pictures.layer("maps", timeline.frame, toolbar.opacity));
     if (line === null) return;
     context.save();
     context.beginPath();
@@ -110,9 +110,9 @@ export class Stage {
   }
 
   drawMarks(pen) {
-    const { traits, viewport, timeline, entry } = this.view;
-    for (const path of traits.get("paths")) drawPath(pen, viewport, timeline.frame, path);
-    for (const point of traits.get("points")) drawPoint(pen, viewport, timeline.frame, point);
+    const { viewport, timeline, entry, liveMarks } = this.view;
+    for (const path of liveMarks.paths) drawPath(pen, viewport, timeline.frame, path);
+    for (const point of liveMarks.points) drawPoint(pen, viewport, timeline.frame, point);
     if (entry.place) drawPoint(pen, viewport, timeline.frame, { x: entry.place[1], y: entry.place[2], colour: "#fff" });
   }
 

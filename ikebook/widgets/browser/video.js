@@ -7,7 +7,7 @@ function startsWith(bytes, text) {
   return bytes.length >= text.length && [...text].every((letter, i) => bytes[i] === letter.charCodeAt(0));
 }
 
-async function inflate(bytes) {
+export async function inflate(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

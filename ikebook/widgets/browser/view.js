@@ -9,7 +9,9 @@ import { Curves } from "./curves.js";
 import { make } from "./elements.js";
 import { pressKey } from "./keyboard.js";
 import { LiveMap } from "./live_map.js";
+import { LiveMarks } from "./live_marks.js";
 import { MatrixEntry } from "./matrix_entry.js";
+import { MatrixPicture } from "./matrix_picture.js";
 import { prefersStill } from "./motion.js";
 import { formatNumber } from "./numbers.js";
 import { Painting } from "./painting.js";
@@ -41,7 +43,9 @@ class View {
     this.painting = new Painting(this.traits, () => this.redraw());
     this.pointer = new Pointer(this);
     this.entry = new MatrixEntry(this);
+    this.matrix = new MatrixPicture(this);
     this.liveMap = new LiveMap(this);
+    this.liveMarks = new LiveMarks(this);
     this.timeline = new Timeline(this.traits, () => this.redraw(), () => this.showPlaying());
     this.stage = new Stage(this);
     this.bar = new PlaybackBar(this.timeline);
@@ -51,6 +55,7 @@ class View {
     this.listenToPython();
     this.listenToPage();
     this.reload(VIDEOS);
+    this.matrix.reorder();
     this.playAsPython();
   }
 
@@ -70,6 +75,7 @@ class View {
     for (const name of VIDEOS) traits.onChange([name], () => this.reload([name]));
     traits.onChange(["colours"], () => this.reload(["maps"]));
     traits.onChange(DRAWN, () => this.refresh());
+    traits.onChange(["places"], () => this.matrix.reorder());
     traits.onChange(["frame"], () => timeline.goTo(traits.get("frame"), { send: false }));
     traits.onChange(["playing"], () => this.playAsPython());
     traits.onChange(["swipe"], () => {
@@ -107,7 +113,7 @@ class View {
     cancelAnimationFrame(this.ticket);
     clearTimeout(this.announcing);
     for (const undo of this.cleanups) undo();
-    for (const part of [this.traits, this.viewport, this.timeline, this.entry, this.liveMap]) part.dispose();
+    for (const part of [this.traits, this.viewport, this.timeline, this.entry, this.liveMap, this.liveMarks]) part.dispose();
     this.pictures.close();
     this.root.remove();
   }
@@ -129,9 +135,7 @@ class View {
     const { traits, stage, bar, curves, toolbar } = this;
     const { m, w } = traits;
     const { parts } = this;
-    const caption = this.pictures.live?.caption ?? traits.get("caption");
-    this.title.textContent = caption;
-    this.title.hidden = parts === "bar" || caption === "";
+    this.showTitle();
     stage.node.hidden = parts === "bar" || !w;
     bar.node.hidden = parts === "stage" || m < 2;
     curves.node.hidden = parts === "stage" || m < 2 || !traits.get("curves").length;
@@ -140,8 +144,21 @@ class View {
     this.resize();
   }
 
+  showTitle() {
+    const caption = this.pictures.live?.caption ?? this.traits.get("caption");
+    this.title.textContent = caption;
+    this.title.hidden = this.parts === "bar" || caption === "";
+  }
+
+  /* After another map in place of one, as while a slider moves: what else there is stays. */
+  refreshMap() {
+    this.showTitle();
+    this.toolbar.drawLegend();
+    this.redraw();
+  }
+
   get full() {
-    return document.fullscreenElement === this.root;
+    return this.root.getRootNode().fullscreenElement === this.root; // in a shadow tree, the document names its host
   }
 
   /* What is shown of the canvas: a picture that has its bar elsewhere has one of its own while it fills the screen. */
@@ -169,6 +186,7 @@ class View {
     this.stage.draw();
     this.curves.draw();
     this.entry.publish();
+    this.liveMarks.publish();
     const text = readout(this);
     this.toolbar.readout.textContent = text;
     this.announce(text);
@@ -205,7 +223,7 @@ class View {
   }
 
   fullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
+    if (this.full) document.exitFullscreen();
     else if (this.parts !== "bar") this.root.requestFullscreen?.();
   }
 
@@ -215,6 +233,7 @@ class View {
     const changes = { picked: [timeline.frame, x, y] };
     if (!before || before[0] !== x || before[1] !== y) changes.pixel = [x, y];
     if (!timeline.playing) changes.frame = timeline.frame;
+    this.liveMarks.pick([timeline.frame, x, y]);
     traits.send(changes);
     this.announce(`Picked pixel ${x}, ${y} of frame ${timeline.frame}.`);
   }

@@ -1,0 +1,83 @@
+"""The picture of a matrix: M is thick enough to see, and rows and columns fly to their places, unless nobody wants motion."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import ikebook
+from ikebook.widgets import MatrixExplorer
+
+BRIGHTEST = """(node, places) => {
+    // The brightest of the 3x3 screen pixels around each entry [row, column], 0 to 255.
+    const [, h, w] = node.closest('.ike').shape;
+    const { data, width } = node.getContext('2d').getImageData(0, 0, node.width, node.height);
+    return places.map(([row, column]) => {
+        const u = Math.floor((column + 0.5) * node.width / w), v = Math.floor((row + 0.5) * node.height / h);
+        let most = 0;
+        for (let y = Math.max(0, v - 1); y <= v + 1; y++)
+            for (let x = Math.max(0, u - 1); x <= u + 1; x++) most = Math.max(most, ...data.subarray(4 * (y * width + x), 4 * (y * width + x) + 3));
+        return most;
+    });
+}"""
+
+
+@pytest.fixture
+def explorer(tmp_path):
+    made = ikebook.toy("disc")
+    explorer = MatrixExplorer(made.clip, made.flow)
+    explorer.save_html(tmp_path / "matrix.html")
+    return explorer
+
+
+def test_each_entry_of_m_can_be_seen(disk, tmp_path, explorer) -> None:
+    page = disk(tmp_path / "matrix.html").page
+    picture = page.locator(".ike-canvas").first
+    assert picture.bounding_box()["width"] < 600  # fewer pixels than the matrix has rows
+    m = explorer.matrices["M"]
+    there = np.argwhere(m > 0.5 * m.max())[::37]
+    page.wait_for_timeout(100)
+    assert len(there) > 30
+    assert min(picture.evaluate(BRIGHTEST, there.tolist())) > 100
+    nowhere = [[640 + k, 600 + k] for k in range(0, 40, 5)]
+    assert m[640:680, 600:640].max() == 0
+    assert max(picture.evaluate(BRIGHTEST, nowhere)) < 60
+
+
+def test_rows_fly_to_their_places(disk, tmp_path, explorer) -> None:
+    watched = disk(tmp_path / "matrix.html")
+    page = watched.page
+    picture = page.locator(".ike-canvas").first
+    assert page.locator(".ike[data-flying='true']").count() == 0
+    page.get_by_role("button", name="Next step").click()
+    page.wait_for_selector(".ike[data-flying='true']", state="attached")
+    page.wait_for_timeout(300)
+    watched.shot("matrix_flying")
+    page.wait_for_selector(".ike[data-flying='true']", state="detached")
+    watched.drawn()
+    places = np.argsort(~explorer.clip.masks.reshape(-1), kind="stable")
+    m = explorer.matrices["M"][np.ix_(places, places)]
+    there = np.argwhere(m > 0.5 * m.max())[::37]
+    assert min(picture.evaluate(BRIGHTEST, there.tolist())) > 100  # they have landed where they belong
+
+
+def test_nothing_flies_for_who_wants_no_motion(disk, tmp_path, explorer) -> None:
+    watched = disk(tmp_path / "matrix.html")
+    page = watched.page
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="Next step").click()
+    page.get_by_text("object first").first.wait_for()
+    watched.drawn()
+    assert page.locator(".ike[data-flying='true']").count() == 0
+
+
+def test_both_frames_are_in_view_beside_the_matrix(disk, tmp_path, explorer) -> None:
+    page = disk(tmp_path / "matrix.html", size=(1280, 720)).page
+    picture, *frames = [canvas.bounding_box() for canvas in page.locator(".ike-canvas").all()]
+    assert len(frames) == 2
+    for frame in frames:
+        assert frame["y"] + frame["height"] < 720
+        assert frame["x"] > picture["x"] + picture["width"]
+    assert re.search("entries that are 0", page.inner_text("main"))

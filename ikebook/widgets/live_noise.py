@@ -108,10 +108,11 @@ class LiveNoise(Live):
             self._job = Job(self._levels).start()
 
     def _levels(self, job: Job) -> None:
-        assert self._measure is not None
+        measure = self._measure
+        assert measure is not None
         for level in LEVELS:
             job.step(len(self.measured) / len(LEVELS), f"{level:g} px of noise")
-            found, vector = self._measure(level)
+            found, vector = measure(level)
             self.measured[level] = found
             self._vectors.append(vector)
             with self.hold_sync():

@@ -57,7 +57,7 @@ def until(condition, seconds=20.0) -> bool:
 
 
 def test_all_that_can_be_shown_is_tried() -> None:
-    others = {"Job", "link", "write_page"}
+    others = {"Job", "link", "write_module", "write_page"}
     assert set(widgets.__all__) - others == set(KINDS)
 
 

@@ -78,7 +78,12 @@ def test_without_network() -> None:
 def test_readme() -> None:
     half = under("without-network: cycle by cycle")["ours: mean J"]
     refined = under("without-network: sequence by sequence")["ours: mean, refined"][1]
-    assert quoted(README, "one graph", "refined") == {"no network": [*half, refined]}
+    with_network = under("three-cycles: cycle by cycle")["ours: mean J"][::2]
+    refined_with = under("three-cycles: sequence by sequence")["ours: mean, refined"][1]
+    assert quoted(README, "one graph", "refined") == {
+        "no network": [*half, refined],
+        "with the network (without `--network none`)": [*with_network, refined_with],
+    }
 
 
 def test_with_a_cue() -> None:

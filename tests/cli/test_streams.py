@@ -18,7 +18,7 @@ from ikebook.cli.streams import Stream, lasting_streams
 from ikebook.datasets.toys import toy
 
 HOME = Path(ikebook.__file__).parents[1]
-RESULTS = {"masks/00004.png", "soft/00004.png", "overlay.mp4", "sheet.png", "summary.json"}
+RESULTS = {"masks/00004.png", "soft/00004.png", "overlay.webm", "sheet.png", "summary.json"}
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes the streams")
 

@@ -11,6 +11,7 @@ import traitlets
 from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.widgets.arrays import DEFLATED, PICTURES, check_options, colour_map, json_numbers, python_numbers
+from ikebook.widgets.runs import painted_from_json, painted_to_json
 from ikebook.widgets.scripts import script, style
 from ikebook.widgets.shared_bytes import shared
 from ikebook.widgets.synced import Synced, validate
@@ -35,7 +36,9 @@ class CanvasTraits(Synced):
     curves = traitlets.List(traitlets.Dict()).tag(sync=True)
     curve_range = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.0, 1.0)).tag(sync=True)
     paint = traitlets.Bool(False).tag(sync=True)
-    painted = traitlets.Bytes(b"").tag(sync=True, echo_update=False, from_json=lambda value, _: bytes(value))
+    painted = traitlets.Bytes(b"").tag(
+        sync=True, echo_update=False, to_json=painted_to_json, from_json=painted_from_json
+    )
     brush = traitlets.Int(4).tag(sync=True)
     caption = traitlets.Unicode("").tag(sync=True)
     readout = traitlets.Unicode("").tag(sync=True)

@@ -2,6 +2,7 @@
    it on the bus while the mouse moves, Python when a stroke has ended. */
 
 import { publish } from "./bus.js";
+import { fromRuns, toRuns } from "./runs.js";
 
 export const BRUSH_RADII = [0, 1, 2, 4, 8, 16, 32]; // pixels
 
@@ -15,10 +16,15 @@ export class Painting {
 
   /* Takes what Python has. */
   reload() {
-    const given = this.traits.bytes("painted");
-    const { m, h, w } = this.traits;
-    this.values = given.length === w * h || given.length === w * h * m ? given.slice() : new Uint8Array(w * h);
+    const given = fromRuns(this.traits.bytes("painted"), this.sizes);
+    this.values = given.length && this.sizes.includes(given.length) ? given.slice() : new Uint8Array(this.sizes[1]);
     this.version++;
+  }
+
+  /* Bytes of nothing, of a painting for all frames in one, and of one for each. */
+  get sizes() {
+    const { m, h, w } = this.traits;
+    return [0, h * w, m * h * w];
   }
 
   get empty() {
@@ -59,7 +65,8 @@ export class Painting {
   }
 
   send() {
-    this.traits.send({ painted: new DataView(this.values.slice().buffer) });
+    const runs = toRuns(this.values, this.sizes);
+    this.traits.send({ painted: new DataView(runs.slice().buffer) });
     this.publish(true);
   }
 

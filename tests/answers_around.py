@@ -156,7 +156,7 @@ CASES = {
             ((CHANGES.mean(), CHANGES.std(ddof=1)), "root of 12"),
             ((CHANGES.mean(), CHANGES.std() / np.sqrt(12)), "ddof=1"),
             ((CHANGES.mean(), CHANGES.std(ddof=1) / 12), "not by its root"),
-            ((CHANGES.mean(), 2.0), "rounded too far"),
+            ((CHANGES.mean(), round(CHANGES.std(ddof=1) / np.sqrt(12), 1)), "rounded too far"),
             ((CHANGES.mean(), np.sqrt((FIRST.var(ddof=1) + THIRD.var(ddof=1)) / 12)), "two separate groups"),
         ],
     ),

@@ -69,14 +69,14 @@ def drawn(clip, soft, threshold) -> np.ndarray:
 
 
 @pytest.mark.parametrize("network", [TINY, None])
-def test_what_is_known_is_the_mean_of_all_that_was_found(made, network) -> None:
+def test_what_is_known_is_the_mean_of_all_that_was_found_and_a_quarter_is_the_networks(made, network) -> None:
     states = list(exchange(made.clip, made.flow, options=replace(QUICK, network=network)))
     known = None
     for state in states[:-1]:
         if state.module == "graph":
             share, found = 1 / state.cycle, drawn(made.clip, state.soft, state.threshold)
         else:
-            share, found = 0.5, state.soft
+            share, found = 0.25, state.soft
         known = found if known is None else known + share * (found - known)
         assert np.abs(np.asarray(state.known) - known).max() < 1e-6
     assert states[-1].known is None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from ikebook.base import check
 from ikebook.base.check import InputError, require
+from ikebook.base.places import user_path
+
+BESIDE = "beside the table"
+"""What --html is without a file."""
 
 UNSAFE = (
     "Notebooks can't be shut in on this machine ({why}): only time, memory, processes and the size of files are limited, and they can "
@@ -28,7 +31,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder with what was handed in")
     parser.add_argument("--csv", required=True, metavar="FILE", help="where the table goes, such as grades.csv")
     parser.add_argument(
-        "--html", nargs="?", const="", metavar="FILE", help="write a page too (default: beside the table)"
+        "--html", nargs="?", const=BESIDE, metavar="FILE", help="write a page too (default: beside the table)"
     )
     parser.add_argument(
         "--points",
@@ -64,11 +67,11 @@ def execute(options: argparse.Namespace) -> None:
     check.whole("--jobs", options.jobs, at_least=1)
     seconds = check.seconds("--time", options.time)
     limits = Limits(seconds, cell=seconds / 3, memory=check.memory("--memory", options.memory))
-    table_path = Path(options.csv)
+    table_path = user_path(options.csv)
     require(table_path.suffix.lower() == ".csv", f"--csv is {table_path}; expected a file named .csv.")
     rules = Rules(_points(options.points), _due(options.due), _students(options.students), options.notebooks)
     course = course_cells()
-    found, left_out = find(Path(options.folder), course)
+    found, left_out = find(user_path(options.folder), course)
     require(bool(found or rules.roster), f"{options.folder} holds no notebook of the course.")
     rows([], [], course, rules)  # words that are wrong are told before an hour of work
     why = can_jail()
@@ -94,7 +97,7 @@ def execute(options: argparse.Namespace) -> None:
     write_table(table_path, table)
     print(f"Written: {table_path}")
     if options.html is not None:
-        page = Path(options.html) if options.html else table_path.with_suffix(".html")
+        page = table_path.with_suffix(".html") if options.html == BESIDE else user_path(options.html)
         write_page(page, table, notes)
         print(f"Written: {page}")
     _summarise(table)
@@ -134,7 +137,7 @@ def _students(path: str | None) -> list[str]:
     if path is None:
         return []
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = user_path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"--students {path} can't be read ({error}); expected a text file with a name a line."

@@ -287,7 +287,8 @@ class TestSet:
     @pytest.mark.parametrize(
         ("assignment", "message"),
         [
-            ("", "expected GROUP.OPTION=VALUE, where GROUP is one of chains, motion, saliency"),
+            ("", "--set is empty; expected a value"),
+            ("radius", "expected GROUP.OPTION=VALUE, where GROUP is one of chains, motion, saliency"),
             ("=", "expected GROUP.OPTION=VALUE"),
             ("radius=3", "expected GROUP.OPTION=VALUE"),
             ("motion.radius", "expected GROUP.OPTION=VALUE"),
@@ -325,7 +326,7 @@ class TestWrongInput:
 
     def test_an_empty_folder(self, refused, out, tmp_path) -> None:
         (tmp_path / "empty").mkdir()
-        assert "empty holds no image (.bmp, .jpeg," in refused("segment", tmp_path / "empty", "--out", out)
+        assert "empty holds no image (.bmp, .dib, .jfif," in refused("segment", tmp_path / "empty", "--out", out)
 
     def test_a_folder_of_texts(self, refused, out, tmp_path) -> None:
         (tmp_path / "texts").mkdir()
@@ -389,7 +390,8 @@ class TestWrongOptions:
     @pytest.mark.parametrize(
         ("size", "message"),
         [
-            ("", "expected WIDTHxHEIGHT in pixels, such as 416x224"),
+            ("", "--size is empty; expected a value"),
+            ("x", "expected WIDTHxHEIGHT in pixels, such as 416x224"),
             ("large", "--size is 'large'; expected WIDTHxHEIGHT"),
             ("48", "expected WIDTHxHEIGHT"),
             ("48x", "expected WIDTHxHEIGHT"),
@@ -801,7 +803,7 @@ class TestEvaluate:
         [
             ("davis2020", [], "data set is 'davis2020'; expected one of 'davis2016'"),
             ("davis2016", ["--sequences", "disc,nope"], "'nope' is not in davis2016; there are disc, tracked"),
-            ("davis2016", ["--sequences", "disc,"], "sequence '' is not in davis2016"),
+            ("davis2016", ["--sequences", "disc,"], "expected names with a comma between them"),
             ("davis2016", ["--size", "big"], "expected WIDTHxHEIGHT"),
             ("davis2016", ["--flow", "nope"], "expected dis, farneback, raft, raft-small or a folder"),
             ("davis2016", ["--cue", "nope"], "is no folder; expected one map for each frame"),
@@ -1033,7 +1035,8 @@ class TestProcess:
         assert done.returncode == 2
         assert done.stdout == ""
         assert done.stderr == (
-            f"ikebook: {tmp_path / 'v.mp4'} is no video that OpenCV can open; convert it to MP4 or to a folder of images.\n"
+            f"ikebook: {tmp_path / 'v.mp4'} is no video that OpenCV can open; convert it to MP4 or to a folder of images. "
+            "It is an MP4 without its index, as one that was not downloaded, or recorded, to its end: copy it again.\n"
         )
         assert not out.exists()
 

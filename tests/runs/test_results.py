@@ -172,7 +172,7 @@ class TestRun:
         options = RunOptions(flow="raft:w.pth", feature_flow="flow", cues=["maps", "fcn", "dino:no.pth"])
         placed = options.with_absolute_paths()
         assert (placed.flow, placed.feature_flow) == (f"raft:{tmp_path / 'w.pth'}", str(tmp_path / "flow"))
-        assert placed.cues == [str(tmp_path / "maps"), "fcn", "dino:no.pth"]
+        assert list(placed.cues) == [str(tmp_path / "maps"), "fcn", "dino:no.pth"]
         assert RunOptions().with_absolute_paths().as_dict() == RunOptions().as_dict()
 
 

@@ -143,7 +143,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     stored = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert stored == json.loads(json.dumps(summary))
     assert set(stored) == {
-        "clip", "frames", "original_size", "working_size", "solver", "eigenvalues", "eigenvector", "eigengap",
+        "clip", "input", "frames", "original_size", "working_size", "solver", "eigenvalues", "eigenvector", "eigengap",
         "eigenvalue_ratio", "residual", "solver_residual", "converged", "products", "threshold", "object_share", "confidence", "confidence_measures", "warnings", "cycles", "seconds", "flow", "label_trained",
         "peak_memory_bytes", "on_disk", "device", "options", "versions",
     }  # fmt: skip

@@ -10,6 +10,7 @@ from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
 from ikebook.flow import noisy
+from ikebook.graph.presets import GraphOptions, override
 from ikebook.graph.principal import solve_graph
 from ikebook.solvers.power import power_steps, start_labels
 from ikebook.solvers.replay import Replay
@@ -76,19 +77,22 @@ def test_signs_are_positive_on_the_object(made, solved) -> None:
     assert solve_graph(still.clip, still.flow).signs == []
 
 
-def test_a_measurement_of_noise_can_be_ended(made, solved) -> None:
-    changed = solve_graph(made.clip, noisy(made.flow, 0.1), compute=Compute(dtype=torch.float64))
+@pytest.mark.parametrize(("scope", "at"), [("video", 1), ("frame", 5)])  # from small matrices, and by Lanczos
+def test_a_measurement_of_noise_can_be_ended(made, scope, at) -> None:
+    options, double = override(GraphOptions(), f"projection.scope={scope}"), Compute(dtype=torch.float64)
+    solved = solve_graph(made.clip, made.flow, options=options, compute=double)
+    changed = solve_graph(made.clip, noisy(made.flow, 0.1), options=options, compute=double)
     count = 0
 
     def product() -> None:
         nonlocal count
         count += 1
-        if count == 5:
+        if count == at:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         perturbation(solved.matrix, changed.matrix, on_product=product)
-    assert count == 5
+    assert count == at
     plain = perturbation(solved.matrix, changed.matrix)
     assert perturbation(solved.matrix, changed.matrix, on_product=lambda: None) == plain or np.isnan(plain.frobenius)
     assert plain.sine <= plain.davis_kahan

@@ -139,7 +139,7 @@ import gc, sys
 sys.path.insert(0, "tests/widgets")
 import numpy as np
 from ikebook.base.machine import resident_memory
-from test_closing import KINDS
+from test_closing import KINDS, jobs, until
 
 def close(count):
     for name, make in KINDS.items():
@@ -149,6 +149,7 @@ def close(count):
             if index == 0 and hasattr(widget, "wait"):
                 widget.wait(30)
             widget.close()
+            assert until(lambda: not jobs())
 
 close(5)
 before = resident_memory()

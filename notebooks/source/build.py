@@ -68,11 +68,14 @@ def versions(source: Path) -> tuple[NotebookNode, NotebookNode]:
 
 def _version(source: Path, without: str) -> NotebookNode:
     cells = [cell for cell in read(source).cells if without not in tags(cell)]
-    colab = nbformat.v4.new_code_cell(COLAB.format(repository=repository()), metadata={"tags": ["colab"]})
+    folded = {"tags": ["colab"], "jupyter": {"source_hidden": True}}
+    colab = nbformat.v4.new_code_cell(COLAB.format(repository=repository()), metadata=folded)
     cells.insert(1, colab)
     made = nbformat.v4.new_notebook(metadata=KERNEL)
     for index, cell in enumerate(cells):
-        own = {"tags": sorted(tags(cell))} if tags(cell) else {}
+        own = {**cell.metadata, "tags": sorted(tags(cell))} if tags(cell) else {}
+        if without == "solution" and "check" in tags(cell):  # a check that says "not yet" does not stop Run All
+            own["tags"].append("raises-exception")
         new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
         made.cells.append(new(cell.source, metadata=own, id=f"cell-{source.name[:2]}-{index:03d}"))
     if without == "exercise":

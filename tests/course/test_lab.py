@@ -231,7 +231,7 @@ def test_lab_copies_the_notebooks_and_never_over_a_students(tmp_path) -> None:
 def test_lab_and_page_start_what_they_say(monkeypatch, tmp_path) -> None:
     calls, served = [], []
 
-    def call(command) -> int:
+    def call(command, env=None) -> int:
         calls.append(command)
         if "voila" in command:
             served.extend(nbformat.read(command[-1], as_version=4).cells)

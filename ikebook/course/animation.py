@@ -94,14 +94,14 @@ def pipeline(
     """
     check.shape("masks", masks, clip.frames.shape[:3])
     states = steps(clip, flow, masks)
-    pictures = []
+    forward, pictures = np.asarray(flow.forward), []
     for t, frame in enumerate(clip.frames):
         state = states[min(t // HOLD, len(states) - 1)]
         x = state.labels.reshape(masks.shape).numpy()[t]
         iterations = f", iteration {state.iteration}" if state.iteration else ""
         panels = [
             titled("the video", frame, panel),
-            titled("flow, followed into motion chains", with_chains(frame, flow.forward, t), panel),
+            titled("flow, followed into motion chains", with_chains(frame, forward, t), panel),
             titled(f"{NAMES.get(state.step, 'x')}{iterations}", grey(x, state), panel),
             titled("the object", overlay(frame, masks[t]), panel),
         ]

@@ -158,6 +158,24 @@ for name, run in runs.items():
 # **Look:** straight lines on a logarithmic scale, and their slopes are what the two eigenvalues foretell. So their *ratio* decides what
 # the algorithm costs: the nearer $|\lambda_2|$ is to $\lambda_1$, the longer it takes. (Where the lower one is flat at the end, rounding is reached.)
 #
+# So here is a clip on which there is time to watch: two coins of one size, of which one goes across and the other down. Displacements tell
+# them apart, and give each of them an eigenvector; and one is hardly stronger than the other.
+
+# %%
+coins = ikebook.demo(25, "104x56", scene="coins").clip
+near = solve_graph(coins, options=preset("paper"), pairs=2)
+first, second = near.pairs.values.tolist()
+print(f"|lambda_2| / lambda_1 = {second / first:.2f}")
+two = {f"eigenvector {k + 1}": near.labels(k)[12] for k in (0, 1)}
+figures.row({"frame 12": coins.frames[12]} | two, signed=True)
+
+# %% tags=["widget"]
+slow = PowerIterationStepper(coins, options=preset("paper"), start="painted", pace=0.3)
+slow
+
+# %% [markdown]
+# Paint one coin, press Play, and see how long its neighbour takes to get its share.
+#
 # > **Exercise 05.2** Write `iterations_needed(ratio, factor)`: how many iterations does it take until the tangent is at most
 # > `factor` times what it was, if `ratio` is $|\lambda_2| / \lambda_1$? For example, factor = 0.001 for three digits.
 # >

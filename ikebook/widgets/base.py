@@ -66,11 +66,16 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         write_page(path, self, title=title or type(self).__name__, states=self.page_states(), note=self.page_note)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # Where no widget can be shown, a notebook falls back to this text, which ipywidgets would cut short.
+        # Where no widget can be shown, a notebook falls back to a still, or to this text, which ipywidgets would cut short.
+        from ikebook.widgets.still import still
+
         bundle = super()._repr_mimebundle_(**kwargs)
         for part in bundle if isinstance(bundle, tuple) else (bundle,):
             if part and "text/plain" in part:
                 part["text/plain"] = repr(self)
+                picture = still(self)
+                if picture is not None:
+                    part["image/png"] = picture
         return bundle
 
     def __repr__(self) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import CenteredNorm, hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from ikebook.base.check import require
@@ -21,6 +26,12 @@ from ikebook.base.places import user_path
 
 WIDTH = 11.0
 """Width of a row of pictures, inches."""
+
+TEXT = 13.0
+"""Size of all text, points: 14 pixels and more of a page on which a picture is 860 or wider."""
+
+NARROW = "\u00a0x\u00a0"
+"""Between the sides of a matrix, which stay on one line."""
 
 SIGNED = "RdBu_r"
 """Colours of values of both signs, white at 0: red above, blue below."""
@@ -39,9 +50,27 @@ class Picture:
         self.figure = figure
         self.says = says
         FigureCanvasAgg(figure)
+        for text in figure.findobj(Text):
+            text.set_fontsize(TEXT)
+        for axis in figure.axes:
+            axis.tick_params(labelsize=TEXT)
 
     def __repr__(self) -> str:
         return f"[picture: {self.says}]"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """SVG within the page, whose colour of text it takes; PNG where a page shows no HTML."""
+        return {"text/html": self._repr_html_(), "image/png": self._repr_png_(), "text/plain": repr(self)}
+
+    def _repr_html_(self) -> str:
+        buffer = io.StringIO()
+        with rc_context({"svg.fonttype": "none"}):
+            self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        drawn = buffer.getvalue().replace("#000000", "currentColor")
+        drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+        label = html.escape(self.says)
+        look = "max-width: 100%; height: auto; fill: currentColor"  # of text, which has no colour of its own
+        return drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" style="{look}" ', 1)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -79,7 +108,9 @@ def row(
     h, w = next(iter(arrays.values())).shape[:2]
     columns = min(columns or len(arrays), len(arrays))
     lines = -(-len(arrays) // columns)
-    height = WIDTH / columns * h / w * (0.85 if bar else 1.0) + 0.45
+    names = {title: _fit(title, WIDTH / columns) for title in arrays}
+    above = 0.25 + 0.22 * max(name.count("\n") + 1 for name in names.values())
+    height = WIDTH / columns * h / w * (0.85 if bar else 1.0) + above
     figure = Figure(figsize=(WIDTH, lines * min(height, 5.5)), layout="constrained")
     maps = [array for array in arrays.values() if array.ndim == 2]
     low, high = limits or ((min(map(np.min, maps)), max(map(np.max, maps))) if shared and maps else (None, None))
@@ -89,10 +120,10 @@ def row(
     for axis, (title, image) in zip(axes, arrays.items(), strict=False):
         if signed and image.ndim == 2:
             reach = np.abs(maps).max() if shared else np.abs(image).max()
-            shown = axis.imshow(image, cmap=SIGNED, norm=CenteredNorm(halfrange=float(reach) or 1.0))
+            shown = axis.imshow(image, cmap=SIGNED, norm=CenteredNorm(halfrange=float(reach) or 1.0), **_pixels(image))
         else:
-            shown = axis.imshow(image, cmap="viridis", vmin=low, vmax=high)
-        axis.set_title(title, fontsize="medium")
+            shown = axis.imshow(image, cmap="viridis", vmin=low, vmax=high, **_pixels(image))
+        axis.set_title(names[title])
         axis.set_axis_off()
         if bar and image.ndim == 2:
             figure.colorbar(shown, ax=axis, shrink=0.8)
@@ -113,7 +144,9 @@ def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) 
     """
     require(len(entries) > 0, "entries is empty; give one matrix at least.")
     side = min(WIDTH / len(entries), 5.0)
-    figure = Figure(figsize=(side * len(entries), side + 0.3), layout="constrained")
+    names = {title: _fit(f"{title}  ({NARROW.join(map(str, np.shape(m)))})", side) for title, m in entries.items()}
+    around = 0.4 + 0.25 * max(name.count("\n") + 1 for name in names.values()) + 0.3 * (zoom != 1) + 0.4 * (frames > 0)
+    figure = Figure(figsize=(side * len(entries), side + around), layout="constrained")
     for axis, (title, matrix) in zip(_axes(figure, len(entries)), entries.items(), strict=True):
         values = np.asarray(matrix, dtype=np.float32)
         reach = float(np.abs(values).max()) / zoom or 1.0
@@ -124,15 +157,15 @@ def matrices(entries: Mapping[str, Any], *, frames: int = 0, zoom: float = 1.0) 
             axis.axvline(block / frames, color="0.75", lw=0.5)
         if frames:
             middles = (np.arange(frames) + 0.5) / frames
-            axis.set_xticks(middles, [str(frame) for frame in range(frames)], fontsize="small")
-            axis.set_yticks(middles, [str(frame) for frame in range(frames)], fontsize="small")
-            axis.set_xlabel("frame of node b", fontsize="small")
-            axis.set_ylabel("frame of node a", fontsize="small")
+            axis.set_xticks(middles, [str(frame) for frame in range(frames)])
+            axis.set_yticks(middles, [str(frame) for frame in range(frames)])
+            axis.set_xlabel("frame of node b")
+            axis.set_ylabel("frame of node a")
         else:
             axis.set(xticks=[], yticks=[])
-        axis.set_title(f"{title}  ({len(values)} x {values.shape[1]})", fontsize="medium")
+        axis.set_title(names[title])
     if zoom != 1:
-        figure.supxlabel(f"colours are full at 1/{zoom:g} of the largest entry of each", fontsize="small")
+        figure.supxlabel(f"colours are full at 1/{zoom:g} of the largest entry of each")
     return Picture(figure, f"as pictures, red above 0 and blue below: {', '.join(entries)}")
 
 
@@ -166,7 +199,7 @@ def spectrum(values: Mapping[str, Any], *, bars: bool = False) -> Picture:
         else:
             axis.scatter(number, ordered, s=3, c=colours.tolist())
         axis.axhline(0, color="0.6", lw=0.8)
-        axis.set_title(name, fontsize="medium")
+        axis.set_title(_fit(name, WIDTH / len(values)))
         _finish(axis, ("eigenvalue, from the largest down", "value"), legend=False)
     return Picture(figure, f"eigenvalues, from the largest down, of {', '.join(values)}")
 
@@ -196,7 +229,7 @@ def paths(frame: Any, chains: Iterable[tuple[Any, Any]], *, title: str = "") -> 
         axis.plot(x, y, lw=1.7, path_effects=rim)
         axis.plot(x[:1], y[:1], "o", ms=4, color=axis.lines[-1].get_color(), path_effects=rim)
     axis.set(xlim=(-0.5, w - 0.5), ylim=(h - 0.5, -0.5))
-    axis.set_title(title, fontsize="medium")
+    axis.set_title(_fit(title, scale))
     axis.set_axis_off()
     return Picture(figure, title or "motion chains over a frame")
 
@@ -209,21 +242,42 @@ def flow(field: Any, frame: Any = None, *, step: int = 8, title: str = "") -> Pi
     values = np.asarray(field, dtype=float)
     h, w = values.shape[:2]
     scale = min(WIDTH / 2, 4.2 * w / h)
-    figure = Figure(figsize=(2 * scale, scale * h / w + 0.4), layout="constrained")
+    figure = Figure(figsize=(2 * scale, scale * h / w + 0.8), layout="constrained")
     arrows, colours = _axes(figure, 2)
-    arrows.imshow(np.full((h, w, 3), 255, np.uint8) if frame is None else np.asarray(frame))
+    image = np.full((h, w, 3), 255, np.uint8) if frame is None else np.asarray(frame)
+    arrows.imshow(image, **_pixels(image))
     y, x = np.mgrid[step // 2 : h : step, step // 2 : w : step]
     dx, dy = values[y, x, 0], values[y, x, 1]
     arrows.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=0.5, color="yellow", edgecolor="k", linewidth=0.3)
-    arrows.set_title(f"{title}: arrows, twice as long as the motion".removeprefix(": "), fontsize="medium")
-    length = np.hypot(values[..., 0], values[..., 1])
-    hue = np.arctan2(values[..., 1], values[..., 0]) / (2 * np.pi) % 1
-    strength = np.clip(length / max(float(np.quantile(length, 0.99)), 1e-9), 0, 1)
-    colours.imshow(hsv_to_rgb(np.stack([hue, strength, np.ones_like(hue)], -1)))
-    colours.set_title("direction as colour, white where nothing moves", fontsize="medium")
+    arrows.set_title(_fit(f"{title}: arrows, twice as long as the motion".removeprefix(": "), scale))
+    longest = max(float(np.quantile(np.hypot(values[..., 0], values[..., 1]), 0.99)), 1e-9)
+    colours.imshow((255 * _direction(values / longest)[..., :3]).astype(np.uint8), **_pixels(values))
+    colours.set_title(_fit("direction as colour, as on the wheel beside; white where nothing moves", scale))
+    wheel = colours.inset_axes((1.02, 0.0, 0.2, 0.2 * w / h))
+    turn = np.stack(np.meshgrid(np.linspace(-1, 1, 65), np.linspace(-1, 1, 65)), -1)
+    wheel.imshow(_direction(turn))
+    wheel.set_axis_off()
     for axis in (arrows, colours):
         axis.set_axis_off()
     return Picture(figure, f"optical flow as arrows and as colours {title}".strip())
+
+
+def _fit(title: str, inches: float) -> str:
+    """A title in as many lines as it needs where it has so much room."""
+    return "\n".join(textwrap.wrap(title, max(8, int(inches * 72 / (0.6 * TEXT))))) if title else title
+
+
+def _pixels(image: np.ndarray) -> dict[str, Any]:
+    """Small pictures go into the page dot by dot, and stay sharp when they are projected."""
+    return {"interpolation": "none"} if max(image.shape[:2]) <= 512 else {}
+
+
+def _direction(motion: np.ndarray) -> np.ndarray:
+    """Displacements (..., 2) as RGBA: the hue is the direction, the strength the length up to 1; clear beyond it."""
+    length = np.hypot(motion[..., 0], motion[..., 1])
+    hue = np.arctan2(motion[..., 1], motion[..., 0]) / (2 * np.pi) % 1
+    colour = hsv_to_rgb(np.stack([hue, length.clip(0, 1), np.ones_like(hue)], -1))
+    return np.concatenate([colour, (length <= 1)[..., None]], -1)
 
 
 def _axes(figure: Figure, count: int) -> list[Axes]:
@@ -235,7 +289,7 @@ def _finish(axis: Axes, labels: tuple[str, str], *, legend: bool) -> None:
     axis.set_ylabel(labels[1])
     axis.spines[["top", "right"]].set_visible(False)
     if legend:
-        axis.legend(frameon=False, fontsize="small")
+        axis.legend(frameon=False)
 
 
 def _thick(values: np.ndarray, dots: int = 320) -> np.ndarray:

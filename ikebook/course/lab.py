@@ -153,7 +153,7 @@ def copy_notebooks(folder: Path, *, solved: bool = False) -> tuple[list[Path], l
     for path, target in wanted:
         try:
             with target.open("xb") as stream:  # "x": never over what a student has written
-                stream.write(path.read_bytes())
+                stream.write(without(path, {"colab"}).encode())
         except FileExistsError:
             kept.append(target)
         else:
@@ -161,10 +161,28 @@ def copy_notebooks(folder: Path, *, solved: bool = False) -> tuple[list[Path], l
     return written, kept
 
 
+def without(original: Path, left_out: set[str]) -> str:
+    """A notebook's text without the cells that have one of these tags."""
+    content = json.loads(original.read_text(encoding="utf-8"))
+    content["cells"] = [cell for cell in content["cells"] if not left_out & set(cell["metadata"].get("tags", []))]
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+SETTINGS = files("ikebook") / "course" / "jupyter"
+"""What JupyterLab is told to do unless its user has chosen otherwise: a saved notebook keeps what its widgets show."""
+
+
 def open_lab(folder: Path, *, start: str = "00") -> int:
-    """Open JupyterLab on a folder of notebooks, at one of them, until it is closed; its exit code."""
+    """Open JupyterLab on a folder of notebooks, at one of them, until it is closed; its exit code.
+
+    The user's own settings stay as they are; ours are defaults, of this JupyterLab alone.
+    """
     _require_program("jupyterlab", "lab")
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder / notebook(start).name)])  # noqa: S603
+    paths = [str(SETTINGS), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    return subprocess.call(  # noqa: S603
+        [sys.executable, "-m", "jupyterlab", str(folder / notebook(start).name)],
+        env={**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)},
+    )
 
 
 NOT_SERVED = {"colab", "exercise", "check"}
@@ -175,11 +193,9 @@ def open_page(number: str) -> int:
     """Serve a notebook as a page without code and exercises, by Voila, until it is closed; its exit code."""
     _require_program("voila", "voila")
     original = notebook(number)
-    content = json.loads(original.read_text(encoding="utf-8"))
-    content["cells"] = [cell for cell in content["cells"] if not NOT_SERVED & set(cell["metadata"].get("tags", []))]
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / original.name
-        page.write_text(json.dumps(content), encoding="utf-8")
+        page.write_text(without(original, NOT_SERVED), encoding="utf-8")
         return subprocess.call([sys.executable, "-m", "voila", str(page)])  # noqa: S603
 
 

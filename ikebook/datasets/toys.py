@@ -7,23 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 
-import cv2
 import numpy as np
 
 from ikebook.base import check
-from ikebook.base.check import InputError, require
-from ikebook.datasets.layers import (
-    Layer,
-    Placement,
-    Toy,
-    affine_map,
-    compose,
-    invert_affine,
-    still_picture,
-    texture,
-)
+from ikebook.base.check import require
+from ikebook.datasets.layers import Layer, Placement, Toy, affine_map, compose, texture
+from ikebook.datasets.scenes import SCENES, Stage
 from ikebook.video.clip import WORKING_SIZE, Clip
 
 
@@ -92,10 +82,10 @@ def noisy_labels(masks: np.ndarray, noise: float = 0.8, seed: int = 0) -> np.nda
     return masks.reshape(-1) + np.random.default_rng(seed).normal(0, noise, masks.size)
 
 
-def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int = 0) -> Toy:
-    """The embedded clip: a cup that travels over a lawn, before a hand-held camera in changing light, with noise.
+def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int = 0, *, scene: str = "cup") -> Toy:
+    """An embedded clip: photographed things that move before a camera, with its noise; masks and flow are known exactly.
 
-    Composed when asked for, from two CC0 stills (`stills/README.md`), so it can have any size and length.
+    Composed when asked for, from free stills (`stills/README.md`), so it can have any size and length.
 
     Parameters
     ----------
@@ -105,55 +95,37 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
         Width and height, pixels, or a text such as "416x224".
     seed : int, default 0
         Of the camera's noise.
+    scene : str, default "cup"
+        "cup": a cup travels over a lawn, before a hand-held camera in changing light; "shuttle": a space shuttle climbs past
+        galaxies; "astronaut": somebody walks past a wall, cut off by the frame's border; "coins": two coins of one size
+        over gravel, one goes across the frame, and one down.
 
     Returns
     -------
     Toy
 
+    Raises
+    ------
+    InputError
+        If there is no scene of this name.
+
     Examples
     --------
     >>> demo(frames=2, size=(104, 56)).clip.frames.shape
     (2, 56, 104, 3)
+    >>> demo(frames=2, size=(104, 56), scene="coins").clip
+    Clip('coins', 2 frames of 104x56, own size 104x56, masks)
     """
     check.whole("frames", frames, at_least=2)
     check.whole("seed", seed)
+    check.one_of("scene", scene, SCENES)
     w, h = check.size("size", size)
-    unit = min(w / 416, h / 224)  # positions below are in pixels of a frame of 416x224, in the middle of this one
-    left, top = (w / unit - 416) / 2, (h / unit - 224) / 2
-    lawn, cup = _still("lawn.jpg"), _still("cup.png")
-    duration = max(frames - 1, 23)
-
-    def camera(t: int) -> np.ndarray:
-        s = t / duration
-        shake = np.array([math.sin(0.9 * t) + 0.6 * math.sin(1.7 * t + 1), math.sin(1.1 * t + 2)]) * 0.7
-        centre = np.array([-24 * s, 6 * math.sin(3 * s)]) + shake
-        middle = (left + 208 + centre[0], top + 112 + centre[1])
-        return affine_map(1.6 + 0.08 * s, 1.6 + 0.08 * s, 0.03 * math.sin(4 * s), middle, unit)
-
-    def travel(t: int) -> np.ndarray:
-        s = t / duration
-        where = (left + 104 + 208 * s, top + 118 + 26 * math.sin(5 * s))
-        return affine_map(0.62 + 0.1 * s, 0.62 + 0.1 * s, 0.25 * math.sin(4 * s) - 0.1, where, unit)
-
-    layers = [
-        Layer(still_picture(lawn[..., :3], wrap=True), camera, lambda q: np.ones(q.shape[:-1])),
-        Layer(
-            still_picture(cup[..., :3]), travel, lambda q: still_picture(cup[..., 3:])(q)[..., 0] / 255, is_object=True
-        ),
-    ]
-
-    def light(t: int, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Brightness: a slow change, brighter to one side, and the cup's soft shadow, which moves with it."""
-        s = t / duration
-        slope = 1 + 0.12 * (where[..., 0] / w - 0.5)
-        under = invert_affine(travel(t), where - np.array([14, 16]) * unit) / 95
-        shade = 1 - 0.45 * np.exp(-((under**2).sum(-1) ** 2))
-        return (1 + 0.1 * math.sin(5 * s)) * slope, shade
-
-    made = compose("demo", layers, (w, h), frames, light)
+    layers, light = SCENES[scene](Stage(w, h, frames))
+    made = compose(scene, layers, (w, h), frames, light)
     noise = np.random.default_rng(seed).normal(0, 3, made.clip.frames.shape)
     noisy = np.rint(made.clip.frames + noise).clip(0, 255).astype(np.uint8)
-    return Toy(Clip(frames=noisy, masks=made.clip.masks, name="demo", fps=12.0), made.flow)
+    name = "demo" if scene == "cup" else scene
+    return Toy(Clip(frames=noisy, masks=made.clip.masks, name=name, fps=12.0), made.flow)
 
 
 def _disc(w: int, h: int, frames: int, seed: int) -> list[Layer]:
@@ -265,13 +237,3 @@ def _crossing(w: int, h: int, frames: int, dx: float, dy: float, centre: tuple[f
     velocity = (dx * slow, dy * slow)
     start = (centre[0] * w - half * velocity[0], centre[1] * h - half * velocity[1])
     return _glide(start, velocity)
-
-
-def _still(name: str) -> np.ndarray:
-    """One of the package's stills, RGB(A) float32."""
-    data = np.frombuffer((files("ikebook") / "datasets" / "stills" / name).read_bytes(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise InputError(f"The package's picture {name} is damaged; install ikebook again.")
-    image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-    return image.astype(np.float32)

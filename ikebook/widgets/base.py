@@ -134,11 +134,16 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         return whole()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # Where no widget can be shown, a notebook falls back to this text, which ipywidgets would cut short.
+        # Where no widget can be shown, a notebook falls back to a still, or to this text, which ipywidgets would cut short.
+        from ikebook.widgets.still import still
+
         bundle = super()._repr_mimebundle_(**kwargs)
         for part in bundle if isinstance(bundle, tuple) else (bundle,):
             if part and "text/plain" in part:
                 part["text/plain"] = repr(self)
+                picture = still(self)
+                if picture is not None:
+                    part["image/png"] = picture
         return bundle
 
     def __repr__(self) -> str:

@@ -17,31 +17,22 @@
 # [doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # After: [01 Flow and chains](01_flow_and_chains.ipynb).
 #
-# Run a cell with Shift+Enter. The first time, the next three take some seconds each.
+# Run the next two cells with Shift+Enter; the first time, they take some seconds each. All notebooks begin with the same line: it
+# fetches NumPy (`np`), PyTorch (`torch`), `ikebook` itself, and the course's clips, pictures and checks.
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import WrongAnswer, check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.matrix.chains import MotionChains
-from ikebook.matrix.neighbours import Neighbourhood
-from ikebook.matrix.orders import node_order
-from ikebook.video.metrics import region_similarity
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, pipeline, torch
 
 # %%
-clip, flow, source = course_clip("blackswan")
-
-# %%
+clip, flow, source = course_clip("blackswan", frames=25)
 result = ikebook.segment(clip, flow)
+pipeline(clip, flow, result.masks)
 
 # %% [markdown]
-# That was all. Play it: the space key starts and stops, the arrow keys go frame by frame, Ctrl and the mouse wheel zoom. In the second
+# **Look:** the video; its pixels, followed along their motion; pure noise, which three or four multiplications with a matrix turn into
+# the object; and the masks.
+#
+# That was all: two calls, and a third that draws. Play it yourself: the space key starts and stops, the arrow keys go frame by frame, Ctrl and the mouse wheel zoom. In the second
 # picture is what the program takes for the object, in the third how sure it is of each pixel.
 
 # %% tags=["widget"]
@@ -75,6 +66,9 @@ figures.row({f"frame {i}": clip.frames[i] for i in shown} | {f"soft, frame {i}":
 # frame, each from the dot on.
 
 # %%
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.neighbours import Neighbourhood
+
 near = Neighbourhood(MotionChains(flow), frame=middle, radius=15)
 w, h = clip.size
 drawn = [near.chain((x, y)) for x in range(8, w, 24) for y in range(8, h, 16)]
@@ -94,6 +88,8 @@ figures.row({f"saliency, frame {i}": saliency[i] for i in shown}, shared=True)
 # can draw it. On the left as the pixels come, on the right with those of the object first:
 
 # %%
+from ikebook.matrix.orders import node_order
+
 toy = ikebook.toy("disc", size="16x16", frames=5)
 A = ikebook.build(toy.clip, toy.flow, compute=double).dense()
 first = node_order("object", masks=toy.clip.masks)
@@ -125,6 +121,8 @@ print(f"its largest eigenvalues: {', '.join(f'{float(value):.2f}' for value in r
 # them; a score does. **J** is the overlap: the pixels that both masks have, over those that either has. 1 is perfect.
 
 # %%
+from ikebook.video.metrics import region_similarity
+
 if clip.masks is not None:
     J = [region_similarity(mask, truth) for mask, truth in zip(result.masks, clip.masks, strict=True)]
     print(f"J over {len(J)} frames: {np.mean(J):.2f} on average, {min(J):.2f} at least")
@@ -180,6 +178,8 @@ check_answers("00.1", node_count)
 # An answer that is wrong is told why. Here is one, made on purpose: only one frame.
 
 # %%
+from ikebook.check_answers import WrongAnswer
+
 try:
     check_answers("00.1", 416 * 224)
 except WrongAnswer as wrong:

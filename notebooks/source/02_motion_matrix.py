@@ -17,18 +17,7 @@
 # Before: [01 Flow and chains](01_flow_and_chains.ipynb). After: [03 Features and projection](03_features_and_projection.ipynb).
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.matrix.chains import MotionChains
-from ikebook.matrix.motion import MotionMatrix, MotionOptions
-from ikebook.solvers import theory
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("car-roundabout")
@@ -82,6 +71,9 @@ check_answers("02.1", node)
 # *outgoing* chains.
 
 # %%
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
+
 chains = MotionChains(toy.flow, compute=double)
 motion = MotionMatrix(chains, MotionOptions(radius=15, sigma=4.0))
 C = motion.outgoing()
@@ -245,6 +237,8 @@ print(f"negative: {int((values < -1e-9).sum())} of {len(values)}")
 # computed here, from products M x.
 
 # %%
+from ikebook.solvers import theory
+
 real = MotionMatrix(MotionChains(flow), MotionOptions())
 ends = theory.motion_extremes(real, tolerance=1e-3)
 print(f"{source}\nM is {real.shape[0]} x {real.shape[0]}: least {ends.least:.1f}, greatest {ends.greatest:.1f}")

@@ -19,22 +19,7 @@
 # Before: [02 The motion matrix](02_motion_matrix.ipynb). After: [04 The Feature-Motion matrix](04_feature_motion_matrix.ipynb).
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.datasets.toys import noisy_labels
-from ikebook.matrix.chains import MotionChains
-from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.matrix.features import FeatureMatrix, FeatureOptions
-from ikebook.matrix.motion import MotionMatrix
-from ikebook.matrix.projection import Projection, ProjectionOptions
-from ikebook.solvers import theory
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("car-shadow")
@@ -53,6 +38,9 @@ figures.video(toy.clip.frames)
 # the displacement (dx, dy) of each step. With q = 2 that makes 2 x 2q = 8 numbers for each pixel: a row of **F**, which has d = 8 columns.
 
 # %%
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.features import FeatureMatrix, FeatureOptions
+
 chains = MotionChains(toy.flow, compute=double)
 raw = FeatureMatrix(chains, FeatureOptions(displacements="steps", half_window=2, center="none"))
 F = raw.dense()
@@ -96,6 +84,8 @@ assert len(explorer.features) == 12
 # Suppose somebody hands us labels y that are right on average, and terribly noisy.
 
 # %%
+from ikebook.datasets.toys import noisy_labels
+
 y = torch.from_numpy(noisy_labels(toy.clip.masks))
 figures.video(y.reshape(m, h, w), "y,", signed=True)
 
@@ -125,6 +115,8 @@ check_answers("03.1", w_best)
 # $$P = F (F^\top F)^{-1} F^\top, \qquad P y = F w^* .$$
 
 # %%
+from ikebook.matrix.projection import Projection
+
 P = Projection(raw).dense()
 figures.video((P @ y).reshape(m, h, w), "P y,", signed=True)
 
@@ -198,6 +190,9 @@ check_answers("03.2", rank)
 # A *bias*, a column of ones as in any linear regression, allows it. Compare with features whose mean has been taken off.
 
 # %%
+from ikebook.matrix.feature_motion import FeatureMotion
+from ikebook.matrix.motion import MotionMatrix
+
 motion = MotionMatrix(chains)
 kinds = {"with a bias": {"bias": True, "center": "none"}, "centred": {"center": "frame"}}
 leading = {}
@@ -263,6 +258,9 @@ check_answers("03.4", P_ridge)
 # directions hardly notice; weak ones fade. So $P_\rho$ shrinks, and is *no projection* any more.
 
 # %%
+from ikebook.matrix.projection import ProjectionOptions
+from ikebook.solvers import theory
+
 rhos = [0, 0.1, 1, 10, 100]
 shrunk = {f"rho = {rho:g}": theory.shrinkage(Projection(raw, ProjectionOptions(ridge=rho))) for rho in rhos}
 figures.curves(shrunk, labels=("direction, from the strongest down", "eigenvalue of P with ridge"))

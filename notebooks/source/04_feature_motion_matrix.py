@@ -18,21 +18,7 @@
 # Before: [03 Features and projection](03_features_and_projection.ipynb). After: [05 Power iteration](05_power_iteration.ipynb).
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.experiments.spectrum import good_cue
-from ikebook.flow.fields import noisy
-from ikebook.matrix.orders import node_order
-from ikebook.solvers import theory
-from ikebook.solvers.exact import exact
-from ikebook.solvers.pairs import SolverOptions
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("car-roundabout", frames=5, size=(16, 16))
@@ -91,6 +77,8 @@ figures.matrices({"M": M, "P": P, "A = P M P": A}, frames=m, zoom=3)
 
 # %%
 # NBVAL_CHECK_OUTPUT
+from ikebook.solvers import theory
+
 signs = theory.signs(matrix)
 print(f"entries below 0: {100 * signs.projection:.0f} % of P's, {100 * signs.feature_motion:.0f} % of A's")
 
@@ -116,6 +104,8 @@ A_sorted = A[order_own][:, order_own]
 check_answers("04.2", A_sorted)
 
 # %%
+from ikebook.matrix.orders import node_order
+
 order = node_order("object", masks=toy.clip.masks)
 figures.matrices({"A, as counted": A, "A, the object first": A[order][:, order]}, zoom=3)
 
@@ -177,6 +167,9 @@ figures.video(second.reshape(m, h, w), "second,", signed=True)
 
 # %%
 # NBVAL_CHECK_OUTPUT
+from ikebook.solvers.exact import exact
+from ikebook.solvers.pairs import SolverOptions
+
 pairs = exact(matrix, SolverOptions(pairs=3))
 print("from the whole of A:", values[:3].numpy().round(3), " from the 7 x 7 problem:", pairs.values.numpy().round(3))
 
@@ -206,6 +199,8 @@ check_answers("04.3", steps)
 # turn? Take noise of a tenth of a pixel.
 
 # %%
+from ikebook.flow.fields import noisy
+
 noisy_matrix = ikebook.build(toy.clip, noisy(toy.flow, 0.1), options=graph, compute=double)
 A_noisy = noisy_matrix.dense()
 figures.matrices({"A": A, "A + E": A_noisy, "E": A_noisy - A}, frames=m, zoom=3)
@@ -277,6 +272,8 @@ assert 0 < spectrum.moved <= spectrum.bound
 # knows the object, as a trained network would (ours is made of the true masks, and noise); and with ikebook's saliency.
 
 # %%
+from ikebook.experiments.spectrum import good_cue
+
 print(source)
 cue = [] if clip.masks is None else [good_cue(clip.masks.astype(float))]
 cases = {"displacements": ("paper", []), "displacements, good cue": ("paper", cue), "saliency": ("saliency", [])}

@@ -18,20 +18,7 @@
 # Before: [04 The Feature-Motion matrix](04_feature_motion_matrix.ipynb). After: [06 Never build the matrix](06_never_build_the_matrix.ipynb).
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.graph.presets import preset
-from ikebook.graph.principal import solve_graph
-from ikebook.solvers import theory
-from ikebook.solvers.power import power_steps, start_labels
-from ikebook.solvers.starts import race
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("car-shadow", frames=12, size=(208, 112))
@@ -50,6 +37,9 @@ clip, flow, source = course_clip("car-shadow", frames=12, size=(208, 112))
 # keep it to compare with.
 
 # %%
+from ikebook.graph.presets import preset
+from ikebook.graph.principal import solve_graph
+
 toy = ikebook.toy("disc", size="16x16", frames=5)
 graph = preset("saliency")  # as in notebook 04
 solved = solve_graph(toy.clip, toy.flow, options=graph, compute=double)
@@ -73,6 +63,8 @@ figures.row({f"x*, frame {i}": frame for i, frame in enumerate(solved.labels())}
 # By hand, from noise:
 
 # %%
+from ikebook.solvers.power import start_labels
+
 x0 = start_labels("uniform", 5, (16, 16), dtype=torch.float64)
 propagated = M @ x0
 projected = P @ propagated
@@ -148,6 +140,8 @@ assert stepper.stage == "projected"
 # ikebook takes it, and displacements, as printed in the paper.
 
 # %%
+from ikebook.solvers import theory
+
 printed = solve_graph(toy.clip, toy.flow, options=preset("paper"), compute=double)
 runs = {
     "saliency": theory.convergence(solved.matrix, x0, iterations=20),
@@ -163,6 +157,24 @@ for name, run in runs.items():
 # %% [markdown]
 # **Look:** straight lines on a logarithmic scale, and their slopes are what the two eigenvalues foretell. So their *ratio* decides what
 # the algorithm costs: the nearer $|\lambda_2|$ is to $\lambda_1$, the longer it takes. (Where the lower one is flat at the end, rounding is reached.)
+#
+# So here is a clip on which there is time to watch: two coins of one size, of which one goes across and the other down. Displacements tell
+# them apart, and give each of them an eigenvector; and one is hardly stronger than the other.
+
+# %%
+coins = ikebook.demo(25, "104x56", scene="coins").clip
+near = solve_graph(coins, options=preset("paper"), pairs=2)
+first, second = near.pairs.values.tolist()
+print(f"|lambda_2| / lambda_1 = {second / first:.2f}")
+two = {f"eigenvector {k + 1}": near.labels(k)[12] for k in (0, 1)}
+figures.row({"frame 12": coins.frames[12]} | two, signed=True)
+
+# %% tags=["widget"]
+slow = PowerIterationStepper(coins, options=preset("paper"), start="painted", pace=0.3)
+slow
+
+# %% [markdown]
+# Paint one coin, press Play, and see how long its neighbour takes to get its share.
 #
 # > **Exercise 05.2** Write `iterations_needed(ratio, factor)`: how many iterations does it take until the tangent is at most
 # > `factor` times what it was, if `ratio` is $|\lambda_2| / \lambda_1$? For example, factor = 0.001 for three digits.
@@ -219,6 +231,8 @@ check_answers("05.3", quality)
 # `power_steps` is Algorithm 2 as ikebook runs it, step by step. It measures both numbers on the way, and costs nothing more for that.
 
 # %%
+from ikebook.solvers.power import power_steps
+
 found = [state for state in power_steps(solved.matrix, x0, iterations=12) if state.step == "normalisation"]
 errors = {
     "residual r": [state.residual for state in found],
@@ -289,6 +303,8 @@ assert painted.cosines[-1] > 0.999
 # The same without a widget. Three starts, each as ignorant of the object as can be:
 
 # %%
+from ikebook.solvers.starts import race
+
 starts = {name: torch.zeros(m, h, w) for name in ("a box in one corner", "stripes", "the lower half")}
 starts["a box in one corner"][0, 5:30, 5:60] = 1
 starts["stripes"][:, :, ::8] = 1

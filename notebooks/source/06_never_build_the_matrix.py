@@ -17,24 +17,9 @@
 # Before: [05 Power iteration](05_power_iteration.ipynb). After: [07 The Network Module](07_network_module.ipynb).
 
 # %%
-import time
-
-import numpy as np
 import scipy.linalg
-import torch
 
-import ikebook
-from ikebook.base.check import InputError
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.graph.graph_module import build
-from ikebook.graph.presets import override, preset
-from ikebook.solvers.exact import exact, reduce
-from ikebook.solvers.pairs import SolverOptions
-from ikebook.solvers.power import power_iteration, start_labels
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("blackswan", frames=12, size=(208, 112))
@@ -45,6 +30,10 @@ clip, flow, source = course_clip("blackswan", frames=12, size=(208, 112))
 # In notebook [04](04_feature_motion_matrix.ipynb) A had 1280 x 1280 entries. Here it has one row for each pixel of this clip. Ask for its entries:
 
 # %%
+from ikebook.base.check import InputError
+from ikebook.graph.graph_module import build
+from ikebook.graph.presets import preset
+
 print(source)
 graph = preset("saliency")  # as in notebook 04
 A = build(clip, flow, options=graph)
@@ -179,6 +168,8 @@ check_answers("06.3", project)
 
 # %%
 # NBVAL_CHECK_OUTPUT
+from ikebook.solvers.power import start_labels
+
 x = start_labels("uniform", 8, (16, 16), dtype=torch.float64)
 for name, operator in {"M": small.motion, "P": small.projection}.items():
     built = operator.dense() @ x
@@ -190,6 +181,8 @@ for name, operator in {"M": small.motion, "P": small.projection}.items():
 # And on the real clip a product takes no time worth mentioning:
 
 # %%
+import time
+
 x = start_labels("uniform", len(clip), clip.size)
 for name, operator in {"M x": A.motion, "P x": A.projection, "A x": A}.items():
     operator @ x  # once, so that what is kept between products is there
@@ -220,6 +213,8 @@ for d in (7, 27, 100):
 # B and G are d x d. `reduce` sums both in one pass over the video.
 
 # %%
+from ikebook.solvers.exact import reduce
+
 reduced = reduce(small.motion, small.features)
 G, B = reduced.gram, reduced.motion
 figures.matrices({"G = F'F": G, "B = F'MF": B})
@@ -256,6 +251,8 @@ check_answers("06.4", principal)
 # x = Fw turns the weights into labels. Compare them with what power iteration finds:
 
 # %%
+from ikebook.solvers.power import power_iteration
+
 values, weights = scipy.linalg.eigh(B, G)
 x = small.features @ torch.from_numpy(weights[:, -1].copy())
 slow = power_iteration(small, start_labels("uniform", 8, (16, 16), dtype=torch.float64))
@@ -274,6 +271,9 @@ print(f"1 - cosine below 1e-9: {1 - cosine < 1e-9}")
 # (Length and sign of an eigenvector are free; the picture shows both with their largest label positive.) It is the same answer, from *one* pass of M over the d columns of F instead of one over x in each iteration. On the clip from the top:
 
 # %%
+from ikebook.solvers.exact import exact
+from ikebook.solvers.pairs import SolverOptions
+
 begin = time.perf_counter()
 pairs = exact(A, SolverOptions(pairs=7))
 middle = time.perf_counter()
@@ -294,6 +294,8 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 # displacements join the features: 2 numbers for each of 5 steps ahead and 5 behind. So d = 7 + 20.
 
 # %%
+from ikebook.graph.presets import override
+
 rich = override(graph, "features.displacements=steps")
 wide = build(clip, flow, options=rich)
 everything = exact(wide, SolverOptions(pairs=100))

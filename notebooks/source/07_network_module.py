@@ -17,18 +17,7 @@
 # Before: [06 Never build the matrix](06_never_build_the_matrix.ipynb). After: [08 Knowledge exchange](08_knowledge_exchange.ipynb).
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.cycle import score, threshold_to_half
-from ikebook.networks.losses import cross_entropy, knowledge_loss, soft_dice
-from ikebook.networks.training import TrainOptions, train
-from ikebook.networks.unet import NETWORKS, NetworkOptions, UNet, new_network, predict
-from ikebook.video.edges import EdgeOptions, logistic, snap
+from ikebook.course import check_answers, course_clip, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("dog", frames=12, size=(208, 112))
@@ -40,6 +29,8 @@ clip, flow, source = course_clip("dog", frames=12, size=(208, 112))
 # "above one half" means object.)
 
 # %%
+from ikebook.cycle import threshold_to_half
+
 graph = ikebook.segment(clip, flow)
 x = np.stack([threshold_to_half(np.asarray(soft), graph.threshold) for soft in graph.soft])
 some = (0, 4, 8, 11)
@@ -113,6 +104,8 @@ check_answers("07.2", my_dice_loss)
 # What do these losses think of two answers, "nothing anywhere" and the graph's own mask? ikebook's take *logits*, log(s / (1 - s)), which is safer than s for the computer.
 
 # %%
+from ikebook.networks.losses import cross_entropy, soft_dice
+
 target = torch.as_tensor(x)
 nothing = torch.full_like(target, -4.0)
 copied = torch.where(target >= 0.5, 4.0, -4.0)
@@ -149,6 +142,8 @@ figures.curves(push, x=says[0, 0].tolist(), labels=("x, what the graph says", "p
 # Ours is tiny, so that it learns on one core while you watch.
 
 # %%
+from ikebook.networks.unet import NETWORKS, NetworkOptions, UNet
+
 tiny = NetworkOptions(widths=(16, 24, 32), dilations=(1, 2), stem=4)
 with torch.device("meta"):  # as plans only: the paper's would take 300 MB
     for name, options in {"tiny": tiny, **NETWORKS}.items():
@@ -186,11 +181,16 @@ check_answers("07.3", cells_seen)
 # Show the network a picture, let it answer, measure, and move all its numbers a little in the direction that makes the loss smaller. Over and over.
 
 # %%
+from ikebook.networks.unet import new_network
+
 frames = torch.as_tensor(np.asarray(clip.frames))
 network = new_network(tiny)
 optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
 
 # %%
+from ikebook.networks.losses import knowledge_loss
+from ikebook.networks.unet import predict
+
 losses, snapshots = [], {}
 for step in range(73):
     i = [step % len(frames)]
@@ -242,6 +242,8 @@ assert loss.item() < 0.5
 # Does it only repeat its teacher? Where there are annotations we can ask them. (J is the overlap of masks over their union; no method looks at it.)
 
 # %%
+from ikebook.cycle import score
+
 s = np.stack(list(predict(network, clip.frames)))
 for name, maps in {"graph, x": x, "network, s": s}.items():
     print(f"{name}: J = {score(clip, maps, 0.5) or np.nan:.3f}")
@@ -253,6 +255,8 @@ for name, maps in {"graph, x": x, "network, s": s}.items():
 # But mistakes that are *not* regular it can't learn from pictures. Take the lesson away for three frames: masks 4, 5 and 6 say "nothing here".
 
 # %%
+from ikebook.networks.training import TrainOptions, train
+
 holes = x.copy()
 holes[4:7] = 0
 pupil = train(clip.frames, holes, tiny, TrainOptions(epochs=9, batch=1)).network
@@ -296,6 +300,8 @@ figures.row(
 # In our measurements it was what helped most ([accuracy](https://github.com/ikebook/ikebook/blob/main/docs/accuracy.md)).
 
 # %%
+from ikebook.video.edges import EdgeOptions, logistic, snap
+
 edges = EdgeOptions()
 drawn = snap(np.asarray(clip.frames[5]), logistic(s[5], 0.5, edges), edges)
 figures.row({"frame 5": clip.frames[5], "s": s[5], "s, drawn to the edges": drawn}, limits=(0, 1))

@@ -16,17 +16,7 @@
 # Before: [07 The Network Module](07_network_module.ipynb). After: [09 Borrowed knowledge](09_borrowed_knowledge.ipynb).
 
 # %%
-import numpy as np
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.cycle import CycleOptions, exchange, threshold_to_half
-from ikebook.graph.saliency import Evidence
-from ikebook.networks.training import TrainOptions, train
-from ikebook.networks.unet import NetworkOptions, predict
-from ikebook.video.metrics import region_similarity
+from ikebook.course import check_answers, course_clip, figures, ikebook, np
 
 # %%
 clip, flow, source = course_clip("car-roundabout", frames=12, size=(208, 112))
@@ -57,6 +47,10 @@ figures.row({f"x, frame {i}": x[i] for i in some}, shared=True)
 # The second half: the network (lines 11 to 13) learns from these masks. From all of them, also from those that say, wrongly, that there is nothing.
 
 # %%
+from ikebook.cycle import threshold_to_half
+from ikebook.networks.training import TrainOptions, train
+from ikebook.networks.unet import NetworkOptions, predict
+
 tiny = NetworkOptions(widths=(16, 32, 32), dilations=(1, 2), stem=1)
 pseudo = np.stack([threshold_to_half(soft, first.threshold) for soft in x])
 network = train(toy.clip.frames, pseudo, tiny, TrainOptions(epochs=12, batch=2)).network
@@ -82,6 +76,8 @@ figures.row({f"K, frame {i}": known[i] for i in some}, limits=(0, 1))
 # as what was *found* rather than as all the rest? And in frames in which nothing moves any more it takes K's word. (That is Bayes' rule; `help(Evidence)` and `ikebook/graph/saliency.py` have the formula.)
 
 # %%
+from ikebook.graph.saliency import Evidence
+
 evidence = Evidence(toy.clip.frames, toy.flow)
 saliency = evidence.saliency(known)
 figures.row({f"S in cycle 1, frame {i}": first.saliency[i] for i in some}, limits=(0, 1))
@@ -115,6 +111,8 @@ check_answers("08.1", d_evidence, d_paper)
 # The same second cycle without the network, the paper's baseline ("w/o Network" in Table 3): the graph hears only itself.
 
 # %%
+from ikebook.video.metrics import region_similarity
+
 alone = ikebook.segment(toy.clip, toy.flow, saliency=evidence.saliency(x), reference=x, options=near)
 found = {
     "graph, cycle 1": first.masks,
@@ -191,6 +189,8 @@ check_answers("08.3", moved)
 # `exchange` is Algorithm 1, half a cycle at a time. It does what we did by hand, and draws the masks of both to the edges of the frames before they become knowledge; K is a running mean of all that was found, a quarter of it the network's word. Three cycles are three graphs with two networks between; the graph has the last word, as it alone sees time.
 
 # %%
+from ikebook.cycle import CycleOptions, exchange
+
 print(source)
 quick = NetworkOptions(widths=(16, 24, 32), dilations=(1, 2), stem=4)
 options = CycleOptions(cycles=3, network=quick, training=TrainOptions(epochs=8, batch=1))

@@ -19,23 +19,7 @@
 # After: [10 Scoring](10_scoring.ipynb).
 
 # %%
-import tempfile
-from pathlib import Path
-
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.base.files import write_soft
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.course.simulated_cues import simulated_network
-from ikebook.graph.refine import refine, temporal_median
-from ikebook.networks.cues import read_cue
-from ikebook.solvers import theory
-from ikebook.solvers.power import start_labels
-from ikebook.video.metrics import davis_scores
+from ikebook.course import check_answers, course_clip, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("goat")
@@ -51,12 +35,16 @@ clip, flow, source = course_clip("goat")
 # So no score below says how good anything is. What we want to see is what happens to each *kind* of mistake.
 
 # %%
+from ikebook.course.simulated_cues import simulated_network
+
 cue = simulated_network(clip)
 shown = (2, 3, 4, 5)
 pictures = {f"frame {i}": clip.frames[i] for i in shown} | {f"network, {i}": cue.maps[i] for i in shown}
 figures.row(pictures, limits=(0, 1), columns=4)
 
 # %%
+from ikebook.video.metrics import davis_scores
+
 truth = clip.masks
 J = {"the network": np.mean(davis_scores(np.asarray(cue.maps) > 0.5, truth)["J"])}
 print(f"J of the network alone: {J['the network']:.2f}")
@@ -69,6 +57,12 @@ print(f"J of the network alone: {J['the network']:.2f}")
 # real numbers, and a name.
 
 # %%
+import tempfile
+from pathlib import Path
+
+from ikebook.base.files import write_soft
+from ikebook.networks.cues import read_cue
+
 with tempfile.TemporaryDirectory() as folder:
     for name, soft in zip(clip.frame_names, cue.maps, strict=True):
         write_soft(Path(folder) / f"{name}.png", np.asarray(soft))
@@ -227,6 +221,8 @@ check_answers("09.3", vote)
 # masks to the edges that the frames show. (It gives masks of the video's own size; we stay at the small one.)
 
 # %%
+from ikebook.graph.refine import refine, temporal_median
+
 soft = np.asarray(cue.maps)
 steady = np.stack(list(temporal_median(soft, flow, 2)))
 small = ikebook.Clip(frames=clip.frames, name=clip.name)
@@ -277,6 +273,9 @@ figures.row({name: masks[len(clip) // 2] for name, masks in spot.items()})
 # here. Let us try all three on the graph "network only": noise, the network, the truth itself.
 
 # %%
+from ikebook.solvers import theory
+from ikebook.solvers.power import start_labels
+
 begin = {"noise": start_labels("uniform", len(clip), clip.size), "network": cue.maps.flatten()}
 begin["truth"] = torch.as_tensor(truth).float().flatten()
 for name, (iterations, cosine) in theory.starts(borrowed.matrix, begin, tolerance=1e-5).items():

@@ -18,22 +18,7 @@
 # Before: [09 Borrowed knowledge](09_borrowed_knowledge.ipynb). After: [11 Your own video](11_your_own_video.ipynb).
 
 # %%
-from dataclasses import asdict
-
-import numpy as np
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.video.metrics import (
-    boundary,
-    boundary_accuracy,
-    davis_scores,
-    region_similarity,
-    saliency_scores,
-    statistics,
-)
+from ikebook.course import check_answers, course_clip, figures, ikebook, np
 
 # %%
 clip, flow, source = course_clip("dog", frames=16)
@@ -82,6 +67,8 @@ check_answers("10.1", my_j)
 # J is hard on small things. Let a mask be wrong by one pixel all around: what is left of J?
 
 # %%
+from ikebook.video.metrics import region_similarity
+
 sizes = (4, 8, 16, 32, 64)
 discs = {r: np.hypot(*np.mgrid[-80:81, -80:81]) for r in sizes}
 left = [region_similarity(d <= r + 1, d <= r) for r, d in discs.items()]
@@ -97,6 +84,8 @@ figures.curves({"J of a disc that is one pixel too large": left}, x=sizes, label
 # lies near ours. "Near" is within 0.8 percent of the frame's diagonal.
 
 # %%
+from ikebook.video.metrics import boundary
+
 both = boundary(S) + 2.0 * boundary(T)
 figures.row(
     {"our outline": boundary(S), "the true one": boundary(T), "blue: ours, green: the true one, yellow: both": both}
@@ -126,6 +115,8 @@ check_answers("10.2", my_f)
 # How much is owed to that tolerance? At 480p it is 8 pixels, in this small frame 2. F of our masks against the tolerance:
 
 # %%
+from ikebook.video.metrics import boundary_accuracy
+
 steps = (1, 2, 3, 4, 6, 8)
 inner = range(1, len(clip) - 1)
 means = [np.mean([boundary_accuracy(masks[i], truth[i], step) for i in inner]) for step in steps]
@@ -141,6 +132,10 @@ figures.curves({"mean F": means}, x=steps, labels=("tolerance, px", "F"))
 # share of frames above 0.5; and **decay**, the mean of the first quarter less that of the last: does it get worse?
 
 # %%
+from dataclasses import asdict
+
+from ikebook.video.metrics import davis_scores, statistics
+
 scores = davis_scores(masks, truth)
 print(
     {name: {key: round(value, 3) for key, value in asdict(statistics(each)).items()} for name, each in scores.items()}
@@ -202,6 +197,8 @@ figures.curves({"mean J": over}, x=cuts, labels=("threshold", "J"))
 # |soft - truth|, and F-beta weighs precision more than recall ($\beta^2 = 0.3$), at a threshold that is the best of 256, or adapts.
 
 # %%
+from ikebook.video.metrics import saliency_scores
+
 for name, value in saliency_scores([np.asarray(soft) for soft in result.soft], truth).items():
     print(f"{name}: {value:.3f}")
 

@@ -17,23 +17,7 @@
 # Before: [02](02_motion_matrix.ipynb) to [05](05_power_iteration.ipynb), and [11 Your own video](11_your_own_video.ipynb).
 
 # %%
-import numpy as np
-import torch
-
-import ikebook
-from ikebook.check_answers import check_answers
-from ikebook.course import figures
-from ikebook.course.lab import course_clip
-from ikebook.matrix.chains import MotionChains
-from ikebook.matrix.motion import MotionMatrix, MotionOptions
-from ikebook.matrix.orders import node_order
-from ikebook.matrix.projection import Projection, ProjectionOptions
-from ikebook.solvers import theory
-from ikebook.solvers.exact import exact
-from ikebook.solvers.pairs import SolverOptions
-from ikebook.solvers.power import power_iteration, start_labels
-
-double = ikebook.Compute(dtype=torch.float64)  # toys are small: they get all the digits there are
+from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, torch
 
 # %%
 clip, flow, source = course_clip("car-roundabout", frames=5, size=(16, 16))
@@ -58,6 +42,8 @@ figures.matrices({"M": M, "P": P, "A": A}, frames=5, zoom=3)
 
 # %%
 # NBVAL_CHECK_OUTPUT
+from ikebook.solvers import theory
+
 ends = theory.motion_extremes(matrix.motion)
 print(f"trace {ends.trace:.0f}, least eigenvalue {ends.least:.2f}, greatest {ends.greatest:.2f}")
 
@@ -68,6 +54,8 @@ print(f"trace {ends.trace:.0f}, least eigenvalue {ends.least:.2f}, greatest {end
 
 # %%
 # NBVAL_CHECK_OUTPUT
+from ikebook.solvers.exact import exact
+
 least, greatest = exact(matrix).ends
 print(
     f"eigenvalues of A: from {least:.2f} to {greatest:.2f}; the least has {-least / greatest:.0%} of the greatest's size"
@@ -199,6 +187,9 @@ check_answers("12.3", x_outside)
 # cuts at 0. Both for 100 iterations, on one matrix:
 
 # %%
+from ikebook.solvers.pairs import SolverOptions
+from ikebook.solvers.power import power_iteration, start_labels
+
 start = start_labels("uniform", 5, (16, 16), dtype=torch.float64)
 best = exact(matrix, SolverOptions(pairs=1)).vectors[0]
 reached = {}
@@ -225,6 +216,9 @@ figures.row({name: (x * torch.sign(x.sum())).reshape(5, 16, 16)[0] for name, x i
 
 # %%
 # NBVAL_CHECK_OUTPUT
+from ikebook.matrix.chains import MotionChains
+from ikebook.matrix.motion import MotionMatrix, MotionOptions
+
 chains = MotionChains(toy.flow, compute=double)
 for p in (1, 15):
     print(f"p = {p}: defect of symmetry {theory.bipartite_defect(MotionMatrix(chains, MotionOptions(radius=p))):.3f}")
@@ -279,6 +273,8 @@ for name, (iterations, cosine) in theory.starts(matrix, begin, tolerance=1e-9).i
 # than 1: P is no projector, $P^2 \ne P$, and claim 3 is no longer about it.
 
 # %%
+from ikebook.matrix.projection import Projection, ProjectionOptions
+
 ridges = {0.0: "rho = 0", 0.1: "rho = 0.1", 10.0: "rho = 10"}
 features = matrix.projection.features
 shrunk = {name: Projection(features, ProjectionOptions(ridge=rho)) for rho, name in ridges.items()}
@@ -356,6 +352,8 @@ check_answers("12.4", A_star, E_small)
 # displacements as printed and with ikebook's saliency.
 
 # %%
+from ikebook.matrix.orders import node_order
+
 ours = ikebook.build(clip, flow, options=ikebook.preset("saliency"), compute=double)
 seen = node_order("object", masks=clip.masks)
 dense = {"displacements": small.dense()[seen][:, seen], "saliency": ours.dense()[seen][:, seen]}

@@ -72,11 +72,14 @@ def versions(source: Path) -> tuple[NotebookNode, NotebookNode]:
 
 def _version(source: Path, without: str) -> NotebookNode:
     cells = [cell for cell in read(source).cells if without not in tags(cell)]
-    colab = nbformat.v4.new_code_cell(COLAB.format(repository=repository()), metadata={"tags": ["colab"]})
+    folded = {"tags": ["colab"], "jupyter": {"source_hidden": True}}
+    colab = nbformat.v4.new_code_cell(COLAB.format(repository=repository()), metadata=folded)
     cells.insert(1, colab)
     made = nbformat.v4.new_notebook(metadata=KERNEL)
     for index, cell in enumerate(cells):
-        own: dict[str, Any] = {"tags": sorted(tags(cell))} if tags(cell) else {}
+        own: dict[str, Any] = {**cell.metadata, "tags": sorted(tags(cell))} if tags(cell) else {}
+        if without == "solution" and "check" in tags(cell):  # a check that says "not yet" does not stop Run All
+            own["tags"].append("raises-exception")
         exercise = exercise_of(cells, index)
         if exercise:
             own |= graded_as(*exercise)

@@ -242,7 +242,7 @@ def test_lab_copies_the_solutions_when_asked_to(tmp_path) -> None:
 def test_lab_and_page_start_what_they_say(monkeypatch, tmp_path) -> None:
     calls, served = [], []
 
-    def call(command) -> int:
+    def call(command, env=None) -> int:
         calls.append(command)
         if "voila" in command:
             served.extend(nbformat.read(command[-1], as_version=4).cells)

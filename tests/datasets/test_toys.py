@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import cv2
 import numpy as np
 import pytest
@@ -267,15 +265,3 @@ class TestDemo:
     def test_bad_arguments(self, values, message) -> None:
         with pytest.raises(InputError, match=message):
             demo(**values)
-
-
-def test_the_stills_are_small_and_their_licences_recorded() -> None:
-    stills = {
-        item.name: item.read_bytes() for item in (files("ikebook") / "datasets" / "stills").iterdir() if item.is_file()
-    }
-    assert sum(map(len, stills.values())) < 500_000
-    pictures = [name for name in stills if name.endswith((".png", ".jpg"))]
-    assert len(pictures) == 2
-    text = stills["README.md"].decode()
-    assert all(name in text for name in pictures)
-    assert "CC0" in text

@@ -10,6 +10,9 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MADE = {"notebooks.md", "gallery.md", "api.md", "structure.md"}
+"""Pages that the book makes."""
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "book").glob("*.md"))]
 
 
@@ -27,7 +30,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     # The book's own pages are copied beside those of docs/.
     places = (page.parent, ROOT / "docs") if page.parent.name == "book" else (page.parent,)
     for target in links(page.read_text(encoding="utf-8")):
-        assert any((place / target).exists() for place in places), target
+        assert target in MADE or any((place / target).exists() for place in places), target
 
 
 def test_links_are_found() -> None:

@@ -21,6 +21,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import chapter
 import nbformat
 import structure
 from nbclient import NotebookClient
@@ -135,6 +136,7 @@ def prepare(sources: list[Path], out: Path) -> Path:
         nbformat.write(notebook, pages / "notebooks" / kept.name)
         gallery += pictures(notebook, source.stem, figures)
     shutil.copytree(widgets, pages / "_static" / "widgets")
+    chapter.write(pages / "_static" / "widgets")
     shutil.copy(HERE / "frames.js", pages / "_static")
     (pages / "gallery.md").write_text(gallery_page(gallery), encoding="utf-8")
     (pages / "notebooks.md").write_text(contents(sources), encoding="utf-8")

@@ -969,8 +969,8 @@ INTERFACES = [
     Fault(
         "the output folder may be the input",
         "cli/segment.py",
-        "user_path(options.input).resolve() not in written",
-        "user_path(options.input).resolve() is not written",
+        'os.path.realpath(user_path(path)) not in written, f"--out {out} would',
+        'os.path.realpath(user_path(path)) is not written, f"--out {out} would',
         ("cli/test_cli.py",),
         "cli.py",
         "Path(options.input).resolve() not in written",

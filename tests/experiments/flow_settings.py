@@ -71,7 +71,7 @@ def score(dataset: Davis2016, name: str, frames: int, options: DisOptions) -> tu
     """Seconds of the processor for a pair, J and F of a sequence's first frames."""
     clip = dataset.clip(name, "416x224").first(frames)
     begin = time.process_time()
-    pairs = list(fields_of(Dis(options), clip.originals(), clip.size, clip.frame_names))
+    pairs = list(fields_of(Dis(options), clip.originals(), clip.size, clip.frame_names, clip.original_size))
     seconds = (time.process_time() - begin) / len(pairs)
     ahead, back = (np.stack(fields) for fields in zip(*pairs, strict=True))
     result = segment(clip, Flow(forward=ahead, backward=back))

@@ -23,6 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from ikebook.base.check import require
 from ikebook.base.files import atomic
 from ikebook.base.places import user_path
+from ikebook.video.colours import BLUE, COLOURS, RED
 
 WIDTH = 11.0
 """Width of a row of pictures, inches."""
@@ -193,7 +194,7 @@ def spectrum(values: Mapping[str, Any], *, bars: bool = False) -> Picture:
         ordered = np.sort(np.asarray(each, dtype=float))[::-1]
         number = np.arange(1, len(ordered) + 1)
         rounding = 1e-9 * np.abs(ordered).max(initial=0.0)
-        colours = np.select([ordered < -rounding, ordered > rounding], ["tab:red", "tab:blue"], "0.6")
+        colours = np.select([ordered < -rounding, ordered > rounding], [RED, BLUE], "0.6")
         if bars:
             axis.bar(number, ordered, color=colours.tolist(), width=0.6)
         else:
@@ -208,7 +209,7 @@ def bars(values: Mapping[str, float], *, label: str = "") -> Picture:
     """One bar for each name."""
     figure = Figure(figsize=(WIDTH * 0.6, 0.4 * len(values) + 0.9), layout="constrained")
     axis = figure.subplots()
-    shown = axis.barh(list(values), list(values.values()), color="tab:blue", height=0.6)
+    shown = axis.barh(list(values), list(values.values()), color=BLUE, height=0.6)
     axis.bar_label(shown, fmt="%.3g", padding=3)
     axis.invert_yaxis()
     axis.margins(x=0.15)
@@ -281,7 +282,10 @@ def _direction(motion: np.ndarray) -> np.ndarray:
 
 
 def _axes(figure: Figure, count: int) -> list[Axes]:
-    return list(figure.subplots(1, count, squeeze=False)[0])
+    axes = list(figure.subplots(1, count, squeeze=False)[0])
+    for axis in axes:
+        axis.set_prop_cycle(color=COLOURS)
+    return axes
 
 
 def _finish(axis: Axes, labels: tuple[str, str], *, legend: bool) -> None:

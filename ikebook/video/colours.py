@@ -1,4 +1,4 @@
-"""The colours of a clip's frames, as pixels along a motion chain are compared by them. Ours, not the paper's."""
+"""The colours of a clip's frames, as pixels along a motion chain are compared by them (ours, not the paper's), and those of curves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from ikebook.base.arrays import Array
 BLUR = 0.0034
 """Standard deviation of the Gaussian that colours are blurred by, fraction of the frame's width: 1.4 pixels of 416. It takes out
 the camera's noise and what a step that ends half a pixel off would see of a texture."""
+
+BLUE, ORANGE, GREEN, RED, PURPLE = "#3f8fdc", "#cf7413", "#2fa35f", "#e0483e", "#9a6fd0"
+"""Colours that can be told apart, 3:1 or more on light and dark ground."""
+
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#8a6d3b", "#00939c", "#c2497f")
+"""Of curves, in widgets and in pictures alike."""
 
 
 def lab_colours(frames: Array) -> Iterator[np.ndarray]:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ikebook.matrix.neighbours import Chain, Incoming
+from ikebook.video.colours import BLUE, GREEN, ORANGE, PURPLE, RED
 from ikebook.widgets.base import QUIET_INK, html_table
 from ikebook.widgets.chart_axes import padded
-from ikebook.widgets.charts import BLUE, GREEN, ORANGE, PURPLE, RED, Chart, side_by_side_svg
+from ikebook.widgets.charts import Chart, side_by_side_svg
 
 DRAWN = 60
 """Incoming links that are drawn at most, evenly picked; all of them are counted and plotted."""

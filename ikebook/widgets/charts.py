@@ -12,12 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.video.colours import BLUE, COLOURS, ORANGE
 from ikebook.widgets.chart_axes import decades, number, power_of_ten, ticks
-
-BLUE, ORANGE, GREEN, RED, PURPLE = "#3f8fdc", "#cf7413", "#2fa35f", "#e0483e", "#9a6fd0"
-"""Colours that can be told apart, 3:1 or more on light and dark ground."""
-
-COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#8a6d3b", "#00939c", "#c2497f")
 
 LEFT, RIGHT, TOP, BOTTOM = 50, 14, 34, 42
 """Margins around the axes, in units of the picture."""

@@ -10,10 +10,10 @@ import traitlets
 
 from ikebook.base.check import require
 from ikebook.video.clip import Clip, as_clip
+from ikebook.video.colours import BLUE, ORANGE
 from ikebook.video.metrics import region_similarity
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
-from ikebook.widgets.charts import BLUE, ORANGE
 from ikebook.widgets.clip_player import Maps, checked_map
 
 THRESHOLD = 0.5

@@ -13,11 +13,12 @@ import numpy as np
 from ikebook.cycle import CycleOptions, CycleState
 from ikebook.networks.unet import UNet, predict
 from ikebook.video.clip import Clip
+from ikebook.video.colours import BLUE, ORANGE
 from ikebook.video.metrics import region_similarity
 from ikebook.widgets.base import BLUE_GROUND, GREEN_GROUND, INK, QUIET_INK, html_table, note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import round_up
-from ikebook.widgets.charts import BLUE, ORANGE, line_chart
+from ikebook.widgets.charts import line_chart
 from ikebook.widgets.choice import Choice
 from ikebook.widgets.layouts import button, playback_bar, row
 

@@ -12,10 +12,11 @@ import numpy as np
 from ikebook.solvers.pairs import Eigenpairs
 from ikebook.solvers.theory import Perturbation
 from ikebook.video.clip import Clip
+from ikebook.video.colours import BLUE, ORANGE, RED
 from ikebook.widgets.base import note
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chart_axes import padded
-from ikebook.widgets.charts import BLUE, ORANGE, RED, Chart
+from ikebook.widgets.charts import Chart
 from ikebook.widgets.choice import Choice
 from ikebook.widgets.layouts import playback_bar, side_by_side
 from ikebook.widgets.live_mixture import LiveMixture

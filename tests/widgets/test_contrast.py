@@ -7,7 +7,8 @@ import re
 import pytest
 
 from ikebook.runs.report import pictures
-from ikebook.widgets import base, charts, layouts, matrix_view
+from ikebook.video import colours
+from ikebook.widgets import base, layouts, matrix_view
 from ikebook.widgets.scripts import style
 
 NOTEBOOK = {
@@ -87,7 +88,7 @@ def test_controls_are_drawn_in_these_colours() -> None:
 
 def test_curves_and_marks_stand_out(scheme) -> None:
     grounds = [palette(scheme, notebook=notebook)["ground"] for notebook in (False, True)]
-    for colour in {*charts.COLOURS, matrix_view.ROW, matrix_view.COLUMN, matrix_view.ENTRY}:
+    for colour in {*colours.COLOURS, matrix_view.ROW, matrix_view.COLUMN, matrix_view.ENTRY}:
         assert min(contrast(colour, ground) for ground in grounds) >= CONTROL, colour
 
 

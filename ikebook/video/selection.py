@@ -19,7 +19,7 @@ LAST = 2**40
 
 @dataclass(frozen=True)
 class Selection:
-    """From `start` to before `end`, each `every`th frame.
+    """From `start` to before `end`, one in `every` frames.
 
     Parameters
     ----------

@@ -236,8 +236,8 @@ for name, value in saliency_scores([np.asarray(soft) for soft in result.soft], t
 #
 # **Why 50 on these five clips and not 70, with their own program?** The one difference that we know of is the flow: RAFT, trained on
 # made-up films, where we use DIS, which is not trained and blurs outlines. With its authors' smallest network (`raft-small.pth`) we can look: on
-# the first 24 frames of four of the twelve, `--preset released` has 45.1 by DIS and 45.3 by RAFT-small, `--preset paper` 34.1 and 23.9, and our
-# default 78.7 and 76.7. So better flow moves single clips by thirty points, either way, and the mean hardly
+# these five clips `--preset released` has 50.7 by DIS and 56.9 by RAFT-small; on all twelve `--preset paper` has 27.2 and 29.1, and our default, in
+# one graph, 71.5 and 66.8. So learned flow helps the authors' rule, moves single clips by up to 37 points, and is not what 70.7 is made of
 # ([docs/inputs.md](https://github.com/ikebook/ikebook/blob/main/docs/inputs.md)).
 #
 # **Why 71, then, with the same poor flow?** Another feature: the motion *saliency*; and links that know colour. On 20 other sequences, at half

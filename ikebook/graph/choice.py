@@ -102,7 +102,7 @@ def choose_by(values: Tensor, likeness: Tensor, options: GraphOptions) -> tuple[
 def choose_closest(pairs: Eigenpairs, drawn: Tensor | Array) -> tuple[int, int]:
     """Which of all leading eigenvectors is closest to what somebody has drawn, maps (m, h, w), from 0, and its sign, 1 or -1.
 
-    Among the vectors of their span of which each is one eigenvector: a mixture of two would be no solution of Eq. 1.
+    It is one of them, and no mixture of two, which would be no solution of Eq. 1.
     """
     alike = likeness_where_drawn(pairs, drawn)
     chosen = int(alike.abs().argmax())

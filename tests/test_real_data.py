@@ -35,7 +35,7 @@ def scores(root, out, sequences=None, name="default") -> dict[str, float]:
         results = evaluate(
             Davis2016(root),
             out,
-            RunOptions(cycle=CycleOptions(cycles=1, graph=preset(name)), device="cpu"),
+            RunOptions(cycle=CycleOptions(cycles=1, graph=preset(name)), device="cpu", measure=True),
             sequences,
             runner=runner,
         )

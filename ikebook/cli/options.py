@@ -114,6 +114,11 @@ def _add_computing(add: Callable[..., None]) -> None:
         help="memory to get along with, about, such as 800M or 1.5G: what does not fit goes to the disk, in files that "
         "vanish (default: half of the machine's, or of what a container, a job or the shell allows; solvers other than exact need whole vectors in memory all the same)",
     )
+    add(
+        "--measure",
+        action="store_true",
+        help="also measure the eigenpair's residual, by one more product with A, which takes as long as the exact solver",
+    )
     add("--no-cache", action="store_true", help="do not keep optical flow between runs")
 
 
@@ -140,6 +145,7 @@ def run_options(options: argparse.Namespace) -> RunOptions:
         device=options.device,
         cache=not options.no_cache,
         memory=check.memory("--memory", options.memory) if options.memory else None,
+        measure=options.measure,
     )
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ikebook.base import check
-from ikebook.flow.pairwise import PairwiseFlow
+from ikebook.flow.pairwise import PairwiseFlow, Search
 
 PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
@@ -61,6 +61,9 @@ class Dis(PairwiseFlow):
         return f"dis {asdict(self.options)} OpenCV {cv2.__version__}"
 
     def pairs(self, frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return self.pairs_of_grey(frames, self._new_search)
+
+    def _new_search(self) -> Search:
         search = cv2.DISOpticalFlow.create(PRESETS[self.options.preset])
         search.setFinestScale(self.options.finest_scale)
-        return self.pairs_of_grey(frames, lambda first, second: search.calc(first, second, None))  # type: ignore[call-overload]
+        return lambda first, second: search.calc(first, second, None)  # type: ignore[call-overload]

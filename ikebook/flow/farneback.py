@@ -66,4 +66,4 @@ class Farneback(PairwiseFlow):
                 first, second, None, 0.5, o.levels, o.window, o.iterations, 7, 1.5, cv2.OPTFLOW_FARNEBACK_GAUSSIAN
             )
 
-        return self.pairs_of_grey(frames, search)
+        return self.pairs_of_grey(frames, lambda: search)

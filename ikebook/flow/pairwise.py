@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -15,6 +18,12 @@ SMALLEST_SIDE = 64
 LARGEST_SIDE = 32000
 """Frames are not enlarged beyond what OpenCV's searches can index."""
 
+MOST_THREADS = 16
+"""Searches that run side by side, at most: each holds pyramids of two frames."""
+
+Search = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From two grey frames (h, w) uint8 to the displacements (h, w, 2) float32 from the first to the second."""
+
 
 class PairwiseFlow:
     """Flow from each pair of consecutive frames on its own."""
@@ -24,14 +33,49 @@ class PairwiseFlow:
         self.smallest_side = smallest_side
 
     def pairs_of_grey(
-        self, frames: Iterable[np.ndarray], search: Callable[[np.ndarray, np.ndarray], np.ndarray]
+        self, frames: Iterable[np.ndarray], new_search: Callable[[], Search]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        previous: np.ndarray | None = None
-        for frame in frames:
-            grey = cv2.cvtColor(self._fit(frame), cv2.COLOR_RGB2GRAY)
-            if previous is not None:
+        """Both directions of each pair, in order, searched side by side on as many threads as OpenCV may use.
+
+        A search divides its own work among threads too, but only parts of it, and waits for the slowest between them. Whole searches
+        wait for nothing, and give the same numbers on one thread as on many.
+
+        Parameters
+        ----------
+        frames : RGB frames (h, w, 3) uint8
+        new_search : makes a search, once for each thread: OpenCV's objects are no two threads' at a time
+        """
+        threads = min(cv2.getNumThreads(), MOST_THREADS)
+        own = threading.local()
+
+        def search(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+            if not hasattr(own, "search"):
+                own.search = new_search()
+            found: np.ndarray = own.search(first, second)
+            return found
+
+        greys = (cv2.cvtColor(self._fit(frame), cv2.COLOR_RGB2GRAY) for frame in frames)
+        previous = next(greys, None)
+        if threads <= 1:
+            for grey in greys:
+                assert previous is not None
                 yield search(previous, grey), search(grey, previous)
-            previous = grey
+                previous = grey
+            return
+        waiting: deque[tuple[Future[np.ndarray], Future[np.ndarray]]] = deque()
+        pool = ThreadPoolExecutor(threads, "flow")
+        try:
+            for grey in greys:
+                assert previous is not None
+                waiting.append((pool.submit(search, previous, grey), pool.submit(search, grey, previous)))
+                previous = grey
+                if len(waiting) > threads // 2:  # one more than is being searched
+                    ahead, back = waiting.popleft()
+                    yield ahead.result(), back.result()
+            for ahead, back in waiting:
+                yield ahead.result(), back.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _fit(self, frame: np.ndarray) -> np.ndarray:
         h, w = frame.shape[:2]

@@ -51,6 +51,8 @@ class RunOptions:
         Keep flow between runs.
     memory : int or None, default None
         Bytes that the process may take, about: arrays that would not fit go to disk; None: half of the machine's.
+    measure : bool, default False
+        Of clips in memory also tell the residual by one more product with A, which takes as long as the exact solver itself does.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class RunOptions:
     device: str = "auto"
     cache: bool = True
     memory: int | None = None
+    measure: bool = False
 
     def __post_init__(self) -> None:
         check.instance("RunOptions.cycle", self.cycle, CycleOptions)
@@ -86,6 +89,7 @@ class RunOptions:
             check.whole("memory", self.memory, at_least=1)
         check.flag("half", self.half)
         check.flag("cache", self.cache)
+        check.flag("measure", self.measure)
         check.one_of("device", self.device, ["auto", "cpu", "cuda"])
         require(
             self.device != "cuda" or torch.cuda.is_available(),

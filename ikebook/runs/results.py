@@ -83,7 +83,7 @@ class Entry(SequenceScores):
     eigenvalue_ratio : float or None
         The next eigenvalue's share of the object's.
     residual : float or None
-        |A x - lambda x| / |lambda|; None of a clip that did not fit into memory.
+        |A x - lambda x| / |lambda|, where it was measured; see `Summary`.
     confidence : float
         In [0, 1], how clear the object is by its motion.
     threshold : float
@@ -224,7 +224,8 @@ class Summary(AnySummary):
     eigengap, eigenvalue_ratio : float or None
         The object's eigenvalue less the next one; the next one's share of it.
     residual : float or None
-        |A x - lambda x| / |lambda|, by a product with A; None of a clip that did not fit into memory.
+        |A x - lambda x| / |lambda|, by a product with A; None where none was made: of large clips the exact solver makes none, unless
+        `RunOptions.measure` asks for it, and of clips that did not fit into memory nobody does.
     solver_residual : float or None
         What the solver says of itself.
     converged : bool

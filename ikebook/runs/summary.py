@@ -21,12 +21,17 @@ from ikebook.video.images import ImageFolder
 def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mapping[str, float] | None = None) -> Summary:
     """The summary of a run; `further` are seconds of what came after it.
 
-    `residual` is by a product with A, which takes longer than the exact solver did; of a clip on disk it is left out.
+    `residual` is by a product with A, where the solver has made one, or the options ask for it; of a clip on disk it is left out.
     """
     begin, result = time.perf_counter(), outcome.result
     on_disk = isinstance(result.soft, DiskArray)
-    residual = None if on_disk else result.residual()
-    seconds = outcome.seconds | dict(further or {}) | {"residual": time.perf_counter() - begin}
+    seconds = outcome.seconds | dict(further or {})
+    residual = None
+    if not on_disk and result.pairs.measured:
+        residual = float(result.pairs.residuals[result.chosen]) if len(result.pairs.values) else None
+    elif not on_disk and options.measure:
+        residual = result.residual()
+        seconds["residual"] = time.perf_counter() - begin
     values = [float(value) for value in result.pairs.values]
     gap, ratio = result.eigengap or (None, None)
     peak = peak_memory()

@@ -157,7 +157,7 @@ def test_the_summary_says_what_was_done_and_found(finished) -> None:
     assert stored["eigenvector"] == result.chosen + 1
     assert 0 <= stored["residual"] < 1e-3
     assert stored["object_share"] == pytest.approx(result.masks.mean())
-    assert set(stored["seconds"]) == {"flow", "features", "solve", "masks", "write", "residual"}
+    assert set(stored["seconds"]) == {"flow", "features", "solve", "masks", "write"}
     assert all(seconds >= 0 for seconds in stored["seconds"].values())
     assert stored["peak_memory_bytes"] is None or stored["peak_memory_bytes"] > 10_000_000
     assert stored["options"]["cycle"]["graph"] == json.loads(json.dumps(GraphOptions().as_dict()))
@@ -265,6 +265,18 @@ def test_of_a_clip_on_disk_the_solver_s_own_residual_is_told(tmp_path) -> None:
         assert 0 <= summary["solver_residual"] < 1e-5
         assert (summary["residual"] is not None) is known
         assert not known or 0 < summary["residual"] < 1e-5
+
+
+def test_of_a_large_clip_the_residual_is_measured_where_it_is_asked_for() -> None:
+    made = toy("disc", (96, 64), 4)  # more nodes than those that are measured always
+    for measure in (False, True):
+        options = replace(OPTIONS, measure=measure)
+        outcome = run(made.clip, provider("dis"), options=options)
+        summary = summarise(made.clip, outcome, options)
+        assert summary["solver_residual"] < 1e-4
+        assert (summary["residual"] is not None) is measure
+        assert ("residual" in summary["seconds"]) is measure
+    assert 0 < summary["residual"] < 1e-5
 
 
 def test_more_memory_than_allowed_is_said(no_sheet, tmp_path) -> None:

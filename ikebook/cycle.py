@@ -268,12 +268,15 @@ def _exchange(
 ) -> Iterator[CycleState]:
     begin = time.perf_counter()
     evidence = _evidence(clip, flow, feature_flow, o.graph, compute)
+    has_evidence = evidence is not None
     x: Array | None = None
     s: Array | None = None
     known: Array | None = None
     settled = False
     for cycle in range(1, o.cycles + 1):
         saliency = None if evidence is None else evidence.saliency(known)
+        if cycle == o.cycles:
+            evidence = None  # nobody asks again, and it is as large as the flow
         estimating = time.perf_counter() - begin
         # From the second cycle on, what was learned says which eigenvector is the object: where it rests, nothing moves.
         result = segment(
@@ -292,7 +295,7 @@ def _exchange(
         settled = settled or (change is not None and change < o.tolerance)
         x, threshold = result.soft, result.threshold
         reason = _reason_to_end(result, cycle, o, settled)
-        if evidence is not None and not reason:
+        if has_evidence and not reason:
             begin = time.perf_counter()
             known = _mean(known, _drawn(clip, x, threshold, o.edges), 1 / cycle, len(clip), compute)
             seconds["edges"] = time.perf_counter() - begin
@@ -301,7 +304,7 @@ def _exchange(
             return
         del result, saliency
         begin = time.perf_counter()
-        cues = [] if evidence is not None else [Cue(name="graph", maps=x)]
+        cues = [] if has_evidence else [Cue(name="graph", maps=x)]
         if o.network is None:
             continue
         pseudo = (threshold_to_half(np.asarray(frame), threshold) for frame in x)
@@ -309,7 +312,7 @@ def _exchange(
         begin = time.perf_counter()
         predicted = predict(training.network, clip.frames)
         predictions = compute.memory.array(_drawn(clip, predicted, 0.5, o.edges), len(clip))
-        if evidence is not None:
+        if has_evidence:
             known = _mean(known, predictions, NETWORK_SHARE, len(clip), compute)
         change = difference(s, predictions)
         settled = change is not None and change < o.tolerance
@@ -317,7 +320,7 @@ def _exchange(
         yield _after_network(clip, cycle, training, s, change, known, time.perf_counter() - begin)
         del training
         begin = time.perf_counter()
-        if evidence is None:
+        if not has_evidence:
             cues.insert(0, Cue(name="network", maps=s))
 
 

@@ -309,6 +309,6 @@ def test_earlier_graphs_take_no_memory(made, network) -> None:
                 del features
             del state
         assert len(held) == 16
-        assert 0 < used[1] == used[2] == used[3]
+        assert used[1] == used[2] > used[3] > 0  # the last graph is not followed by another that asks for evidence
     finally:
         gc.enable()

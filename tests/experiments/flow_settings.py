@@ -1,16 +1,17 @@
 """What DIS has to cost: J and F of one graph against seconds of flow, for its presets, finest scales and sizes.
 
-    python tests/experiments/flow_settings.py --root ../shared/davis2016_train --frames 40
+    python tests/experiments/flow_settings.py --root ../shared/davis2016_train --frames 20 --keep settings.json
 
 The first frames of each sequence, flow by each setting in turn, the default graph at 416x224, J and F at the frames' own size, the
 first and last frame left out. Seconds are those of the processor, on one thread, for a pair of frames both ways; the processor may be
-shared. Differences are from the first row, mean over sequences with their 95% interval by a bootstrap. Annotations are read for
-scoring alone.
+shared. Differences are from the first row, mean over sequences with their 95% interval by a bootstrap, and the sequence that loses most.
+Annotations are read for scoring alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from itertools import islice
 from pathlib import Path
@@ -22,21 +23,46 @@ from ablation import against
 from ikebook.datasets import Davis2016
 from ikebook.flow import Flow
 from ikebook.flow.compute import fields_of
-from ikebook.flow.dis import Dis, DisOptions
+from ikebook.flow.dis import PRESETS, Dis, DisOptions
+from ikebook.flow.pairwise import Search
 from ikebook.graph.graph_module import segment
 from ikebook.video.metrics import boundary_accuracy, region_similarity
 
+
+class Changed(Dis):
+    """A preset with one of OpenCV's own settings changed."""
+
+    def __init__(self, options: DisOptions, **settings: int) -> None:
+        super().__init__(options)
+        self.settings = settings
+
+    def _new_search(self) -> Search:
+        search = cv2.DISOpticalFlow.create(PRESETS[self.options.preset])
+        search.setFinestScale(self.options.finest_scale)
+        for name, value in self.settings.items():
+            getattr(search, f"set{name}")(value)
+        return lambda first, second: search.calc(first, second, None)
+
+
 SETTINGS = {
-    "medium, finest 0, 480 rows": DisOptions(),
-    "medium, finest 1, 480 rows": DisOptions(finest_scale=1),
-    "medium, finest 2, 480 rows": DisOptions(finest_scale=2),
-    "fast, finest 1, 480 rows": DisOptions(preset="fast", finest_scale=1),
-    "medium, finest 0, 360 rows": DisOptions(max_height=360),
-    "medium, finest 0, 288 rows": DisOptions(max_height=288),
-    "medium, finest 0, 240 rows": DisOptions(max_height=240),
-    "medium, finest 1, 240 rows": DisOptions(max_height=240, finest_scale=1),
-    "fast, finest 0, 240 rows": DisOptions(preset="fast", max_height=240),
-    "ultrafast, finest 0, 240 rows": DisOptions(preset="ultrafast", max_height=240),
+    "medium, finest 0, 480 rows": Dis(DisOptions(preset="medium")),
+    "medium, finest 1, 480 rows": Dis(DisOptions(preset="medium", finest_scale=1)),
+    "medium, finest 0, 360 rows": Dis(DisOptions(preset="medium", max_height=360)),
+    "medium, finest 0, 240 rows": Dis(DisOptions(preset="medium", max_height=240)),
+    "fast, finest 0, 480 rows": Dis(DisOptions(preset="fast")),
+    "fast, finest 0, 360 rows": Dis(DisOptions(preset="fast", max_height=360)),
+    "ultrafast, finest 0, 480 rows": Dis(DisOptions(preset="ultrafast")),
+    "ultrafast, finest 0, 400 rows": Dis(DisOptions(preset="ultrafast", max_height=400)),
+    "ultrafast, finest 0, 360 rows": Dis(DisOptions(preset="ultrafast", max_height=360)),
+    "ultrafast, finest 0, 300 rows": Dis(DisOptions(preset="ultrafast", max_height=300)),
+    "ultrafast, finest 0, 240 rows": Dis(DisOptions(preset="ultrafast", max_height=240)),
+    "ultrafast, finest 1, 480 rows": Dis(DisOptions(preset="ultrafast", finest_scale=1)),
+    "ultrafast, finest 0, 480 rows, smoothed once": Changed(
+        DisOptions(preset="ultrafast"), VariationalRefinementIterations=1
+    ),
+    "ultrafast, finest 0, 480 rows, patches 3 apart": Changed(DisOptions(preset="ultrafast"), PatchStride=3),
+    "ultrafast, finest 0, 480 rows, 6 descents": Changed(DisOptions(preset="ultrafast"), GradientDescentIterations=6),
+    "medium, finest 0, 480 rows, not smoothed": Changed(DisOptions(preset="medium"), VariationalRefinementIterations=0),
 }
 
 
@@ -47,17 +73,27 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=40, help="of each sequence, the first (default: %(default)s)")
     parser.add_argument("--sequences", help="A,B: only these")
     parser.add_argument("--only", help="A;B: only the settings whose name holds one of these texts, and the first")
+    parser.add_argument(
+        "--keep", type=Path, help="JSON file for what has been measured; what it has is not measured again"
+    )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     dataset = Davis2016(arguments.root)
     names = arguments.sequences.split(",") if arguments.sequences else dataset.sequences()
     width = max(map(len, SETTINGS))
+    kept = json.loads(arguments.keep.read_text()) if arguments.keep and arguments.keep.exists() else {}
     print(f"{'':{width}}  seconds     J     F   difference   interval       worst")
     first = None
-    for setting, options in SETTINGS.items():
+    for setting, source in SETTINGS.items():
         if first is not None and arguments.only and not any(text in setting for text in arguments.only.split(";")):
             continue
-        rows = np.array([score(dataset, name, arguments.frames, options) for name in names])
+        for name in names:
+            key = f"{setting}, {arguments.frames} frames of {name}"
+            if key not in kept:
+                kept[key] = score(dataset, name, arguments.frames, source)
+                if arguments.keep:
+                    arguments.keep.write_text(json.dumps(kept, indent=1))
+        rows = np.array([kept[f"{setting}, {arguments.frames} frames of {name}"] for name in names])
         seconds, j, f = rows.T
         first = 100 * j if first is None else first
         changes = against(100 * j - first, names)
@@ -67,11 +103,11 @@ def main() -> None:
         )
 
 
-def score(dataset: Davis2016, name: str, frames: int, options: DisOptions) -> tuple[float, float, float]:
+def score(dataset: Davis2016, name: str, frames: int, source: Dis) -> tuple[float, float, float]:
     """Seconds of the processor for a pair, J and F of a sequence's first frames."""
     clip = dataset.clip(name, "416x224").first(frames)
     begin = time.process_time()
-    pairs = list(fields_of(Dis(options), clip.originals(), clip.size, clip.frame_names, clip.original_size))
+    pairs = list(fields_of(source, clip.originals(), clip.size, clip.frame_names, clip.original_size))
     seconds = (time.process_time() - begin) / len(pairs)
     ahead, back = (np.stack(fields) for fields in zip(*pairs, strict=True))
     result = segment(clip, Flow(forward=ahead, backward=back))

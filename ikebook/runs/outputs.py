@@ -135,11 +135,11 @@ def _write(
     video: str,
     begin: float,
 ) -> Summary:
+    contact_sheet(folder / "sheet.png", clip, outcome.result)  # first: somebody waits for a picture
     steps = iter(progress("write", len(clip)))
     shown = showing(clip)
     overlays = _overlays(folder, clip, outcome, steps)
     write_video(folder / f"overlay.{video}", overlays, clip.fps, seconds=shown.seconds, sound=shown.sound)
-    contact_sheet(folder / "sheet.png", clip, outcome.result)
     if options.refine is not None:
         refined = _refined_overlays(folder, clip, outcome, options.refine)
         write_video(folder / f"refined.{video}", refined, clip.fps, seconds=shown.seconds, sound=shown.sound)

@@ -36,8 +36,8 @@ class Machine:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.device = torch.device(plan.device)
-        self.compute = Compute(device=self.device)
+        self.compute = Compute(device=plan.device)
+        self.device = self.compute.device
 
     def about(self) -> dict[str, Any]:
         """The card, versions, and what the clips are."""

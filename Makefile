@@ -6,6 +6,8 @@
 # make book             the course as a static site, in build/book
 # make front-page       the pictures of the README, with a Chromium of this machine
 # make release-check    build sdist and wheel, and try them in empty environments, on each Python from 3.11 to 3.14 that is here
+# make gpu              what a GPU does, measured, in docs/results/gpu-<card>.md; ROOT=folder of DAVIS 2016; with nothing installed
+#                       but PyTorch, scipy, OpenCV, NumPy and pytest. DEVICE=cpu SMALL=1 rehearses it, into build/gpu
 # make test-minimum     the tests with the oldest versions that pyproject.toml allows, on Python 3.11
 # Both create .venv first, with the versions that binder/constraints.txt pins. PYTHON=python3.12 picks another Python.
 
@@ -13,7 +15,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book release-check test-minimum front-page clean
+.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book release-check test-minimum front-page gpu clean
 
 demo: .venv/package
 	$(BIN)/ikebook demo
@@ -53,6 +55,10 @@ front-page: .venv/tests
 release-check: .venv/release
 	$(BIN)/repo-review .
 	$(BIN)/python .ci/release_check.py --constraints binder/constraints.txt $(RELEASE)
+
+# By the Python that is there, and no environment of ours: a machine with a GPU has its own PyTorch, and may have no network.
+gpu:
+	$(PYTHON) tests/experiments/gpu --device $(or $(DEVICE),cuda) $(if $(SMALL),--small) $(if $(ROOT),--root $(ROOT))
 
 MINIMUM := build/minimum
 test-minimum:

@@ -91,7 +91,10 @@ SLIPS = {
         "options is 'paper'; expected GraphOptions",
     ),
     "a device": (lambda m: ikebook.segment(m.clip, m.flow, compute="cuda"), "compute is 'cuda'; expected Compute"),
-    "no device": (lambda m: ikebook.Compute(device="gpu"), "device is 'gpu', which this PyTorch has not; use 'cpu'"),
+    "no device": (
+        lambda m: ikebook.Compute(device="gpu"),
+        "device is 'gpu', which this PyTorch has not, or has without float64; use 'cpu'",
+    ),
     "half precision": (lambda m: ikebook.Compute(dtype=torch.float16), "expected torch.float32 or torch.float64"),
     "memory in words": (lambda m: ikebook.Compute(memory="much"), "memory is 'much'; expected a size such as 800M"),
     "one frame": (lambda m: ikebook.segment(m.clip.frames[:1]), "has 1 frame; motion needs two or more"),

@@ -19,13 +19,21 @@ from ikebook.base.check import InputError, require
 COPY_FRAMES = 16
 """Frames of an array on disk that are read at a time where all of them are looked at."""
 
-GPU_PIXELS = 1 << 22
-"""Most pixels of frames that are worked on at once on a GPU: larger frames come in smaller batches."""
+GPU_FRAMES, GPU_PIXELS = 32, 1 << 22
+"""Most frames, and most pixels of them, that are worked on at once on a GPU: larger frames come in smaller batches."""
 
 
 def frames_at_once(device: torch.device, pixels: int, on_cpu: int = 1) -> int:
     """How many frames to work on at once: on a CPU as few as its caches hold, on a GPU up to 32, to keep it busy."""
-    return on_cpu if device.type == "cpu" else max(1, min(32, GPU_PIXELS // pixels))
+    return on_cpu if device.type == "cpu" else max(1, min(GPU_FRAMES, GPU_PIXELS // pixels))
+
+
+def on_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """Values on a device. To a GPU they go by way of memory that stays in place: the program does not wait for what runs there."""
+    dtype = values.dtype if dtype is None else dtype
+    if device.type == "cuda" and values.device.type == "cpu" and torch.cuda.is_available():
+        return values.to(dtype).pin_memory().to(device, non_blocking=True)
+    return values.to(device, dtype)
 
 
 class DiskArray:
@@ -250,9 +258,10 @@ def chunks(array: Array | Tensor) -> Iterator[Tensor]:
 
 def extent(array: Array | Tensor) -> tuple[float, float]:
     """The least and the greatest value; NaN if there is one among them."""
-    ends = [(float(part.min()), float(part.max())) for part in chunks(array)]
-    low, high = torch.tensor(ends, dtype=torch.float64).T
-    return float(low.min()), float(high.max())
+    parts = [torch.stack([part.min(), part.max()]).double() for part in chunks(array)]
+    low, high = torch.stack(parts).T
+    least, greatest = torch.stack([low.min(), high.max()]).tolist()  # one answer: a GPU is waited for once
+    return least, greatest
 
 
 def tensor(values: np.ndarray | Tensor) -> Tensor:
@@ -313,7 +322,8 @@ class FrameCache:
     """The frames of an array as tensors on the device: all of them, or those around the one that was asked for last.
 
     Whoever goes through the frames one after the other, again and again, finds none of the first when only some are kept.
-    So where not all fit, no more are kept than one step of the work needs.
+    So where not all fit, no more are kept than one step of the work needs. On a GPU those that fit lie side by side, so that
+    consecutive ones are there without a copy.
 
     Parameters
     ----------
@@ -328,16 +338,26 @@ class FrameCache:
         self.limit = limit
         self.at_least = 1  # frames that one step of the work needs
         self._kept: dict[int, Tensor] = {}
+        self._whole: Tensor | None = None  # (m, ...), on a GPU, if all fit
 
     def __getitem__(self, frame: int) -> Tensor:
         if frame not in self._kept:
             values = self.convert(self.array[frame])
             all_fit = values.numel() * values.element_size() * len(self.array) <= self.limit
+            if all_fit and values.device.type != "cpu":
+                if self._whole is None:
+                    self._whole = values.new_empty(len(self.array), *values.shape)
+                values = self._whole[frame].copy_(values)
             while not all_fit and len(self._kept) >= self.at_least:
                 del self._kept[max(self._kept, key=lambda kept: abs(kept - frame))]
             self._kept[frame] = values
         return self._kept[frame]
 
     def batch(self, frames: Sequence[int]) -> Tensor:
-        """Several frames, (b, ...)."""
-        return self[frames[0]][None] if len(frames) == 1 else torch.stack([self[frame] for frame in frames])
+        """Several frames, in the order of time, (b, ...)."""
+        if len(frames) == 1:
+            return self[frames[0]][None]
+        found = [self[frame] for frame in frames]
+        if self._whole is not None and frames[-1] - frames[0] == len(frames) - 1:
+            return self._whole[frames[0] : frames[-1] + 1]
+        return torch.stack(found)

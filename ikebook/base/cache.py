@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from ikebook.base.arrays import Array, Memory, open_npz, write_npz
 from ikebook.base.check import InputError
@@ -17,7 +16,14 @@ from ikebook.base.files import atomic
 
 def default_folder() -> Path:
     """`$IKEBOOK_CACHE`, else the system's place for caches."""
-    return Path(os.environ.get("IKEBOOK_CACHE") or user_cache_path("ikebook"))
+    chosen = os.environ.get("IKEBOOK_CACHE")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import (
+        user_cache_path,
+    )  # whoever only computes needs none of what downloads and caches are made with
+
+    return user_cache_path("ikebook")
 
 
 class ArrayCache:

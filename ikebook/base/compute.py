@@ -49,9 +49,11 @@ class Compute:
     ) -> None:
         require(dtype in (torch.float32, torch.float64), f"dtype is {dtype}; expected torch.float32 or torch.float64.")
         try:
-            torch.empty(0, device=device)
+            torch.empty(0, dtype=torch.float64, device=device)  # in which sums are taken
         except (RuntimeError, AssertionError, TypeError):  # PyTorch has one of these for each way to lack a device
-            raise InputError(f"device is {str(device)!r}, which this PyTorch has not; use 'cpu'.") from None
+            raise InputError(
+                f"device is {str(device)!r}, which this PyTorch has not, or has without float64; use 'cpu'."
+            ) from None
         if isinstance(memory, str):
             memory = check.memory("memory", memory)
         if not isinstance(memory, Memory):

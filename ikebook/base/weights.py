@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ikebook.base.cache import default_folder
 from ikebook.base.check import InputError, require
@@ -127,6 +125,8 @@ def find(text: str, catalogue: Mapping[str, Published], option: str) -> Path:
 
 def fetch(weights: Published, option: str) -> Path:
     """Published weights in the cache's folder `weights`: from there, or from their address, with progress on a terminal."""
+    from filelock import FileLock  # only whoever fetches needs it
+
     file = default_folder() / "weights" / weights.file_name
     mend = f"fetch it elsewhere and name the file, as in {option}:{weights.file_name}"
     if file.is_file() and sha256(file).startswith(weights.digits):
@@ -144,6 +144,8 @@ def fetch(weights: Published, option: str) -> Path:
 
 
 def _download(weights: Published, file: Path, mend: str) -> None:
+    from tqdm import tqdm
+
     part = file.with_name(f"{file.name}.part")
     unseen = True if sys.stderr is None else None  # None: where it is no terminal
     with tqdm(desc=weights.file_name, unit="B", unit_scale=True, file=sys.stderr, leave=False, disable=unseen) as bar:

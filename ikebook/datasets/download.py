@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.download import download
@@ -251,6 +249,8 @@ def _check_free(place: Path) -> None:
 @contextmanager
 def _lock(target: Path) -> Iterator[None]:
     """Be the only one who unpacks to a folder."""
+    from filelock import FileLock, Timeout
+
     file = target / ".unpacking.lock"
     lock = FileLock(file, timeout=0)
     try:

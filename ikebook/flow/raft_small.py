@@ -115,6 +115,10 @@ class CorrelationPyramid:
         steps = torch.arange(-RADIUS, RADIUS + 1, device=first.device, dtype=first.dtype)
         # The first axis moves to the right, the second down: weights that others have trained expect this order.
         self.window = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), dim=-1)  # (7, 7, 2) as (x, y)
+        # Filled in by the device itself: what comes from a list, a GPU would be waited for at each of all lookups.
+        self.last = [
+            torch.stack([first.new_full((), side - 1) for side in reversed(level.shape[-2:])]) for level in self.levels
+        ]  # of each level the last column and row
 
     def around(self, points: Tensor) -> Tensor:
         """The correlations of each cell with those around a point of the other frame; beyond its border they are 0.
@@ -130,9 +134,7 @@ class CorrelationPyramid:
         b, _, h, w = points.shape
         centres = points.movedim(1, -1).reshape(b * h * w, 1, 1, 2)
         found = []
-        for level, correlations in enumerate(self.levels):
-            rows, columns = correlations.shape[-2:]
-            last = correlations.new_tensor([columns - 1, rows - 1])
+        for level, (correlations, last) in enumerate(zip(self.levels, self.last, strict=True)):
             places = (centres / 2**level + self.window) * (2 / last) - 1  # (bhw, 7, 7, 2), -1 and 1 the outer cells
             near = functional.grid_sample(correlations, places, align_corners=True)  # (bhw, 1, 7, 7)
             found.append(near.view(b, h, w, -1))

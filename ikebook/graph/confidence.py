@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ikebook.base.arrays import Array
 from ikebook.flow.fields import Flow
@@ -67,7 +68,9 @@ class Confidence:
         return {name: value for name, value in asdict(self).items() if name not in ("confidence", "sentence")}
 
 
-def confidence_of(soft: Array, threshold: float, pairs: Eigenpairs, chosen: int, flow: Flow) -> Confidence:
+def confidence_of(
+    soft: Array, threshold: float, pairs: Eigenpairs, chosen: int, flow: Flow, counts: Tensor | None = None
+) -> Confidence:
     """How clear an object is, from its soft masks, the eigenpairs, and the flow.
 
     Parameters
@@ -82,6 +85,8 @@ def confidence_of(soft: Array, threshold: float, pairs: Eigenpairs, chosen: int,
         The one that is the object.
     flow : Flow
         Of the clip.
+    counts : (200,), optional
+        How many pixels have which value, as `graph.masks.area_counts` tells, where that is known already.
 
     Returns
     -------
@@ -91,8 +96,8 @@ def confidence_of(soft: Array, threshold: float, pairs: Eigenpairs, chosen: int,
         return _nothing("The clip has no clear object: there is no eigenvector.")
     gap, value = pairs.gap(chosen), float(pairs.values[chosen])
     relative = None if gap is None or value == 0 or not math.isfinite(gap / value) else gap / abs(value)
-    stability = _stability(soft, threshold)
-    inside, outside, agreement = _motion(soft, threshold, flow)
+    stability = _stability(area_counts(soft) if counts is None else counts, threshold)
+    inside, outside, agreement = _motion(soft, threshold, flow, pairs.volumes.device)
     contrast = max(0.0, (inside - outside) / (inside + outside + STILL))
     confidence = min(1.0, stability * contrast * max(0.0, agreement))
     sentence = None
@@ -120,14 +125,14 @@ def _nothing(sentence: str) -> Confidence:
     )
 
 
-def _stability(soft: Array, threshold: float) -> float:
+def _stability(counts: Tensor, threshold: float) -> float:
     """Area above the threshold plus 0.1, over that above the threshold minus 0.1; 0 if that is empty."""
-    area = area_counts(soft).flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / BINS
+    area = counts.flip(0).cumsum(0).flip(0)  # area[k]: pixels with soft >= k / BINS
     low, high = (min(max(round((threshold + reach) * BINS), 1), BINS - 1) for reach in (-REACH, REACH))
     return float(area[high] / area[low]) if area[low] > 0 else 0.0
 
 
-def _motion(soft: Array, threshold: float, flow: Flow) -> tuple[float, float, float]:
+def _motion(soft: Array, threshold: float, flow: Flow, device: torch.device) -> tuple[float, float, float]:
     """Mean residual motion in the masks and out of them, pixels, and the agreement of both directions; of some frames."""
     m, (w, h) = len(soft), flow.size
     step = max(1, round(math.sqrt(w * h / FITTED)))
@@ -139,9 +144,9 @@ def _motion(soft: Array, threshold: float, flow: Flow) -> tuple[float, float, fl
         masks = np.all([np.asarray(soft[i])[::step, ::step] > threshold for i in range(m)], axis=0)[None]
     ahead = [flow.forward[min(i, m - 2)][::step, ::step] for i in frames]
     behind = [flow.backward[i - 1][::step, ::step] for i in frames]
-    fields = torch.from_numpy(np.stack([*ahead, *behind]).astype(np.float32))
+    fields = torch.from_numpy(np.stack([*ahead, *behind]).astype(np.float32)).to(device)
     with full_precision():
-        residual = (fields - dominant_motion(fields)).double().numpy()
+        residual = (fields - dominant_motion(fields)).double().cpu().numpy()
     forward, backward = residual[: len(frames)], residual[len(frames) :]
     products = np.linalg.norm(forward, axis=-1) * np.linalg.norm(backward, axis=-1)
     alike = -(forward * backward).sum(-1)  # |r| |r'| cos, as backward motion points back

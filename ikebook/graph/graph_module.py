@@ -20,7 +20,7 @@ from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats
 from ikebook.graph.choice import choose, choose_closest, reference_maps
 from ikebook.graph.confidence import Confidence, confidence_of
-from ikebook.graph.masks import soft_masks, stable_threshold
+from ikebook.graph.masks import BINS, area_counts, histogram, soft_masks, threshold_of_counts
 from ikebook.graph.objects import embedding, label_objects, residual_cues
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.result import GraphResult
@@ -33,7 +33,7 @@ from ikebook.matrix.projection import Projection
 from ikebook.solvers.methods import solve
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions
 from ikebook.video.clip import Clip, as_clip
-from ikebook.video.colours import lab_colours
+from ikebook.video.colours import lab_colours, lab_on_device
 from ikebook.video.repeats import find_repeats
 
 
@@ -221,9 +221,9 @@ def _segment(
             chosen, sign = choose(pairs, reference_maps(clip, flows, matrix.saliency, cues, compute), o)
         else:
             chosen, sign = choose(pairs, reference, o)
-    soft = _soft(clip, _labels(pairs, chosen, sign), o, compute)
-    threshold = stable_threshold(soft) if o.masks.threshold == "stable" else float(o.masks.threshold)
-    confidence = confidence_of(soft, threshold, pairs, chosen, flows[0])
+    soft, counts = _soft(clip, _labels(pairs, chosen, sign), o, compute)
+    threshold = threshold_of_counts(counts) if o.masks.threshold == "stable" else float(o.masks.threshold)
+    confidence = confidence_of(soft, threshold, pairs, chosen, flows[0], counts)
     seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}
     return GraphResult(
         soft=soft,
@@ -278,7 +278,11 @@ def _matrix(
     chains = [MotionChains(one, options.chains, compute=compute) for one in own]
     colours = None
     if options.motion.colour is not None:
-        colours = compute.memory.array(lab_colours(clip.frames), len(clip))
+        colours = (
+            compute.memory.array(lab_colours(clip.frames), len(clip))
+            if compute.device.type == "cpu"
+            else compute.memory.tensor(lab_on_device(clip.frames, compute.device, compute.dtype), len(clip))
+        )
     motion = MotionMatrix(chains[0], options.motion, colours)
     features = FeatureMatrix(chains[0], options.features, cues, further=chains[1:], motion=motion)
     return FeatureMotion(motion, Projection(features, options.projection), saliency=saliency)
@@ -308,14 +312,24 @@ def _labels(pairs: Eigenpairs, chosen: int, sign: int) -> Iterator[Tensor]:
         yield from (sign * labels[0] for labels in pairs.volumes.frames([chosen]))
 
 
-def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: Compute) -> Array:
-    """Labels as soft masks; empty ones where there are none."""
-    masks = (mask for part in labels for mask in soft_masks(part, options.masks).float().cpu().numpy())
+def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: Compute) -> tuple[Array, Tensor]:
+    """Labels as soft masks, empty ones where there are none; and how many pixels have which value, as `area_counts` tells."""
+    counts = torch.zeros(BINS, dtype=torch.float64, device=compute.device)
+
+    def parts() -> Iterator[Tensor]:
+        for part in labels:
+            soft = soft_masks(part, options.masks).float()
+            counts.add_(histogram(soft))
+            yield soft.cpu()
+
+    masks = (mask for part in parts() for mask in part.numpy())
     first = next(masks, None)
     if first is None:
-        empty = np.zeros((clip.size[1], clip.size[0]), np.float32)
-        return compute.memory.array((empty for _ in range(len(clip))), len(clip))
-    return compute.memory.array(itertools.chain([first], masks), len(clip))
+        first = np.zeros((clip.size[1], clip.size[0]), np.float32)
+        found = compute.memory.array(itertools.repeat(first, len(clip)), len(clip))
+        return found, area_counts(found)
+    found = compute.memory.array(itertools.chain([first], masks), len(clip))
+    return found, counts.cpu()
 
 
 def _reference_name(

@@ -87,9 +87,14 @@ def stable_threshold(soft: Tensor | Array) -> float:
 
 def area_counts(soft: Tensor | Array) -> Tensor:
     """How many pixels have which value, (200,) float64, from 0 to 1: counts of a clip's parts add up to those of the clip."""
-    counts = sum(torch.histc(part.float(), BINS, 0.0, 1.0).cpu().double() for part in chunks(soft))
+    counts = sum(histogram(part.float()).cpu().double() for part in chunks(soft))
     assert isinstance(counts, Tensor)
     return counts
+
+
+def histogram(soft: Tensor) -> Tensor:
+    """How many pixels of soft masks have which value, (200,), from 0 to 1, on their device."""
+    return torch.histc(soft, BINS, 0.0, 1.0)
 
 
 def threshold_of_counts(counts: Tensor) -> float:

@@ -23,6 +23,7 @@ nothing moves any more the distance says nothing, and K stands in for it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +33,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, chunks, frames_at_once, pictures, tensor
+from ikebook.base.arrays import Array, chunks, frames_at_once, on_device, pictures, tensor
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
@@ -169,9 +170,13 @@ class Evidence:
             for flow in flows
         ]  # each (m, 3, h, w)
         self._scales = [
-            scale_of(sample_parts((part[:, 0] for part in chunks(one)), m * size[0] * size[1]), self.options)
+            max(
+                sampled_quantile((part[:, 0] for part in chunks(one)), m * size[0] * size[1], self.options.quantile),
+                STILL,
+            )
             for one in self._measured
         ]
+        self._cells: dict[range, Tensor] = {}  # of colour, on a GPU, which would wait for the CPU to find them anew
 
     def saliency(self, known: np.ndarray | Tensor | Array | None = None) -> Tensor | Array:
         """The saliency of each pixel, (m, h, w) in [0, 1].
@@ -223,7 +228,9 @@ class Evidence:
         return bell(tuple(self.frames.shape[1:3]), self.options, self.compute)
 
     def _known(self, known: Tensor | Array, part: range) -> Tensor:
-        return tensor(np.asarray(known[part.start : part.stop])).to(self.compute.device, self.compute.dtype)
+        values = known[part.start : part.stop]
+        values = values if isinstance(values, Tensor) else tensor(np.asarray(values))
+        return on_device(values, self.compute.device, self.compute.dtype)
 
     def _q(self, known: Tensor | Array | None, part: range) -> Tensor:
         """What is believed of some frames, (b, h, w)."""
@@ -232,8 +239,13 @@ class Evidence:
 
     def _rest(self, distance: Tensor, scale: float) -> Tensor:
         """How far each frame is at rest, (b, 1, 1): 1 where nothing moves against the scene, near 0 where anything does."""
-        large = [np.quantile(one.cpu().numpy().ravel()[::7], self.options.quantile) for one in distance]
-        rest = torch.exp(-((torch.tensor(np.array(large)) / (REST * scale)) ** 2))
+        if distance.device.type == "cpu":  # where torch.quantile, which sorts them all, takes several times as long
+            large = torch.tensor(
+                np.array([np.quantile(one.numpy().ravel()[::7], self.options.quantile) for one in distance])
+            )
+        else:
+            large = distance.flatten(1)[:, ::7].quantile(self.options.quantile, dim=1)
+        rest = torch.exp(-((large / (REST * scale)) ** 2))
         return rest.to(self.compute.device, self.compute.dtype)[:, None, None]
 
     def _mean(self, known: Tensor | Array) -> Tensor:
@@ -265,8 +277,13 @@ class Evidence:
 
     def _cells_of(self, part: range) -> Tensor:
         """The cell of colour of each pixel, (b, h, w) int64."""
-        cells = colour_cells(self._lab(part), self._tables, self.options.colour_bins)
-        return torch.from_numpy(cells).to(self.compute.device)
+        if part in self._cells:
+            return self._cells[part].long()
+        cells = torch.from_numpy(colour_cells(self._lab(part), self._tables, self.options.colour_bins))
+        if self.compute.device.type == "cpu":
+            return cells
+        self._cells[part] = on_device(cells, self.compute.device, torch.int32)
+        return self._cells[part].long()
 
 
 def motion_saliency(
@@ -291,7 +308,7 @@ def measure(flow: Flow, frames: range, options: SaliencyOptions, compute: Comput
 
     In the last and in the first frame the only direction stands for both. Cells are whole numbers, in the dtype of the distance.
     """
-    fields = [planar(tensor(one).to(compute.device, compute.dtype)) for one in both_directions(flow, frames)]
+    fields = [planar(on_device(tensor(one), compute.device, compute.dtype)) for one in both_directions(flow, frames)]
     with full_precision():
         residuals = [one - dominant_motion(one, options.iterations) for one in fields]
     distance = torch.sqrt(length(residuals[0]) * length(residuals[1]))
@@ -350,7 +367,9 @@ def map_of(
         saliency = saliency * torch.sigmoid(seen + further)
     radius = round(options.guide_radius * saliency.shape[2])
     if radius > 0:
-        guide = planar(pictures(frames).to(compute.device)).movedim(-1, 1).to(saliency.dtype) / 255  # (b, 3, h, w)
+        guide = (
+            planar(on_device(pictures(frames), compute.device)).movedim(-1, 1).to(saliency.dtype) / 255
+        )  # (b, 3, h, w)
         saliency = guided_filter(guide, saliency, radius, options.guide_epsilon)
     return saliency.clamp(0, 1)
 
@@ -358,6 +377,20 @@ def map_of(
 def scale_of(picked: np.ndarray, options: SaliencyOptions) -> float:
     """The distance that counts as large, pixels, from those (k,) that were picked of a clip."""
     return max(float(np.quantile(picked, options.quantile)), STILL)  # torch.quantile sorts them all
+
+
+def sampled_quantile(parts: Iterable[Tensor], count: int, quantile: float) -> float:
+    """A quantile of `count` values that come in parts, from those that `sample_part` picks; on a GPU it is found there."""
+    parts = iter(parts)
+    first = next(parts)
+    everything = itertools.chain([first], parts)
+    if first.device.type == "cpu":
+        return float(np.quantile(sample_parts(everything, count), quantile))  # torch.quantile sorts them all
+    step, picked, seen = max(1, count // PICKED), [], 0
+    for part in everything:
+        picked.append(part.reshape(-1)[-seen % step :: step])
+        seen += part.numel()
+    return float(torch.cat(picked).double().quantile(quantile))
 
 
 def sample_part(values: np.ndarray, seen: int, count: int) -> np.ndarray:

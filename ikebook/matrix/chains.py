@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import FrameCache, frames_at_once, tensor
+from ikebook.base.arrays import FrameCache, frames_at_once, on_device, tensor
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
@@ -311,7 +311,7 @@ class MotionChains:
 
 def _cells(field: np.ndarray | Tensor, *, ends: bool, compute: Compute) -> Tensor:
     """One field (h, w, 2) as cells, complex: 0 on the border if chains end there, else as beside it."""
-    planes = tensor(field).to(compute.device, compute.dtype).movedim(-1, 0)
+    planes = on_device(tensor(field), compute.device, compute.dtype).movedim(-1, 0)
     dx, dy = torch.nn.functional.pad(planes, (1, 1, 1, 1), mode="constant" if ends else "replicate").flatten(-2)
     return torch.complex(dx, dy)
 

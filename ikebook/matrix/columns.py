@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import FrameCache, extent, tensor
+from ikebook.base.arrays import FrameCache, extent, on_device, tensor
 from ikebook.base.check import require
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Step, Trace, gather
 from ikebook.matrix.motion import MotionMatrix
@@ -144,7 +144,8 @@ class MeanColumns:
 
     def __init__(self, name: str, cache: FrameCache, motion: MotionMatrix, sigma: float, keep: int) -> None:
         self.names: tuple[str, ...] = (f"{name} mean",)
-        self.cache, self.motion, self.sigma = cache, motion, sigma
+        self.cache, self.motion = cache, motion
+        self._kernel: list[float] = motion.kernel(sigma, torch.device("cpu")).tolist()  # a GPU would be waited for
         self.cache.at_least = 2 * motion.options.radius + motion.chains.batch
         size = motion.chains.frames * motion.chains.grid.cells * torch.empty((), dtype=motion.dtype).element_size()
         self._fits = size <= keep
@@ -168,14 +169,13 @@ class MeanColumns:
             trace = motion.chains.trace(frames, radius, keep=0)
         own = self.cache.batch(frames)
         total, weights = own.clone(), torch.ones_like(own)
-        kernel = motion.kernel(self.sigma).tolist()
         for direction in (AHEAD, BEHIND):
             likeness = motion.likeness(trace, direction)  # 0 where a chain has ended
             for k, (met, alike) in enumerate(zip(trace.met[direction], likeness, strict=False), start=1):
                 there = self.cache.batch([min(max(frame + direction * k, 0), last) for frame in frames])
                 for link, weight in zip(met, alike, strict=True):  # each (b, cells)
-                    total.addcmul_(weight, gather(there, link), value=kernel[k - 1])
-                    weights.add_(weight, alpha=kernel[k - 1])
+                    total.addcmul_(weight, gather(there, link), value=self._kernel[k - 1])
+                    weights.add_(weight, alpha=self._kernel[k - 1])
         return total.div_(weights)
 
 
@@ -260,7 +260,7 @@ def _scaled(ranges: list[tuple[float, float]] | None, dx: Tensor, dy: Tensor) ->
 
 def _cells(chains: MotionChains, low: float, high: float, values: np.ndarray | Tensor) -> Tensor:
     """A map (h, w) as cells, 0 outside before it is scaled so that `low` is 0 and `high` 1."""
-    return (chains.grid.pad(tensor(values).to(chains.device, chains.dtype)) - low) / (high - low)
+    return (chains.grid.pad(on_device(tensor(values), chains.device, chains.dtype)) - low) / (high - low)
 
 
 def _span(low: float, high: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, FrameCache, tensor
+from ikebook.base.arrays import Array, FrameCache, on_device, tensor
 from ikebook.matrix.chains import MotionChains, Trace, gather
 
 KEEP_BYTES = 1 << 28
@@ -88,5 +88,5 @@ class ColourLikeness:
 
 def _cells(device: torch.device, dtype: torch.dtype, sigma: float, frame: np.ndarray | Tensor) -> Tensor:
     """The colours (h, w, 3) of one frame as cells (3, cells), in units of sqrt(2) sigma_c; FAR on the border."""
-    colours = tensor(frame).to(device, dtype).movedim(-1, 0) / (math.sqrt(2) * sigma)
+    colours = on_device(tensor(frame), device, dtype).movedim(-1, 0) / (math.sqrt(2) * sigma)
     return torch.nn.functional.pad(colours, (1, 1, 1, 1), value=FAR).flatten(-2)

@@ -153,9 +153,13 @@ class MotionMatrix(LinearOperator):
         assert colours is not None
         return ColourLikeness(self.chains, colours, self.options.colour, self.options.radius)
 
-    def kernel(self, sigma: float | None = None) -> Tensor:
-        """k(a, b) for nodes 1, ..., p frames apart, as far as the clip reaches, (min(p, m-1),); of another `sigma` if it is given."""
-        dt = torch.arange(1, min(self.options.radius, self.chains.frames - 1) + 1, dtype=self.dtype, device=self.device)
+    def kernel(self, sigma: float | None = None, device: torch.device | None = None) -> Tensor:
+        """k(a, b) for nodes 1, ..., p frames apart, as far as the clip reaches, (min(p, m-1),).
+
+        Of another `sigma`, or on another device, if they are given.
+        """
+        reach = min(self.options.radius, self.chains.frames - 1)
+        dt = torch.arange(1, reach + 1, dtype=self.dtype, device=device or self.device)
         return torch.exp(-(dt**2) / (2 * (sigma or self.options.sigma) ** 2))
 
     def likeness(self, trace: Trace, direction: int) -> Tensor:

@@ -33,6 +33,9 @@ SAMPLED = 8
 
 SAMPLED_OF = 32
 
+BATCHES = 4
+"""Batches that are looked at in their place, at most, where frames are worked on in batches."""
+
 FLOOR = 1e-15
 """Share of the largest eigenvalue of F'F, columns at unit length, to which rounding in float64 raises those that are 0."""
 
@@ -157,11 +160,20 @@ def sampled_frames(frames: int) -> list[int]:
 
 def sample_gram(features: FeatureMatrix, frames: Sequence[int]) -> Tensor:
     """F'F of some frames, (d, d), summed in float64; those of a clip's parts add up."""
-    d = features.shape[1]
+    d, chains = features.shape[1], features.chains
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-    for frame in frames:
-        gram += _gram64(features.block(features.chains.trace(frame, features.reach)))[0]
+    for part in _whole_batches(frames, chains.frames, chains.batch):
+        gram += _gram64(features.block(chains.trace(part, features.reach))).sum(0)
     return gram
+
+
+def _whole_batches(frames: Sequence[int], count: int, batch: int) -> list[range]:
+    """The frames themselves, or where work is done in batches, some of those that they lie in: one frame costs a GPU as much."""
+    starts = sorted({frame // batch * batch for frame in frames})
+    if batch > 1:
+        chosen = min(len(starts), BATCHES)
+        starts = [starts[(2 * k + 1) * len(starts) // (2 * chosen)] for k in range(chosen)]
+    return [range(start, min(start + batch, count)) for start in starts]
 
 
 def precondition(gram: Tensor) -> Preconditioner:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import ikebook
 from ikebook.base import check
-from ikebook.base.arrays import Array, extent, pictures, tensor
+from ikebook.base.arrays import Array, DiskArray, extent, on_device, pictures, tensor
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
 from ikebook.base.torch_files import load_tensors
@@ -30,6 +30,9 @@ from ikebook.networks.unet import GROUPS, NetworkOptions, UNet, new_network
 
 LARGEST_CHECKPOINT = 4 << 30
 """Most bytes that a checkpoint may have: the `paper` network's, with its optimiser's state, has about one GiB."""
+
+RESIDENT = 2 << 30
+"""Most bytes of frames, and of masks, that stay on a GPU while it trains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +204,7 @@ def train(
     run = _Run(model, o, planned_steps(len(frames), o), device)
     if checkpoint is not None:
         run.resume(checkpoint, fingerprint(frames, pseudo, network, o))
+    frames, pseudo = _resident(frames, pictures, run.device), _resident(pseudo, tensor, run.device)
     ticks = iter(progress)
     spent = run.seconds
     try:
@@ -286,7 +290,8 @@ class _Run:
         o = self.options
         if math.isfinite(mean) and (self.best is None or mean < min(self.losses)):
             weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-            if not all(bool(value.isfinite().all()) for value in weights.values()):  # the last step was one too far
+            if not bool(torch.stack([value.isfinite().all() for value in weights.values()]).all()):
+                # The last step was one too far.
                 self._diverged(mean)
                 return
             self.best = weights
@@ -376,15 +381,26 @@ def _batches(
         yield augment(images, targets, options, chance)
 
 
+def _resident(
+    array: Array | Tensor, as_tensor: Callable[[np.ndarray | Tensor], Tensor], device: torch.device
+) -> Array | Tensor:
+    """An array on the GPU that trains, if it is not too large: one that gets its frames step by step waits for each."""
+    if device.type == "cpu" or isinstance(array, DiskArray) or array.nbytes > RESIDENT:
+        return array
+    return on_device(as_tensor(array), device)
+
+
 def augment(
     images: Tensor, targets: Tensor, options: TrainOptions, chance: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Frames (b, h, w, 3) uint8 and their masks (b, h, w), changed alike at random: mirrored, enlarged, other colours."""
     b, h, w = targets.shape
     if options.flip:
-        turned = torch.from_numpy(chance.random(b) < 0.5)
-        images = torch.where(turned[:, None, None, None], images.flip(2), images)
-        targets = torch.where(turned[:, None, None], targets.flip(2), targets)
+        turned = (chance.random(b) < 0.5).tolist()
+        images, targets = (
+            torch.stack([one.flip(1) if turn else one for one, turn in zip(both, turned, strict=True)])
+            for both in (images, targets)
+        )
     if options.scale > 1:
         both = torch.cat([images.movedim(-1, 1).float(), targets[:, None]], dim=1)  # (b, 4, h, w)
         factor = chance.uniform(1, options.scale, b)
@@ -393,13 +409,13 @@ def augment(
         affine = torch.zeros(b, 2, 3)
         affine[:, 0, 0] = affine[:, 1, 1] = side
         affine[:, :, 2] = shift
-        grid = nn.affine_grid(affine, [b, 4, h, w], align_corners=False)
+        grid = nn.affine_grid(affine, [b, 4, h, w], align_corners=False).to(both.device)
         both = nn.grid_sample(both, grid, padding_mode="border", align_corners=False)
         images, targets = both[:, :3].movedim(1, -1), both[:, 3]
     if options.colour > 0:
         gain = 1 + options.colour * torch.tensor(chance.uniform(-1, 1, (b, 1, 1, 3)), dtype=torch.float32)
         light = 255 * options.colour * torch.tensor(chance.uniform(-0.5, 0.5, (b, 1, 1, 1)), dtype=torch.float32)
-        images = images.float() * gain + light
+        images = images.float() * gain.to(images.device) + light.to(images.device)
     if images.dtype != torch.uint8:
         images = images.round().clamp(0, 255).to(torch.uint8)
     return images, targets

@@ -44,6 +44,10 @@ from ikebook.solvers.volumes import SpannedVolumes
 DENSE_FRAMES = 1500
 """Reduced problems of one P for each frame, m d x m d, are solved as dense matrices up to this size."""
 
+AT_ONCE = 15
+"""Steps of the chains whose rows of F are fetched together, each from another frame. A processor reads ahead in some 16 places at
+once; from 40 frames together a row takes three times as long."""
+
 
 def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenpairs:
     """The leading part of A's spectrum, or all of it but its zeros, from one pass over the clip.
@@ -378,6 +382,15 @@ class _RecentFeatures:
 
     def propagate(self, row: Rows, steps: slice = slice(None)) -> Tensor:
         """The rows of CF of some frames and one direction, (b, cells, width): all steps of the chains, or some."""
+        chosen = range(len(row.cells))[steps]
+        groups = (slice(k, min(k + AT_ONCE, chosen.stop)) for k in range(chosen.start, chosen.stop, AT_ONCE))
+        total = self._sums(row, next(groups))
+        for group in groups:
+            total += self._sums(row, group)
+        return total
+
+    def _sums(self, row: Rows, steps: slice) -> Tensor:
+        """`propagate`, of a few steps."""
         cells, weights, first = row.cells[steps], row.weights[steps], row.first(self.slots)[steps]
         index = torch.empty(cells.permute(2, 3, 0, 1).shape, dtype=torch.int32, device=cells.device)
         torch.add(cells.permute(2, 3, 0, 1), first.permute(2, 3, 0, 1), out=index)  # (b, cells, steps, links)
@@ -385,7 +398,7 @@ class _RecentFeatures:
             index.flatten(0, 1).flatten(1),
             self.table.flatten(0, 1),
             mode="sum",
-            per_sample_weights=self._spread(weights, cells.shape, steps.start or 0),
+            per_sample_weights=self._spread(weights, cells.shape, steps.start),
         )
         return sums.view(*index.shape[:2], -1)
 
@@ -399,6 +412,7 @@ class _RecentFeatures:
         spread = self._weights.get(key)
         if spread is None:
             spread = weights.expand(shape).permute(2, 3, 0, 1).flatten(0, 1).flatten(1).contiguous()
-            if weights.shape[2:] == (1, 1) and shape[0] in (1, self._steps):  # others come at the clip's ends only
+            whole = shape[0] in (1, AT_ONCE) or first + shape[0] == self._steps  # others come at the clip's ends only
+            if weights.shape[2:] == (1, 1) and whole:
                 self._weights[key] = spread
         return spread

@@ -285,4 +285,4 @@ def volume_residuals(matrix: FeatureMotion, values: Tensor, volumes: Volumes, ch
 def unit(x: Tensor) -> Tensor:
     """`x` at length 1; 0 stays 0."""
     length = x.double().norm().to(x)  # in float32 the squares of short vectors underflow
-    return x / length if length > 0 else x
+    return torch.where(length > 0, x / length, x)  # asked of the GPU itself: the program need not know

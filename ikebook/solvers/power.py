@@ -106,18 +106,27 @@ def power_steps(
         x = matrix.projection.matvec(x)
         if normalisation == "l2":
             x = _orthogonal_to(x, found)
-        if normalisation == "l2" and inside:
-            state["value"] = value = float(before @ x)
-            left = float((x - value * before).double().norm())  # its squares can underflow in float32
-            state["residual"] = left / abs(value) if value else float("inf")
-        inside = True
+        projected = x
         if shift:
             x = x + shift * before
+        if normalisation == "l2":
+            value, left, alive = _known_of(before, projected, x)
+            if inside:
+                state["value"], state["residual"] = value, left / abs(value) if value else float("inf")
+        inside = True
         yield PowerState(step="projection", labels=x, **state)
         x = unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
         yield PowerState(step="normalisation", labels=x, **state)
-        if state["residual"] <= tolerance or not bool(x.any()):
+        if state["residual"] <= tolerance or not (alive if normalisation == "l2" else bool(x.any())):
             return
+
+
+def _known_of(before: Tensor, after: Tensor, shifted: Tensor) -> tuple[float, float, bool]:
+    """x'Ax, |Ax - (x'Ax) x|, and whether anything is left, of a unit vector x before and Ax after: a GPU is waited for once."""
+    value = before @ after
+    left = (after - value * before).double().norm()  # its squares can underflow in float32
+    value, rest, alive = torch.stack([value.double(), left, shifted.any().double()]).tolist()
+    return value, rest, bool(alive)
 
 
 def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None = None) -> Eigenpairs:
@@ -291,7 +300,8 @@ def _orthogonal_to(x: Tensor, found: Tensor | None) -> Tensor:
         return x
     rest = x - found.T @ (found @ x)
     rest = rest - found.T @ (found @ rest)
-    return rest if rest.double().norm() > attainable(0.0, x.dtype) * x.double().norm() else torch.zeros_like(x)
+    left = rest.double().norm() > attainable(0.0, x.dtype) * x.double().norm()
+    return torch.where(left, rest, torch.zeros_like(x))
 
 
 def _minmax_frames(x: Tensor, pixels: int) -> Tensor:

@@ -9,7 +9,7 @@
 # - segment a video with one call, and play the result (00.2);
 # - say in four sentences, with pictures, how the method goes from motion to object (quiz 1, quiz 2);
 # - answer an exercise and have it checked (00.1, 00.2);
-# - choose where in the course to begin, and say how much one score proves (quiz 3);
+# - choose where in the course to begin, and say how much one score proves (quiz 3).
 #
 # **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 20 minutes for you.
 #

@@ -10,7 +10,8 @@ A source is a script with cells marked `# %%` (jupytext's percent format). Tags 
 - `widget`: shows a widget, or works on one
 - `guess`, `quiz`: questions with choices, never graded; how they are written, and the hints of exercises, says `teaching.py`
 
-The table of what one is able to do afterwards, in docs/book/lecturers.md, comes from the headers of all sources.
+The table of what one is able to do afterwards, in docs/book/lecturers.md, comes from the headers of all sources. docs/rendered has
+each notebook as a page with all that it shows: its text is made here, what cells show by docs/book/rendered.py.
 
 Student versions are `notebooks/*.ipynb`, without outputs; solution versions `notebooks/solutions/*.ipynb`, without outputs
 but those that tests compare (cells that begin with `# NBVAL_CHECK_OUTPUT`), which `--execute` makes anew. `--check` writes
@@ -35,6 +36,7 @@ import nbformat
 from nbformat import NotebookNode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import rendered
 import teaching
 
 SOURCES = Path(__file__).resolve().parent
@@ -206,15 +208,29 @@ def files(source: Path, execute: bool = False) -> dict[Path, str]:
             output.pop("execution_count", None)
             if output.output_type == "execute_result":
                 output.execution_count = None
-    texts = {STUDENT / f"{source.stem}.ipynb": student, target: solution}
-    for made in texts.values():
-        nbformat.validate(made)
-    return {path: nbformat.writes(made) + "\n" for path, made in texts.items()}
+    made = {STUDENT / f"{source.stem}.ipynb": student, target: solution}
+    for notebook in made.values():
+        nbformat.validate(notebook)
+    texts = {path: nbformat.writes(notebook) + "\n" for path, notebook in made.items()}
+    if rendered.FOLDER.is_dir():  # a source distribution is without docs/
+        page = rendered.FOLDER / f"{source.stem}.md"
+        before = page.read_text(encoding="utf-8") if page.is_file() else ""
+        texts[page] = rendered.markdown(source.stem, solution, tags, rendered.shown_before(before))
+    return texts
 
 
-def lecturers_page() -> str:
-    """The book's page for lecturers, with the table of all outcomes as the sources state them."""
-    headers = {source.name[:2]: read(source).cells[0].source for source in sources()}
+def pages_of_all() -> dict[Path, str]:
+    """What the pages should contain that speak of all notebooks, by file."""
+    headers = {source: read(source).cells[0].source for source in sources()}
+    titles = {source.stem: header.partition("\n")[0].removeprefix("# ") for source, header in headers.items()}
+    made = {rendered.FOLDER / "README.md": rendered.contents(titles)} if rendered.FOLDER.is_dir() else {}
+    if LECTURERS.is_file():
+        made[LECTURERS] = lecturers_page({source.name[:2]: header for source, header in headers.items()})
+    return made
+
+
+def lecturers_page(headers: dict[str, str]) -> str:
+    """The book's page for lecturers, with the table of all outcomes as the sources' headers state them."""
     before, _, rest = LECTURERS.read_text(encoding="utf-8").partition(BEGIN)
     return f"{before}{BEGIN}{teaching.table(headers)}{END}{rest.partition(END)[2]}"
 
@@ -233,7 +249,7 @@ def main() -> int:
         return 0
     SOLUTIONS.mkdir(exist_ok=True)
     stale = []
-    makers = [lambda: {LECTURERS: lecturers_page()}]
+    makers = [pages_of_all]
     makers += [partial(files, source, options.execute) for source in sources(options.numbers)]
     for make in makers:
         for path, text in make().items():

@@ -3,7 +3,9 @@
 # make notebooks        run the solutions of all notebooks on the embedded clips, and hold what they cost against their headers
 # make notebooks-real   the same on the sequences in $IKEBOOK_DATA (default ../shared)
 # make notebooks-build  make the notebooks from notebooks/source, and the outputs that are compared
+# make rendered         run the notebooks, and write what they show into docs/rendered, with a Chromium of this machine
 # make book             the course as a static site, in build/book
+# make slides           the slides of one lecture, with widgets that live, in build/slides
 # make front-page       the pictures of the README, with a Chromium of this machine
 # make release-check    build sdist and wheel, and try them in empty environments, on each Python from 3.11 to 3.14 that is here
 # make gpu              what a GPU does, measured, in docs/results/gpu-<card>.md; ROOT=folder of DAVIS 2016; with nothing installed
@@ -15,7 +17,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build book release-check test-minimum front-page gpu clean
+.PHONY: demo test lint types pytest notebooks notebooks-real notebooks-build rendered book slides release-check test-minimum front-page gpu clean
 
 demo: .venv/package
 	$(BIN)/ikebook demo
@@ -45,8 +47,14 @@ notebooks-real: .venv/tests
 notebooks-build: .venv/tests
 	IKEBOOK_DATA= $(BIN)/python notebooks/source/build.py --execute
 
+rendered: .venv/docs
+	$(BIN)/python docs/book/rendered_pages.py
+
 book: .venv/docs
 	IKEBOOK_DATA= $(BIN)/python docs/book/build.py
+
+slides: .venv/docs
+	IKEBOOK_DATA= $(BIN)/python docs/book/slides/build.py
 
 front-page: .venv/tests
 	$(BIN)/python docs/book/front_page.py

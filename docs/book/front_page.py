@@ -42,16 +42,20 @@ def main() -> None:
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
+def chromium() -> str | None:
+    """The Chromium of this machine; None: Playwright's own."""
+    return os.environ.get("IKEBOOK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
 def photograph(path: Path) -> None:
     """A picture of the stepper while a start is painted, from its static page."""
-    browser = os.environ.get("IKEBOOK_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     stepper = PowerIterationStepper(demo(frames=8).clip, options=preset("saliency"))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         page, shot = Path(folder) / "stepper.html", Path(folder) / "stepper.png"
         stepper.wait()
         stepper.save_html(page)
-        chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        tab = chromium.new_page(viewport=WINDOW)
+        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport=WINDOW)
         tab.goto(page.as_uri())
         canvas = tab.locator("canvas").first
         canvas.wait_for()
@@ -65,7 +69,7 @@ def photograph(path: Path) -> None:
         tab.mouse.up()
         tab.wait_for_timeout(1000)
         tab.screenshot(path=shot)
-        chromium.close()
+        browser.close()
         Image.open(shot).convert("RGB").save(path, quality=75, method=6)
 
 

@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - segment a video with one call, and play the result;
-# - say in four sentences, with pictures, how the method goes from motion to object;
-# - answer an exercise and have it checked;
-# - choose where in the course to begin.
+# - segment a video with one call, and play the result (00.2);
+# - say in four sentences, with pictures, how the method goes from motion to object (quiz 1, quiz 2);
+# - answer an exercise and have it checked (00.1, 00.2);
+# - choose where in the course to begin, and say how much one score proves (quiz 3).
 #
 # **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 20 minutes for you.
 #
@@ -17,11 +17,23 @@
 # [doi:10.1109/TPAMI.2021.3120228](https://doi.org/10.1109/TPAMI.2021.3120228)).
 # After: [01 Flow and chains](01_flow_and_chains.ipynb).
 #
-# Run the next two cells with Shift+Enter; the first time, they take some seconds each. All notebooks begin with the same line: it
+# Where a picture can be foreseen, a notebook asks for a **guess** first: open the answer that you believe in, and it says whether it
+# holds, and why. Nothing is graded, and a wrong guess teaches more than none. Hints of exercises open in the same way.
+#
+# Run the next two cells of code with Shift+Enter; the first time, they take some seconds each. All notebooks begin with the same line: it
 # fetches NumPy (`np`), PyTorch (`torch`), `ikebook` itself, and the course's clips, pictures and checks.
 
 # %%
 from ikebook.course import check_answers, course_clip, double, figures, ikebook, np, pipeline, torch
+
+# %% [markdown] tags=["guess"]
+# The program has seen no label and no other video. What will it take for the main object?
+# - what lies in the middle of the picture :: That counts a little, against things along the border. But what rests in the middle
+#   of a resting picture is not found.
+# + what moves otherwise than the scene :: Most pixels move as the camera makes them move. What does not is special, and motion is
+#   all that this program goes by at first.
+# - what has the most striking colour :: Colours only say how far a link between two pixels is to be believed. Which pixels are
+#   special is asked of their motion.
 
 # %%
 clip, flow, source = course_clip("blackswan", frames=25)
@@ -86,6 +98,15 @@ figures.row({f"saliency, frame {i}": saliency[i] for i in shown}, shared=True)
 # **Three: make a graph of it.** Pixels that a chain joins should belong together; pixels whose saliency along the chain is alike
 # should, too. Both go into one matrix A, with a row and a column for *every pixel of every frame*. For a toy of 1280 pixels we
 # can draw it. On the left as the pixels come, on the right with those of the object first:
+
+# %% [markdown] tags=["guess"]
+# On the right the pixels of the object come first, in rows and in columns. How will the object show?
+# - as a line along the diagonal :: The diagonal pairs each pixel with itself. A pixel of the object goes with all the others of
+#   it, and all those pairs fill more than a line.
+# + as a square in the corner top left :: Rows and columns have the same new order, so all pairs of two object pixels meet in that
+#   corner. Each goes with each, so it is full.
+# - not at all, as only the order changes :: No entry changes, that is true. But the entries that belong together were strewn over
+#   the whole picture, and now they lie side by side.
 
 # %%
 from ikebook.matrix.orders import node_order
@@ -163,7 +184,9 @@ if clip.masks is not None:
 # > **Exercise 00.1** In the graph, every pixel of every frame is a *node*. How many nodes has a clip of 24 frames, each 416 pixels
 # > wide and 224 pixels high?
 # >
-# > *Hint: colours don't count: a pixel is one node.*
+# > *Hint: colours don't count: a pixel is one node. How many pixels has one frame?*
+# >
+# > *Nearly: frames times width times height; Python multiplies with `*`.*
 
 # %% tags=["exercise"]
 node_count = ...
@@ -200,7 +223,9 @@ figures.row({f"soft, frame {i}": found.soft[i] for i in range(4)}, shared=True)
 # > **Exercise 00.2** From `found.soft` and `found.threshold` make the masks of the toy's object: an array of true and false, of the
 # > same shape, true where the soft mask is above the threshold.
 # >
-# > *Hint: NumPy compares whole arrays at once.*
+# > *Hint: NumPy compares whole arrays at once, pixel by pixel.*
+# >
+# > *Nearly: `array > number` is an array of true and false, of the array's shape. Here the array is `found.soft`.*
 
 # %% tags=["exercise"]
 my_masks = ...
@@ -211,11 +236,36 @@ my_masks = found.soft > found.threshold
 # %% tags=["check"]
 check_answers("00.2", my_masks)
 
+# %% [markdown] tags=["quiz"]
+# What has the program been told about the object before it begins?
+# - its mask in the first frame :: Some methods are handed that, and follow it. This one gets no mask at all; true masks are only
+#   looked at for the score, afterwards.
+# - what objects look like, from other videos :: Nothing in the graph has been trained. A network comes in notebook 07, and it
+#   learns from the graph's masks of this very video.
+# + nothing: it gets the frames and their optical flow :: And flow says where pixels go, not what they are.
+#
+# What does one number of A's principal eigenvector belong to?
+# + one pixel of one frame :: A has a row for each of them, so an eigenvector has a number for each: how strongly that pixel
+#   belongs to the strongest cluster.
+# - a pair of pixels :: That is an entry of the matrix A. An eigenvector has as many numbers as A has rows.
+# - one frame :: A clip of 25 frames would have 25 numbers then, and no picture could be made of them.
+#
+# J is 0.95 on a clip. What does that say about the next one?
+# - it will be about as high :: On twelve real videos J goes from 0.16 up, at a mean of 0.71. Clips differ far more than that.
+# + little, before many clips are scored :: One clip is one clip. How to compare fairly, and how large the error of a mean is, is
+#   told in notebook 10.
+# - the method has been fitted to this clip :: One set of options serves all clips. A high score has simpler causes: a clear
+#   motion, sharp edges, a good flow.
+
 # %% [markdown]
 # ## What to take along
 #
 # - One call, `ikebook.segment(clip, flow)`, goes from motion to masks. Nothing in it has been trained.
 # - The object is an eigenvector: the strongest cluster of a graph whose nodes are all pixels of all frames.
-# - Solutions of all exercises are in the folder `solutions`. They are worth more after a try.
+# - Solutions of all exercises are in the folder `solutions` of the repository's `notebooks`, and `ikebook lab --solutions` puts them
+#   beside your own. They are worth more after a try.
 #
-# Onward: where the graph's edges come from, [01](01_flow_and_chains.ipynb).
+# **Wrap-up.** A video became a graph whose nodes are all pixels of all frames (Sec. 3, Fig. 1). Motion chains and what lies along
+# them went into one matrix A, and its principal eigenvector is the object (Sec. 4). Masks that people drew were looked at only
+# for the score J (Sec. 6). Where the graph's edges come from, the motion chains of Section 4.1, is next:
+# [01](01_flow_and_chains.ipynb).

@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - read a flow field, and find the place where a pixel goes;
-# - follow a motion chain by hand, and know where it ends;
-# - detect pixels whose flow can't be trusted, because something hides them;
-# - say how much two pixels count for each other when they are some frames apart.
+# - read a flow field, and find the place where a pixel goes (01.1, quiz 1);
+# - follow a motion chain by hand, and know where it ends (01.2, quiz 2);
+# - detect pixels whose flow can't be trusted, because something hides them (01.3);
+# - say how much two pixels count for each other when they are some frames apart (01.4, quiz 3).
 #
 # **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
@@ -50,6 +50,15 @@ assert player.canvases[0].frame == 3
 # - `flow.forward[i]` leads from frame i to frame i+1,
 # - `flow.backward[i]` leads from frame i+1 back to frame i.
 
+# %% [markdown] tags=["guess"]
+# Each arrow will say where a pixel goes until the next frame. What do you expect to see?
+# - arrows in all directions, as every pixel has its own way :: Pixels are parts of things, and things move as wholes. Neighbours
+#   nearly always go the same way.
+# - arrows on the object only, and none elsewhere :: So it is before a camera that stands perfectly still. A camera that moves
+#   makes all that it sees move.
+# + most arrows alike, and a group that differs :: One motion covers most of the picture, the camera's. Something in it has a
+#   motion of its own.
+
 # %%
 print(source)
 print("flow.forward:", flow.forward.shape, "  m-1, height, width, (dx, dy)")
@@ -81,7 +90,9 @@ figures.flow(toy.flow.forward[1], toy.clip.frames[1], step=4, title="frame 1 to 
 # %% [markdown]
 # > **Exercise 01.1** The pixel x = 26, y = 13 of frame 1: which pixel of frame 2 is it nearest to? Give `x_next` and `y_next`.
 # >
-# > *Hint: arrays of pictures are indexed row first: `[y, x]`. Round to the nearest whole numbers.*
+# > *Hint: arrays of pictures are indexed row first: `[y, x]`. The flow of that pixel is a pair (dx, dy).*
+# >
+# > *Nearly: `dx, dy = toy.flow.forward[1, y, x]` with the pixel's numbers; then `round(x + dx)`, and the same for y.*
 
 # %% tags=["exercise"]
 x_next, y_next = ..., ...
@@ -102,6 +113,13 @@ check_answers("01.1", x_next, y_next)
 #
 # ikebook follows the chains of all pixels of a frame at once, forward and backward. Here are some of them.
 
+# %% [markdown] tags=["guess"]
+# The toy's flow is exact. Does a chain that begins on the background, ahead of the disc, stay on the background?
+# - yes, always, as the flow is exact :: It is exact for what can be seen. A pixel of the background that the disc is about to
+#   cover has no place in the next frame at all.
+# + not where the disc comes to cover it :: There the flow belongs to the disc, and the chain goes on with it. Look for chains
+#   with a kink.
+
 # %%
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.neighbours import Neighbourhood
@@ -117,6 +135,9 @@ figures.paths(toy.clip.frames[3], [(c.x, c.y) for c in some], title="chains thro
 # > without that position.
 # >
 # > *Hint: in step k use the field `forward[start + k]` at `[round(y), round(x)]`, and do not round what you keep.*
+# >
+# > *Nearly: in a loop over `forward[start : start + steps]`: look up (dx, dy), add it to x and y, `break` if the rounded pixel is
+# > outside, else append (x, y).*
 
 
 # %% tags=["exercise"]
@@ -178,7 +199,10 @@ figures.paths(hidden.clip.frames[0], [(c.x, c.y) for c in some], title="chains f
 # > **Exercise 01.3** Write `round_trip`: for one pixel and the fields `forward`, `backward` (h, w, 2) of one pair of frames, the
 # > distance in pixels between the start and the place where the round trip ends. (You will only be asked for trips within the frame.)
 # >
-# > *Hint: the way there is `forward[y, x]`. Add the backward field at the nearest pixel to (x + dx, y + dy); then the length.*
+# > *Hint: two steps, the second with the backward field, looked up where the first one has led. What is left of their sum?*
+# >
+# > *Nearly: `dx, dy = forward[y, x]`, then `back = backward[round(y + dy), round(x + dx)]`; the length of the sum of both, by
+# > `np.hypot`.*
 
 
 # %% tags=["exercise"]
@@ -200,6 +224,12 @@ check_answers("01.3", round_trip)
 # With `consistent=True` chains end at such a step: where the square of that distance is above 0.5 + 0.01 times the squared lengths of both
 # steps (Sundaram, Brox and Keutzer 2010). What remains, on the real video: the share of pixels whose chains are still alive
 # after k frames.
+
+# %% [markdown] tags=["guess"]
+# The check ends chains that don't come home. But the curve of *all* chains, without the check, will fall too. Why?
+# + chains leave the frame :: A chain ends at the frame's border, with or without the check.
+# - their pixels get hidden :: Nothing notices that without the check. Such a chain lives on, and follows the wrong thing.
+# - their weights fade with time :: They do, but a chain with a small weight is alive. Weights come in section 6.
 
 # %%
 from ikebook.matrix.chains import ChainOptions
@@ -232,6 +262,13 @@ for scene in ("cup", "shuttle"):
     away[scene] = drift(MotionChains(estimated), MotionChains(made.flow), steps=11)
 figures.row(skies)
 
+# %% [markdown] tags=["guess"]
+# On which of the two clips do estimated chains leave the true ones faster?
+# - on the cup, because of its patterned lawn :: A pattern is what flow holds on to: each patch looks different from its
+#   neighbours.
+# + on the shuttle, because of its black sky :: Where all patches look alike, none can be found again in the next frame, and flow
+#   has to guess.
+
 # %%
 figures.curves(away, labels=("steps", "median distance from the truth, px"))
 
@@ -257,6 +294,8 @@ figures.curves(widths, x=dt, labels=("frames apart", "weight k"))
 # > **Exercise 01.4** With sigma = 4: what is the smallest whole number of frames at which the weight is below 1 percent?
 # >
 # > *Hint: solve k = 0.01 for the time. Natural logarithm.*
+# >
+# > *Nearly: t = sigma times the square root of 2 ln(100), rounded up by `np.ceil`.*
 
 # %% tags=["exercise"]
 frames_apart = ...
@@ -267,6 +306,23 @@ frames_apart = int(np.ceil(4 * np.sqrt(2 * np.log(100))))
 # %% tags=["check"]
 check_answers("01.4", frames_apart)
 
+# %% [markdown] tags=["quiz"]
+# Between which frames does `flow.backward[4]` lead?
+# - from frame 4 to frame 3 :: That is `flow.backward[3]`. Field i belongs to the pair of frames i and i+1, in both directions.
+# + from frame 5 to frame 4 :: Field i belongs to the pair (i, i+1): `forward[i]` goes there, and `backward[i]` comes back.
+# - from frame 4 to frame 5 :: That is `flow.forward[4]`, the other way between the same two frames.
+#
+# From each pixel two chains go out, one ahead and one back. How many arrive?
+# - two, one from each side :: Outgoing chains can be counted on like that, arriving ones can't: several can end in one pixel, as
+#   where things are covered.
+# - one at least :: Where a thing has just come into view, no chain from before leads there.
+# + any number, also none :: Flow maps pixels to places, and that map is neither one to one nor onto.
+#
+# The flow errs by 0.1 pixel to the right, in each step. How far off is a chain after ten steps?
+# - by 0.1 pixel, as each step errs by that :: Each step begins where the last one has ended, errors included.
+# + by about 1 pixel :: Errors of one direction add up. That is why far frames are to count less.
+# - it can't be said, as errors cancel :: Errors that go to all sides cancel in part. These all go to the right.
+
 # %% [markdown]
 # ## What to take along
 #
@@ -275,4 +331,7 @@ check_answers("01.4", frames_apart)
 #   any number comes in.
 # - Errors add up along chains, so far frames count less: a Gaussian of the time between.
 #
-# The next notebook writes all chains of a video into one matrix: [02](02_motion_matrix.ipynb).
+# **Wrap-up.** Optical flow leads from frame to frame; step after step it makes the *motion chains* of Section 4.1 (Figs. 2 and
+# 3). Two pixels that a chain joins are worth k to each other, a Gaussian of the time between them. Flow errs where things are
+# hidden, and where nothing can be held on to, and chains add these errors up. The next notebook writes all chains of a video into
+# one matrix, the M of Section 4.1: [02](02_motion_matrix.ipynb).

@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - number the pixels of a video, and find a pair of them in a matrix;
-# - build M from the chains, in the paper's two ways;
-# - say from two numbers that M is *not* positive semi-definite, against what the paper says;
-# - explain why power iteration on M never settles when chains are one frame long.
+# - number the pixels of a video, and find a pair of them in a matrix (02.1);
+# - build M from the chains, in the paper's two ways (02.2, 02.3);
+# - say from two numbers that M is *not* positive semi-definite, against what the paper says (quiz 1);
+# - explain why power iteration on M never settles when chains are one frame long (02.4, quiz 3).
 #
 # **Takes** 0.3 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
 #
@@ -49,6 +49,8 @@ print(f"n = {nodes.size}; the first row of frame 1 holds the nodes {nodes[1, 0, 
 # > **Exercise 02.1** Which node is the pixel in column x = 3 and row y = 7 of frame 2? Work it out by hand, from h and w.
 # >
 # > *Hint: how many pixels come before frame 2? How many rows of it before row 7?*
+# >
+# > *Nearly: frames before it times h w, plus rows before it times w, plus x.*
 
 # %% tags=["exercise"]
 node = ...
@@ -69,6 +71,15 @@ check_answers("02.1", node)
 #
 # and after p = 15 steps we stop. (The paper gives no numbers; these are those of its authors' program.) Write the weight into row a and column b of an n x n table: that is **C**, the matrix of
 # *outgoing* chains.
+
+# %% [markdown] tags=["guess"]
+# C is a table of 1280 x 1280. Where will its entries be that are not 0?
+# - everywhere: all pixels of a thing move together :: Moving together is not enough. A link needs a chain that goes from the one
+#   pixel to the other, and a chain meets one pixel in a frame.
+# - close to the diagonal only, as neighbours go together :: Neighbours of one frame are not joined at all: a chain never meets a
+#   second pixel of its own frame.
+# + on slanted lines, in all blocks but the diagonal ones :: A pixel's chain meets, in each *other* frame, a pixel of nearly the
+#   same row and column.
 
 # %%
 from ikebook.matrix.chains import MotionChains
@@ -119,8 +130,11 @@ print(f"pairs that both their chains join: {int(both.sum()) // 2}; that only one
 # > **Exercise 02.2** Build M as Section 4.1 defines it, from C alone: `M_union`, with k(a, b) for each pair that one chain or two
 # > join, and 0 elsewhere.
 # >
-# > *Hint: an entry of C is k(a, b) or 0, and k(a, b) = k(b, a). Which of two such numbers do you want? There is a function of
-# > torch for it that takes two matrices.*
+# > *Hint: an entry of C is k(a, b) or 0, and k(a, b) = k(b, a). Of the two entries that stand across the diagonal from each
+# > other, which do you want?*
+# >
+# > *Nearly: the larger one. `torch.maximum` takes two matrices and gives the larger of each two entries; what do you hand it
+# > beside C?*
 
 # %% tags=["exercise"]
 M_union = ...
@@ -177,6 +191,8 @@ print(
 # > chains of p steps? Mind the clip's ends.
 # >
 # > *Hint: k steps ahead, with k = 1, ..., p, you can go from m - k frames. How many pixels start there? And behind?*
+# >
+# > *Nearly: 2 (m - k) h w for each k, summed for k from 1 to the smaller one of p and m - 1.*
 
 
 # %% tags=["exercise"]
@@ -200,6 +216,13 @@ check_answers("02.3", links)
 #
 # Start with labels in one frame only, and watch them spread along the chains.
 
+# %% [markdown] tags=["guess"]
+# All labels stand in frame 2, on the disc. Where are they after *one* multiplication by M?
+# - in frames 1 and 3 :: Chains are followed for up to 15 steps, so one product reaches all five frames. With p = 1 you would be
+#   right.
+# - in all frames, most of them in frame 2 :: No chain joins two pixels of one frame, so nothing can stay in frame 2.
+# + in all frames but frame 2 :: Each pixel collects from those that its chains meet, and these lie in other frames.
+
 # %%
 x = torch.zeros(m, h, w, dtype=torch.float64)
 x[2] = torch.as_tensor(toy.clip.masks[2])
@@ -219,6 +242,14 @@ figures.row({f"M x, frame {i}": frame for i, frame in enumerate(spread)}, shared
 #
 # The sum of all eigenvalues is the trace, and the trace of M is 0, as its diagonal is. If none is negative, then all are 0,
 # and so is M. It can't be.
+
+# %% [markdown] tags=["guess"]
+# Some eigenvalue must be negative, then. How many of the 1280 will be?
+# - one or two :: The sum has to be 0, so a few negative ones would have to be enormous. None can be larger in size than the
+#   greatest.
+# + more than half of them :: 745. They make up in number for what they lack in size.
+# - exactly half of them :: That holds where for each eigenvalue there is its negative: a special kind of graph, which you will
+#   meet below.
 
 # %%
 values = torch.linalg.eigvalsh(M)
@@ -249,6 +280,13 @@ assert ends.least < 0 < ends.greatest
 #
 # Suppose we are frugal and follow chains for one frame only: p = 1. Then M joins neighbouring frames, that is, *even frames with
 # odd ones*, and nothing else. Such a graph is called **bipartite**. Compare the spectra.
+
+# %% [markdown] tags=["guess"]
+# What does the spectrum look like for p = 1?
+# - as before, only smaller :: Smaller it is, for there are fewer links. But something else happens as well.
+# - without negative values, as each link is between neighbours :: The trace is still 0, and so is the sum of all eigenvalues.
+# + like its own mirror image, above and below 0 :: Change the sign of all labels in odd frames, and each edge joins a changed one
+#   with one that is not: an eigenvector of λ becomes one of -λ.
 
 # %%
 frugal = MotionMatrix(chains, MotionOptions(radius=1)).dense()
@@ -283,8 +321,10 @@ figures.curves(
 # > **Exercise 02.4** Prove the symmetry. Find a vector `s` of n signs, +1 or -1, so that flipping the signs of M's rows *and*
 # > columns by s turns M (with p = 1) into -M. As torch tensor or NumPy array.
 # >
-# > *Hint: an entry of M joins an even frame with an odd one. What must their two signs multiply to? `nodes // (h * w)` has the
-# > frame of each node.*
+# > *Hint: an entry of M joins an even frame with an odd one. What must their two signs multiply to?*
+# >
+# > *Nearly: `nodes.flatten() // (h * w)` has the frame of each node, and `% 2` tells odd from even; 1 - 2 times that is +1 or
+# > -1.*
 
 # %% tags=["exercise"]
 s = ...
@@ -312,6 +352,26 @@ for _ in range(60):
     last, x = x, looped @ x / (looped @ x).norm()
 print(f"with self-loops, 1 - cosine to one iteration ago: {1 - float(x @ last):.0e}")
 
+# %% [markdown] tags=["quiz"]
+# No entry of M is negative. So no eigenvalue is, either?
+# - right: positive entries make positive eigenvalues :: Take two nodes and one edge between them: the entries are 0 and 1, the
+#   eigenvalues 1 and -1.
+# + wrong: the trace is 0, so some are :: Eigenvalues add up to the trace. Unless all are 0, some lie above 0 and some below.
+# - it depends on the video :: The diagonal of M is 0 for each video, and that is enough.
+#
+# For which real clip would you keep M as a table?
+# + for none :: 12 frames of 208 x 112 already have 279,552 nodes, and a table 78 thousand million entries, nearly all of them 0.
+#   The links are enough.
+# - for short ones, as M is symmetric and half a table will do :: Half of 78 thousand million is no help. What helps is that
+#   hardly any entry differs from 0.
+# - for those whose camera stands still :: Chains go from each pixel of those as well, and there are as many nodes.
+#
+# With p = 1, power iteration on M swings between two answers. What ends that?
+# - more iterations :: It goes on for ever: the two parts grow by the same factor.
+# - another start :: Only a start without any part of one of the two would not swing. Noise, and anything else that you would
+#   think of, has both.
+# + an edge from each pixel to itself :: That adds 1 to each eigenvalue. The largest becomes larger in size than the least.
+
 # %% [markdown]
 # ## What to take along
 #
@@ -320,5 +380,8 @@ print(f"with self-loops, 1 - cosine to one iteration ago: {1 - float(x @ last):.
 # - With p = 1 the graph is bipartite, and power iteration on M, or on A with one P for each frame, swings for ever. With one P for the
 #   clip, as printed, nothing makes it swing.
 #
-# M alone knows what moves *together*; it does not know what is *special*. The background moves together as well, and is
-# larger. For the difference we need features: [03](03_features_and_projection.ipynb).
+# **Wrap-up.** All chains of a video went into one n x n matrix, the motion matrix M of Section 4.1: sparse, symmetric, never
+# negative. It is not positive semi-definite, against what that section says, since its trace is 0. Multiplied by M, labels travel
+# along the chains, which is the propagation step of Section 4.3. M alone knows what moves *together*; it does not know what is
+# *special*: the background moves together as well, and is larger. For the difference we need features:
+# [03](03_features_and_projection.ipynb).

@@ -7,10 +7,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - read a row of the feature matrix F, and say where on the chain each number comes from;
-# - explain P x as "the best that features can say about x";
-# - tell the rank of P from one sum;
-# - say why features are centred, and what a ridge does to a projection.
+# - read a row of the feature matrix F, and say where on the chain each number comes from (quiz 2);
+# - explain P x as "the best that features can say about x" (03.1, quiz 1);
+# - tell the rank of P from one sum (03.2);
+# - say why features are centred, and what a ridge does to a projection (03.3, 03.4, quiz 3).
 #
 # **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
 #
@@ -96,7 +96,9 @@ figures.video(y.reshape(m, h, w), "y,", signed=True)
 #
 # > **Exercise 03.1** Compute these weights `w_best`, one for each column of F.
 # >
-# > *Hint: either solve the d x d system on the right with `torch.linalg.solve`, or let `torch.linalg.lstsq(F, y[:, None]).solution` do it all.*
+# > *Hint: the system on the right has as many unknowns as F has columns: d equations, d weights.*
+# >
+# > *Nearly: `torch.linalg.solve(S, b)` solves S w = b. Here S is `F.T @ F`; what is b?*
 
 # %% tags=["exercise"]
 w_best = ...
@@ -113,6 +115,13 @@ check_answers("03.1", w_best)
 # Put the two steps, solving and multiplying by F, into one matrix. It takes y to the point of F's column space closest to it:
 #
 # $$P = F (F^\top F)^{-1} F^\top, \qquad P y = F w^* .$$
+
+# %% [markdown] tags=["guess"]
+# The labels y were the mask under heavy noise. What will P y look like?
+# - like y, smoothed over neighbouring pixels :: P knows of no neighbours. It knows eight columns, and how to mix them.
+# + like the ellipse, with hardly any noise :: The ellipse moves as a whole, so columns of F can say it. Noise of 1280 numbers
+#   can't be said with eight weights.
+# - empty, as noise averages to 0 :: The noise nearly does, the mask in y does not: it is a sum of columns, or near to one.
 
 # %%
 from ikebook.matrix.projection import Projection
@@ -170,6 +179,8 @@ print("columns of F:", disc_features.shape[1])
 # > **Exercise 03.2** What is the rank of `P_disc`? Do not ask torch for a rank: one sum over entries of `P_disc` is enough.
 # >
 # > *Hint: the rank counts the eigenvalues that are 1; all others are 0. Which sum of entries is the sum of the eigenvalues?*
+# >
+# > *Nearly: eigenvalues add up to the *trace*, the sum of the diagonal, and a tensor has a method of that name.*
 
 # %% tags=["exercise"]
 rank = ...
@@ -201,6 +212,14 @@ for name, choice in kinds.items():
     A = FeatureMotion(motion, Projection(features)).dense()
     leading[name] = torch.linalg.eigh(A).eigenvectors[:, -1]
 
+# %% [markdown] tags=["guess"]
+# For which features will object and background have *opposite signs* in the leading eigenvector?
+# - with a bias, as there are more columns :: The bias allows labels that are positive everywhere, and those collect the most
+#   votes.
+# + for the centred ones :: Each column sums to 0 over a frame, and so do all labels made of them. So they need both signs.
+# - for both, as eigenvectors are orthogonal :: Eigenvectors of one matrix are orthogonal to each other. With a bias the constant
+#   is none of them, so nothing makes the leading one cross 0.
+
 # %%
 signed = {name: v * torch.sign(v @ mask) for name, v in leading.items()}
 pictures = {f"{name}, frame {i}": v.reshape(m, h, w)[i] for name, v in signed.items() for i in (0, 2, 4)}
@@ -220,7 +239,9 @@ for name, v in signed.items():
 #
 # > **Exercise 03.3** Centre F yourself: `F_centred`, where each column has the mean 0 over the pixels of *each frame*.
 # >
-# > *Hint: reshape F to (m, h w, d), take the mean over the middle axis with `keepdim=True`, subtract, and shape it back.*
+# > *Hint: every frame has a mean of its own. In which shape of F is "over the pixels of a frame" a single axis?*
+# >
+# > *Nearly: `F.reshape(m, h * w, -1)`, less its `.mean(1, keepdim=True)`, in the shape of F again.*
 
 # %% tags=["exercise"]
 F_centred = ...
@@ -242,7 +263,10 @@ check_answers("03.3", F_centred)
 #
 # > **Exercise 03.4** Build `P_ridge`, with F as above (not centred) and rho = 10.
 # >
-# > *Hint: `torch.eye(d)` is the identity; give it the dtype of F.*
+# > *Hint: it is the formula of P with one term more, on the diagonal of F'F.*
+# >
+# > *Nearly: `torch.linalg.inv(S)`, with S = F'F and 10 times the identity added, between `F @` and `@ F.T`;
+# > `torch.eye(F.shape[1], dtype=F.dtype)` is the identity.*
 
 # %% tags=["exercise"]
 P_ridge = ...
@@ -257,6 +281,12 @@ check_answers("03.4", P_ridge)
 # A direction of the column space in which F has the squared length D is now multiplied by $D / (D + \rho)$ instead of 1. Strong
 # directions hardly notice; weak ones fade. So $P_\rho$ shrinks, and is *no projection* any more.
 
+# %% [markdown] tags=["guess"]
+# As ρ grows, which directions of the column space lose the most?
+# - the strong ones, as there is more to lose :: A strong direction has a large D, and D / (D + ρ) stays near 1.
+# + the weak ones :: Where D is small against ρ, D / (D + ρ) is nearly 0. It is these that made the inverse blow up.
+# - all of them alike :: Then P would only get another scale, and a ridge would do nothing.
+
 # %%
 from ikebook.matrix.projection import ProjectionOptions
 from ikebook.solvers import theory
@@ -270,6 +300,12 @@ figures.curves(shrunk, labels=("direction, from the strongest down", "eigenvalue
 #
 # The paper prints one P for the whole video. The authors' program solves one regression for each frame (`scope="frame"`): then
 # the weights may differ from frame to frame, and P falls into blocks.
+
+# %% [markdown] tags=["guess"]
+# One P for the clip has rank 8, one for each column. What rank will P have with one regression for each of the five frames?
+# - 8, as F has the same columns :: It has, but each frame may mix them with weights of its own.
+# + 25 :: Up to 8 for each frame. Near the clip's ends chains are short, and columns repeat each other there.
+# - 40, which is 5 times 8 :: That is what it could be at most. At the clip's ends, columns repeat each other.
 
 # %%
 scopes = {scope: Projection(raw, ProjectionOptions(scope=scope)).dense() for scope in ("video", "frame")}
@@ -299,6 +335,12 @@ for name, chosen in {"displacements": "paper", "saliency": "default"}.items():
     projected[name] = (P @ noise).reshape(len(clip), *clip.size[::-1])
     print(f"{name}: |P noise| = {float((P @ noise).norm()):.2f}, |P 0.5| = {float((P @ constant).norm()):.2f}")
 
+# %% [markdown] tags=["guess"]
+# Pure noise goes into P of a real video. With the *saliency* as features, what comes out?
+# - noise, a little weaker :: Hardly any of it can be said by d columns.
+# - nothing :: Little, but not nothing: d parts in n of it, on average.
+# + a picture of what moves differently :: P x is always a mixture of columns of F, whatever x is. And these columns are saliency.
+
 # %%
 print(source)
 middle = len(clip) // 2
@@ -309,11 +351,34 @@ figures.row(images, signed=True)
 # **Look:** little of the noise comes through, d parts in n of it, and only what the features can express. With displacements that is every motion there is,
 # the camera's among them; with the saliency it is what moves *differently*. Which colour is which side has no
 # meaning here, for noise knows no sides. Choosing among all that can be expressed is the task of M.
+
+# %% [markdown] tags=["quiz"]
+# P has been applied to x. What does a second P change?
+# + nothing :: P x lies in the column space already, and is its own best prediction: P P = P.
+# - noise gets smaller again :: What was left of it lies in the column space, and stays.
+# - labels shrink again :: That is what a ridge does. A projection leaves the column space as it is.
 #
+# In a pixel's row of F, dx[+1] is 0.6 and dx[-1] is -0.6. What does it do?
+# - it goes to the right and back again :: dx[-1] leads *back* in time. Where it is negative, the pixel was farther left a frame
+#   ago.
+# + it moves to the right, 0.6 pixels a frame :: A step ahead leads to the right, a step back in time to the left.
+# - it rests, as the two add up to 0 :: There and back adds up to 0 for every motion that flow sees in the same way from both
+#   sides.
+#
+# Why are the columns of F centred?
+# + or else "yes to all pixels" may win :: If everybody votes for everybody, the constant collects the most votes. Centred columns
+#   can't say it.
+# - or else F'F would be singular :: Dependent columns make it singular, and centring does not cure that.
+# - so that labels have length 1 :: Length is set by dividing by it. That has nothing to do with means.
+
+# %% [markdown]
 # ## What to take along
 #
 # - F holds, for each pixel, what lies along its chain. P x is the best that F can say about x, by least squares.
 # - The trace of P is its rank. A ridge shrinks P, and it is a projection no more.
 # - Where features allow a constant, "everything" is apt to be the strongest object of all. So they are centred.
 #
-# Now put P and M together: [04](04_feature_motion_matrix.ipynb).
+# **Wrap-up.** Each node has a row of features, collected along its chain, in the matrix F (Sec. 4.1, Fig. 3). Labels are asked to
+# be a linear function of these, x = Px (Sec. 4.2), and P takes any x to the nearest such labels by least squares, the projection
+# step of Section 4.3. That section speaks of ridge regression, its formula has none, and with a ridge P is no projector. Now P
+# and M come together, in the A = PMP of Section 4.2: [04](04_feature_motion_matrix.ipynb).

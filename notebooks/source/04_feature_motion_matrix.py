@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - build A, and say why P stands on both sides;
-# - see the object in A, by giving the nodes new numbers;
-# - read six eigenvalues: how firm is the eigenvector, how fast will power iteration be;
-# - bound how far noise can turn the eigenvector, and check the paper's claim about it.
+# - build A, and say why P stands on both sides (04.1, quiz 1);
+# - see the object in A, by giving the nodes new numbers (04.2, quiz 3);
+# - read six eigenvalues: how firm is the eigenvector, how fast will power iteration be (04.3, quiz 2);
+# - bound how far noise can turn the eigenvector, and check the paper's claim about it (04.4).
 #
 # **Takes** 0.3 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
 #
@@ -56,7 +56,9 @@ figures.video(saliency, "saliency,")
 #
 # > **Exercise 04.1** Build `A_own` from M and P.
 # >
-# > *Hint: the matrix product in Python is `@`.*
+# > *Hint: read the formula between x and its transpose. The matrix product in Python is `@`.*
+# >
+# > *Nearly: three matrices in the formula's order, with `@` between them. One of them comes twice.*
 
 # %% tags=["exercise"]
 A_own = ...
@@ -66,6 +68,14 @@ A_own = P @ M @ P
 
 # %% tags=["check"]
 check_answers("04.1", A_own)
+
+# %% [markdown] tags=["guess"]
+# M is a few thin lines. What will A = P M P look like?
+# - sparse like M, as a product with few entries :: Each entry of A sums over all of M's, weighted by P on both sides, and P is
+#   full.
+# - full, and without negative entries, as M has none :: P has: a third of its entries are below 0.
+# + full, with entries of both signs :: Two pixels that features take for alike go together in A, whether a chain joins them or
+#   not, and those that are taken for opposite go against each other.
 
 # %%
 A = matrix.dense()
@@ -91,7 +101,11 @@ print(f"entries below 0: {100 * signs.projection:.0f} % of P's, {100 * signs.fea
 # > **Exercise 04.2** Make `A_sorted`: the same matrix with the object's nodes first, in the order they had, and then all
 # > others, in the order they had.
 # >
-# > *Hint: `order = np.argsort(~toy.clip.masks.ravel(), kind="stable")`; then rows and columns: `A[order][:, order]`.*
+# > *Hint: an order is a list of node numbers. Sorting by "is not the object" puts the object first; a *stable* sort keeps the
+# > order that they had.*
+# >
+# > *Nearly: `np.argsort(..., kind="stable")` of `~toy.clip.masks.ravel()` is that order; index the rows of A with it, and then
+# > the columns: `[order][:, order]`.*
 
 # %% tags=["exercise"]
 A_sorted = ...
@@ -102,6 +116,13 @@ A_sorted = A[order_own][:, order_own]
 
 # %% tags=["check"]
 check_answers("04.2", A_sorted)
+
+# %% [markdown] tags=["guess"]
+# What colour will the bands have that join the object with all the rest (red is above 0, blue below)?
+# - red, as everything is linked with everything :: Then object and background would be one cluster.
+# - white, as no chain joins them :: Some chains do, at the rim. But A links what features compare, and not only what chains join.
+# + blue: they vote against each other :: Centred features have one sign on the object and the other on the background, and so
+#   have their products.
 
 # %%
 from ikebook.matrix.orders import node_order
@@ -142,6 +163,14 @@ for frame, x, y in explorer.joined:
 # A is symmetric: it has n = 1280 real eigenvalues. Its rank is at most that of P, which is at most d = 7. All the
 # others are 0.
 
+# %% [markdown] tags=["guess"]
+# Seven eigenvalues can differ from 0. How will they compare?
+# + one far above the others :: One mixture of the seven columns agrees along the chains far better than any other: the object.
+# - all about equal, as there are seven columns of one kind :: The columns are of one kind, so they say nearly the same. What they
+#   say together is one direction; the rest is small.
+# - in pairs, one positive and one negative :: So it is with M where p = 1 and even frames are joined with odd ones
+#   only. Chains are longer here.
+
 # %%
 values, vectors = torch.linalg.eigh(A)
 values, vectors = values.flip(0), vectors.flip(1)
@@ -155,6 +184,13 @@ figures.spectrum({"the six largest eigenvalues of A, by size": by_size[:6]}, bar
 # %%
 first = vectors[:, 0] * torch.sign(vectors[:, 0] @ (saliency - saliency.mean()).flatten())
 figures.video(first.reshape(m, h, w), "x,", signed=True)
+
+# %% [markdown] tags=["guess"]
+# The second eigenvector is orthogonal to the first. Where will it be large?
+# - on the background :: The first one has the background already, with the sign opposite to the object's.
+# + on the rim of the disc :: Pixels that are disc in one frame and background in the next fit the first vector badly. They are
+#   what is left.
+# - in a random place, like noise :: It lies in the span of the features, and these have nothing to say about random places.
 
 # %%
 second = vectors[:, 1]
@@ -181,7 +217,9 @@ print("from the whole of A:", values[:3].numpy().round(3), " from the 7 x 7 prob
 #
 # > **Exercise 04.3** On this toy: after how many iterations is the error at most a thousandth of what it was?
 # >
-# > *Hint: the smallest whole k with ratio to the power of k at most 0.001. Take logarithms; `values` has the eigenvalues.*
+# > *Hint: the smallest whole k with ratio to the power of k at most 0.001. Which two of `values` make the ratio?*
+# >
+# > *Nearly: `np.log(0.001) / np.log(ratio)`, rounded up, with `ratio = float(values[1] / values[0])`.*
 
 # %% tags=["exercise"]
 steps = ...
@@ -216,7 +254,11 @@ figures.matrices({"A": A, "A + E": A_noisy, "E": A_noisy - A}, frames=m, zoom=3)
 #
 # > **Exercise 04.4** Write this bound as a function of the two matrices.
 # >
-# > *Hint: `torch.linalg.eigvalsh` returns eigenvalues from the smallest to the largest; the norm of E is the larger of |first| and |last|.*
+# > *Hint: `torch.linalg.eigvalsh` returns eigenvalues from the smallest to the largest; the norm of E is the larger of |first|
+# > and |last|.*
+# >
+# > *Nearly: twice the larger one of |first| and |last| of `torch.linalg.eigvalsh(A_noisy - A)`, divided by the last of A's
+# > eigenvalues less the last but one.*
 
 
 # %% tags=["exercise"]
@@ -236,6 +278,12 @@ check_answers("04.4", bound)
 # %% [markdown]
 # The paper has another figure (Sec. 7.4): the eigenvector is insensitive to noise, to the order of
 # $8 \lVert E \rVert_F / \lVert A \rVert_F$, with the Frobenius norm, and no gap in it. Let us hold all three side by side.
+
+# %% [markdown] tags=["guess"]
+# Which of the three will lie lowest?
+# + the angle as measured :: Davis and Kahan's line is a bound, so it has to lie above. How far above is worth a look.
+# - Davis and Kahan's bound :: Then it would be no bound: the measured angle may not exceed it.
+# - the paper's figure :: Nothing forbids that, as no theorem is behind it. But on this toy it lies above both.
 
 # %%
 levels = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
@@ -281,6 +329,13 @@ built = {
     name: ikebook.build(clip, flow, options=ikebook.preset(p), cues=c, compute=double) for name, (p, c) in cases.items()
 }
 
+# %% [markdown] tags=["guess"]
+# Three sets of features, three spectra. Where will the first eigenvalue stand clear of the second?
+# - with displacements :: They can say all motions, the camera's too. Several of them agree along the chains about equally well.
+# - with displacements and a good cue :: The cue knows the object. But the displacements are still there, and what they can say
+#   agrees along the chains nearly as well.
+# + with the saliency :: It says one thing only: who moves against the scene.
+
 # %%
 solved = {name: exact(each, SolverOptions(pairs=6)) for name, each in built.items()}
 figures.spectrum({name: pairs.values for name, pairs in solved.items()}, bars=True)
@@ -325,7 +380,28 @@ print(f"cosine of the first eigenvector to the true mask: {float(abs(x @ truth) 
 # On 20 DAVIS sequences at 208 x 112 (training set; 2026-11-28, two CPU cores) the saliency itself, cut at a threshold, has a mean J of 63.7,
 # the graph of this notebook 67.2, and the default 69.8; without the colour 66.0
 # ([docs/ablation.md](https://github.com/ikebook/ikebook/blob/main/docs/ablation.md) has the command, and all rows).
+
+# %% [markdown] tags=["quiz"]
+# Why does P stand on both sides of M?
+# - so that noise is taken off twice :: P P = P: twice is no more than once.
+# + because x = Px stands on both sides of M in x'Mx :: Put Px in the place of x, and x'PMPx is what is left. It is symmetric, so
+#   its best x is an eigenvector.
+# - because PM would not be square :: It is. But it is not symmetric, and x = Px would be missing on one side.
 #
+# A has the eigenvalues 6, 1, 0 and -5. What do speed and stability hang on?
+# - speed on 1/6, stability on 6 - 1 :: Stability is right. But power iteration goes by size, and -5 is the second by size.
+# + speed on 5/6, stability on 6 - 1 :: The second by *size* slows the iteration. The next one *below* the first is what noise may
+#   exchange it with.
+# - speed on 5/6, stability on 6 - 5 :: Speed is right. But -5 is the farthest from 6, so nothing is exchanged with it.
+#
+# The nodes get new numbers, the object's first. What happens to the eigenvalues?
+# + nothing :: Rows and columns are exchanged in the same way. Eigenvectors have their numbers in the new order, and that is all.
+# - the first one grows, as the square is now in one place :: A square is for our eyes. The matrix does not know in which place an
+#   entry stands.
+# - they are the same, but their eigenvectors belong to other pixels :: The numbers of an eigenvector move with their pixels, so
+#   each pixel keeps its own.
+
+# %% [markdown]
 # ## What to take along
 #
 # - A = PMP collects votes among labels that features allow. Its principal eigenvector is the best such labels: with good features, the
@@ -334,4 +410,7 @@ print(f"cosine of the first eigenvector to the true mask: {float(abs(x @ truth) 
 # - $|\lambda_2| / \lambda_1$, by size, decides how fast power iteration is. The eigengap, from $\lambda_1$ down to the next eigenvalue,
 #   decides how much noise A can bear. These are two numbers: a negative eigenvalue slows the iteration, and leaves the gap as it is.
 #
-# Next, the eigenvector is found by hand, step by step: [05](05_power_iteration.ipynb).
+# **Wrap-up.** Labels should collect many votes and be a function of features: max x'Mx with x = Px, which Proposition 1 (Sec.
+# 4.2, Eq. 1) turns into the principal eigenvector of A = PMP. With the right order of nodes the object is a square in A, as in
+# Fig. 8 (Sec. 7.4). How firm the eigenvector is, the eigengap says; how fast it is found, the ratio by size. Next it is found by
+# hand, step by step, with the power iteration of Section 4.3: [05](05_power_iteration.ipynb).

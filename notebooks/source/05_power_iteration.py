@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - write Algorithm 2 in three lines, and say what each of them does to a picture;
-# - tell from one number how far an iteration still has to go;
-# - predict from two eigenvalues how many iterations that takes;
-# - say which starts never arrive, and why they do so all the same on a computer.
+# - write Algorithm 2 in three lines, and say what each of them does to a picture (05.1);
+# - tell from one number how far an iteration still has to go (05.3, quiz 2);
+# - predict from two eigenvalues how many iterations that takes (05.2, quiz 1);
+# - say which starts never arrive, and why they do so all the same on a computer (05.4, quiz 3).
 #
 # **Takes** 0.3 minutes of computing on one core, and 1.1 GB of memory. About 60 minutes for you.
 #
@@ -62,6 +62,13 @@ figures.row({f"x*, frame {i}": frame for i, frame in enumerate(solved.labels())}
 #
 # By hand, from noise:
 
+# %% [markdown] tags=["guess"]
+# The start is noise. After which of the three steps will the disc first be seen?
+# - the first, as M follows the disc's motion :: M joins pixels along all chains alike, those of the background as well. It makes
+#   noise smoother.
+# + the second, as P knows the features :: What features can't say is taken away, and nearly all noise is of that kind.
+# - the third, as the numbers get their right size :: Dividing by the length changes the numbers, and not the picture.
+
 # %%
 from ikebook.solvers.power import start_labels
 
@@ -81,7 +88,9 @@ figures.row({name: x.reshape(5, 16, 16)[2] for name, x in stages.items()}, signe
 #
 # > **Exercise 05.1** Write one iteration of Algorithm 2: from M, P and x(t-1) to x(t).
 # >
-# > *Hint: three lines. The length |x| is the Euclidean one.*
+# > *Hint: one line for each of the three steps, in their order. The length |x| is the Euclidean one.*
+# >
+# > *Nearly: `x = M @ x`, then the same with P; then return x divided by `x.norm()`.*
 
 
 # %% tags=["exercise"]
@@ -139,6 +148,13 @@ assert stepper.stage == "projected"
 # The angle between x(t) and $v_1$ tells how far there is to go. Here is its tangent, for two choices of features: motion saliency, as
 # ikebook takes it, and displacements, as printed in the paper.
 
+# %% [markdown] tags=["guess"]
+# The tangent of the angle, on a *logarithmic* scale: what kind of line?
+# + straight, falling :: Each iteration multiplies it by about the same factor. On a logarithmic scale that is a straight line.
+# - steep at first, then flat, as little is left to do :: So it would look on an ordinary scale. As a factor, each iteration does
+#   as much as the one before.
+# - flat at first, then steep, as it comes on its way :: No iteration is better than the others: it is the same matrix each time.
+
 # %%
 from ikebook.solvers import theory
 
@@ -179,7 +195,9 @@ slow
 # > **Exercise 05.2** Write `iterations_needed(ratio, factor)`: how many iterations does it take until the tangent is at most
 # > `factor` times what it was, if `ratio` is $|\lambda_2| / \lambda_1$? For example, factor = 0.001 for three digits.
 # >
-# > *Hint: solve ratio^t = factor for t. Iterations are whole numbers.*
+# > *Hint: solve ratio^t = factor for t, by taking logarithms on both sides. Iterations are whole numbers.*
+# >
+# > *Nearly: the quotient of `np.log(factor)` and `np.log(ratio)`, rounded up, as an `int`.*
 
 
 # %% tags=["exercise"]
@@ -209,7 +227,9 @@ check_answers("05.2", iterations_needed)
 #
 # > **Exercise 05.3** Write `quality(A, x)`, which returns the pair $(\theta, r)$ of any x, not only those of length 1.
 # >
-# > *Hint: compute Ax once. Mind |x| in both formulas.*
+# > *Hint: compute Ax once, and use it three times. Mind |x| in both formulas.*
+# >
+# > *Nearly: θ is `x @ Ax` over `x @ x`; r is the norm of `Ax - theta * x` over |θ| times the norm of x.*
 
 
 # %% tags=["exercise"]
@@ -229,6 +249,13 @@ check_answers("05.3", quality)
 
 # %% [markdown]
 # `power_steps` is Algorithm 2 as ikebook runs it, step by step. It measures both numbers on the way, and costs nothing more for that.
+
+# %% [markdown] tags=["guess"]
+# Which of the two errors will fall faster: that of the quotient θ, or the residual r?
+# - the residual, as ikebook stops by it :: It stops by it because it is the more honest one, not because it is the faster one.
+# - both alike, as they come from one x :: From one x, but one goes with the error of x, and the other with its square.
+# + the quotient's, twice as many digits :: Where x is off by ε, θ is off by the order of ε², as a symmetric matrix has its
+#   quotient level at an eigenvector.
 
 # %%
 from ikebook.solvers.power import power_steps
@@ -257,6 +284,12 @@ print(f"A is {m * h * w} x {m * h * w}; its two largest eigenvalues: {real.pairs
 
 # %% [markdown]
 # This is Fig. 5 of the paper: the labels after propagation, and after projection, in iterations 1, 2, 3 and 20, from pure noise.
+
+# %% [markdown] tags=["guess"]
+# This is a real video's size, and the start is noise. When will the object begin to stand out?
+# - after the first propagation :: That shows how many chains meet each pixel, and not yet what is special.
+# + after the first projection :: If only by its rim. One product with P leaves nothing but what the features can say.
+# - after about 20 iterations :: These are the paper's last pictures. By then nothing has changed for long.
 
 # %%
 steps = list(power_steps(real.matrix, noise, iterations=20, tolerance=0, project_start=False))
@@ -335,6 +368,12 @@ figures.curves(cosines, x=range(21), labels=("iteration", "|cos| to the eigenvec
 # Fig. 6 of the paper lets several starts run against each other, blind ones, and the true mask. Here, too. (The true mask is only among
 # them where the clip has one. It is a start like any other; no method looks at it otherwise.)
 
+# %% [markdown] tags=["guess"]
+# One of the starts is the *true mask*. Where will that one end?
+# - at the true mask, as nothing is better :: Nothing is better by J. But A collects votes, and knows of no J.
+# + at the same vector as all others :: The answer is a property of A. The truth is a start like any other, and is left again.
+# - nowhere: it has converged already :: That would take an eigenvector of A, and annotations are none.
+
 # %% tags=["widget"]
 from ikebook.widgets import InitialisationRace
 
@@ -360,6 +399,12 @@ assert min(line[-1] for line in contest.curves["cosine"].values()) > 0.99
 #
 # Is a constant start such a case? Our features have mean 0 in each frame, so a constant is orthogonal to all of them, and $P x(0) = 0$.
 
+# %% [markdown] tags=["guess"]
+# So, will Algorithm 2 come to the disc from a constant start?
+# - no: P x(0) = 0, and 0 stays 0 :: If projection came first, you would be right.
+# + yes: it propagates first :: What M makes of a constant is the number and weight of each pixel's links, and that is no
+#   constant.
+
 # %%
 # NBVAL_CHECK_OUTPUT
 ones = torch.ones(len(A), dtype=torch.float64)
@@ -370,8 +415,12 @@ print(f"|P 1| = {float((P @ ones).norm()):.1f}, but |P M 1| = {float((P @ (M @ o
 #
 # > **Exercise 05.4** Find a start `x_never` for the toy from which Algorithm 2, computed without rounding, never comes to $v_1$, and never becomes 0 either.
 # >
-# > *Hint: `vectors[:, -1]` is $v_1$, and the other columns are orthogonal to it. But the first step is PM, not A: what it makes of x has to be orthogonal to $v_1$ as well.
-# > It is so for eigenvectors in the span of the features, those whose eigenvalue is not 0.*
+# > *Hint: `vectors[:, -1]` is $v_1$, and the other columns are orthogonal to it. But the first step is PM, not A: what it makes
+# > of x has to be orthogonal to $v_1$ as well. It is so for eigenvectors in the span of the features, those whose eigenvalue is
+# > not 0.*
+# >
+# > *Nearly: one of the other columns of `vectors`, with an eigenvalue other than 0. They stand in increasing order: where is the
+# > second largest?*
 
 # %% tags=["exercise"]
 x_never = ...
@@ -384,6 +433,14 @@ check_answers("05.4", x_never)
 
 # %% [markdown]
 # And on a computer? Start exactly at $v_2$, where Algorithm 2 should rest for ever:
+
+# %% [markdown] tags=["guess"]
+# Algorithm 2 starts exactly at the *second* eigenvector. What will happen in 200 iterations on this computer?
+# - it stays there :: In exact numbers it would. A computer's have sixteen digits.
+# - it goes to the first at once :: There is hardly anything of the first eigenvector to begin with, and each iteration makes that
+#   only a little more.
+# + it rests for long, and then goes to the first :: Rounding brings in a trace of it, which grows by the same factor in each
+#   iteration.
 
 # %%
 resting = power_steps(printed.matrix, printed.pairs.vectors[1], iterations=200, tolerance=0)
@@ -398,7 +455,27 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 # What about step 3? The paper notes that the division by |x| does not change the solution. True: it scales all labels alike. The authors' *program*, however, scales each
 # frame to [0, 1] by itself and sets what is negative to 0. That is no linear map, and what it converges to is no eigenvector of A
 # (notebook [12](12_claims.ipynb)).
+
+# %% [markdown] tags=["quiz"]
+# |λ₂| / λ₁ is one half. How many iterations for three digits?
+# - three, one for each digit :: An iteration halves the error. A digit is a factor of ten.
+# + ten :: A half to the power of ten is 1/1024: less than a thousandth.
+# - it depends on the start :: The start decides how large the error is at first, but not how often it has to be halved to have
+#   three digits less.
 #
+# The residual is 0.0000001. What do you know?
+# - x is the principal eigenvector, or near it :: Near an eigenvector, yes. In section 7 it was the second one, for eighty
+#   iterations.
+# + x is near *some* eigenvector :: Which one, the residual can't say.
+# - the masks are right :: No number that comes from A can say that. It does not know the truth.
+#
+# What does Algorithm 2's third step, x / |x|, do to the answer?
+# + nothing: it keeps the numbers small :: All labels are divided by one positive number, so their order and their ratios stay.
+# - it puts labels between 0 and 1 :: Labels have both signs. To scale each frame to [0, 1] is what the authors' program does, and
+#   that changes the answer.
+# - it makes the iteration converge :: The *direction* of x converges without it. Only the numbers would outgrow the computer.
+
+# %% [markdown]
 # ## What to take along
 #
 # - Propagate, project, normalise: Algorithm 2 is power iteration on A, and finds the same vector from any start that has a part of it,
@@ -406,4 +483,8 @@ figures.curves({"|cos| to v1": overlap}, labels=("iteration", "|cos| to v1"), lo
 # - Its error is multiplied by $|\lambda_2| / \lambda_1$ in each iteration; the residual says when to stop.
 # - The answer belongs to the video's matrix, not to the start, and not to the annotation either.
 #
-# We multiplied with matrices of 280,000 rows as if that were nothing. How? [06 Never build the matrix](06_never_build_the_matrix.ipynb).
+# **Wrap-up.** Algorithm 2 alternates the propagation and the projection of Section 4.3 and normalises: power iteration on A =
+# PMP. It converges at the rate $|\lambda_2| / \lambda_1$ to the solution of Eq. 1 (Sec. 4.4, Proposition 2), from any start that
+# has a part of it, as Figs. 5 and 6 show (Sec. 7.1). Starts are forgotten, the true mask among them. We multiplied with matrices
+# of 280,000 rows as if that were nothing; how that is done is next:
+# [06 Never build the matrix](06_never_build_the_matrix.ipynb).

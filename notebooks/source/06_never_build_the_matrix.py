@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - say what a dense A of a video would cost, and why nobody needs it;
-# - multiply by M with two lines of index arithmetic, and avoid the classic mistake in them;
-# - multiply by P by putting the brackets in the right place;
-# - bring an n x n eigenproblem down to d x d: exactly, but for rounding.
+# - say what a dense A of a video would cost, and why nobody needs it (06.1);
+# - multiply by M with two lines of index arithmetic, and avoid the classic mistake in them (06.2, quiz 1);
+# - multiply by P by putting the brackets in the right place (06.3, quiz 2);
+# - bring an n x n eigenproblem down to d x d: exactly, but for rounding (06.4, quiz 3).
 #
 # **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 60 minutes for you.
 #
@@ -48,6 +48,8 @@ except InputError as error:
 # > **Exercise 06.1** Write `dense_bytes(m, h, w)`: how many bytes do all entries of A take, for m frames of h x w pixels, with 4 bytes for each entry (float32)?
 # >
 # > *Hint: a matrix of n rows has n columns, too.*
+# >
+# > *Nearly: n = m h w; then 4 bytes for each of n times n entries.*
 
 
 # %% tags=["exercise"]
@@ -67,6 +69,12 @@ check_answers("06.1", dense_bytes)
 # %% [markdown]
 # What does one need instead? Each node has two chains of at most p = 15 steps, so C has 2pn entries at most; and F has n rows of d = 7 numbers.
 # Here are the numbers that have to be kept, for clips of 208 x 112 pixels and more and more frames. Mind the scale.
+
+# %% [markdown] tags=["guess"]
+# Twice as many frames. How much more is there to keep?
+# - twice as much, of A as of the links :: Of links and of F, yes. But A has a row *and* a column for each node.
+# + twice as many links, and four times as much of A :: A has n times n entries, the links are some 30 a node.
+# - four times as much of both :: A node has two chains of 15 steps, however long the video is.
 
 # %%
 frames = np.arange(2, 51, 4)
@@ -99,8 +107,10 @@ print(
 #
 # > **Exercise 06.2** Write `propagate(a, b, k, x)`: the product Mx with M = C + C', from the three lists and x. Nothing of n x n entries may arise.
 # >
-# > *Hint: many links share the same a, and many the same b. `y[b] += ...` is wrong then, and says nothing: of several votes for one pixel it keeps only
-# > one. Look up `index_add_` of torch.*
+# > *Hint: many links share the same a, and many the same b. `y[b] += ...` is wrong then, and says nothing: of several votes for
+# > one pixel it keeps only one. Look up `index_add_` of torch.*
+# >
+# > *Nearly: begin with zeros in x's shape, and let `y.index_add_(0, a, k * x[b])` gather; for the votes exchange a and b.*
 
 
 # %% tags=["exercise"]
@@ -121,6 +131,12 @@ check_answers("06.2", propagate)
 
 # %% [markdown]
 # How much goes lost with `y[b] += ...`? Every vote but one, wherever several chains end in the same pixel. Count how many chains arrive where:
+
+# %% [markdown] tags=["guess"]
+# The toy has eight frames. How many links arrive at an ordinary pixel, somewhere on the background?
+# - 2, one from each of its two chains :: Two chains *leave* a pixel. Those that arrive have begun elsewhere.
+# + 7, one from each other frame :: In each other frame there is, as a rule, one pixel whose chain leads here.
+# - 15, as chains have 15 steps :: They could have. The clip ends before.
 
 # %%
 arriving = torch.bincount(b, minlength=len(C)).reshape(8, 16, 16)
@@ -143,7 +159,10 @@ figures.row({f"links that arrive in frame {i}": arriving[i] for i in (0, 3, 7)},
 #
 # > **Exercise 06.3** Write `project(F, x)`: the product Px from F (n x d) and x, again without anything of n x n entries.
 # >
-# > *Hint: `torch.linalg.solve(S, y)` solves Sw = y, and is better than the inverse. In `F @ G @ F.T @ x` Python multiplies from the left!*
+# > *Hint: `torch.linalg.solve(S, y)` solves Sw = y, and is better than the inverse. In `F @ G @ F.T @ x` Python multiplies from
+# > the left!*
+# >
+# > *Nearly: weights from `torch.linalg.solve`, with F'F on the left and F'x on the right; then F times these.*
 
 
 # %% tags=["exercise"]
@@ -179,6 +198,12 @@ for name, operator in {"M": small.motion, "P": small.projection}.items():
 
 # %% [markdown]
 # And on the real clip a product takes no time worth mentioning:
+
+# %% [markdown] tags=["guess"]
+# Which product takes longer here, M x or P x?
+# - P x, as P is a full matrix :: But it is not used as one: d sums over all pixels, and back. The brackets do it.
+# - P x, as the paper says that it dominates :: In d, and if F'F is computed anew each time. Here d is 7.
+# + M x :: It follows the chains, some 30 links a node, and reads memory here and there. P x reads seven columns from end to end.
 
 # %%
 import time
@@ -230,7 +255,9 @@ figures.matrices({"G = F'F": G, "B = F'MF": B})
 #
 # > **Exercise 06.4** Write `principal(G, B)`, which returns the largest $\lambda$ of $Bw = \lambda Gw$ and its w, as a pair.
 # >
-# > *Hint: `scipy.linalg.eigh` solves the generalised problem if you give it both matrices. Which comes first? And in which order do eigenvalues come out?*
+# > *Hint: which of the two matrices belongs to λ, and in which order do eigenvalues come out of `scipy.linalg.eigh`?*
+# >
+# > *Nearly: `scipy.linalg.eigh(B, G)` gives values in increasing order and vectors as columns; return the last of each.*
 
 
 # %% tags=["exercise"]
@@ -292,6 +319,13 @@ assert abs(float(pairs.vectors[0].double() @ iterated.vectors[0].double())) > 0.
 #
 # In Fig. 8 the paper shows six eigenvalues, of a clip shrunk to 16 x 16 pixels and 5 frames, as the matrix had to be built. We need not shrink anything. To have more to look at,
 # displacements join the features: 2 numbers for each of 5 steps ahead and 5 behind. So d = 7 + 20.
+
+# %% [markdown] tags=["guess"]
+# Twenty more features come in: displacements along the chains. What happens to λ₂ / λ₁?
+# + it grows :: There are more ways now to agree along the chains, the camera's motion among them. The second eigenvalue comes
+#   nearer to the first.
+# - it falls, as more is known :: More can be said, that is true. But what has to be told apart has become more, too.
+# - it stays, as the video is the same :: M is the same. A = PMP changes with P.
 
 # %%
 from ikebook.graph.presets import override
@@ -356,7 +390,25 @@ for name in ("gram", "motion"):
 
 # %% [markdown]
 # (Each half looks at some frames of the other one, where chains lead.) That is how `ikebook segment` works through a video that does not fit into memory.
+
+# %% [markdown] tags=["quiz"]
+# What is wrong with `y[b] += k * x[a]`?
+# - it is slow :: It is fast, and wrong.
+# + where several links end in one pixel, only one counts :: All are read before any is written. `index_add_` adds them up.
+# - it changes x :: Only y is written.
 #
+# Why put brackets into F ((F'F)⁻¹ (F'x))?
+# - without them the result is another :: Multiplication of matrices is associative: it is the same, but for rounding.
+# + so that nothing larger than F ever arises :: From the right: d numbers, d numbers, n numbers. From the left there would be an
+#   n x n table.
+# - to spare the inverse :: It has d x d entries and costs next to nothing.
+#
+# A has 280,000 rows, F has 7 columns. How many eigenvalues of A differ from 0?
+# + 7 at most :: Their eigenvectors lie in the span of F, which has 7 dimensions at most.
+# - 280,000, as A is symmetric :: It has so many eigenvalues, but nearly all of them are 0.
+# - one: the object's :: That is the largest. Others follow, and how near decides how stable it is.
+
+# %% [markdown]
 # ## What to take along
 #
 # - Eigenvectors need products, not entries; A is three products, each with a cost that grows with the video's length and no faster.
@@ -364,4 +416,7 @@ for name in ("gram", "motion"):
 # - With x = Fw the n x n problem becomes a d x d one: exactly, but for rounding, which grows with F's condition number. It gives the whole
 #   spectrum of a real video, from one pass.
 #
-# The graph is done. But all it knows is motion. What is to be seen in a single picture it leaves to a network: [07](07_network_module.ipynb).
+# **Wrap-up.** Section 4.3 multiplies by A without having it: M by following chains, P by a small regression, at the cost that
+# Sections 4.4 and 4.5 count. We went one step farther than the paper: with x = Fw the eigenproblem of Eq. 1 becomes one of d x d
+# tables, which are sums over frames. The graph is done, but all it knows is motion. What is to be seen in a single picture it
+# leaves to the network of Section 5: [07](07_network_module.ipynb).

@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - write both halves of the loss, cross-entropy and soft Dice, and say what each is for;
-# - read a U-Net, and compute how far it sees;
-# - train a network in eight lines, and watch its masks come;
-# - say what a student can do that its teacher can't, and what it copies.
+# - write both halves of the loss, cross-entropy and soft Dice, and say what each is for (07.1, 07.2);
+# - read a U-Net, and compute how far it sees (07.3);
+# - train a network in eight lines, on masks that nobody drew, and watch its own come (quiz 1);
+# - say what a student can do that its teacher can't, and what it copies (quiz 2, quiz 3).
 #
 # **Takes** 0.2 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
@@ -54,7 +54,9 @@ figures.row({f"x, the graph's mask {i}": x[i] for i in some}, shared=True)
 #
 # > **Exercise 07.1** Write `my_cross_entropy(s, x)` for tensors of probabilities s (between 0 and 1) and soft masks x, of one shape. It returns one number.
 # >
-# > *Hint: cut x first, and make numbers of it (`.to(s.dtype)`): with true and false one can't calculate. log is the natural one.*
+# > *Hint: cut x first, and make numbers of it (`.to(s.dtype)`): with true and false one can't calculate.*
+# >
+# > *Nearly: minus the `.mean()` of `b * s.log()` and `(1 - b) * (1 - s).log()` together, with b made of `x >= 0.5`.*
 
 
 # %% tags=["exercise"]
@@ -82,6 +84,9 @@ check_answers("07.1", my_cross_entropy)
 # > **Exercise 07.2** Write `my_dice_loss(s, x)`, for the same tensors.
 # >
 # > *Hint: write a function for D first. x stays soft this time.*
+# >
+# > *Nearly: inside, `def dice(p, q)` with `(p * q).sum()`, `p.sum()` and `q.sum()`; then 1 less the mean of two of these, one for
+# > s and x, one for `1 - s` and `1 - x`.*
 
 
 # %% tags=["exercise"]
@@ -103,6 +108,13 @@ check_answers("07.2", my_dice_loss)
 # %% [markdown]
 # What do these losses think of two answers, "nothing anywhere" and the graph's own mask? ikebook's take *logits*, log(s / (1 - s)), which is safer than s for the computer.
 
+# %% [markdown] tags=["guess"]
+# A network answers with the graph's own mask, cut at one half. Will its loss be about 0?
+# - yes, in both: it answers what it is taught :: x is soft, and one of the losses compares with the soft x.
+# + by cross-entropy, not by soft Dice :: Cross-entropy compares with x cut at one half, Dice with x as it is. What x is unsure of
+#   costs in the latter, whatever one answers.
+# - by soft Dice, not by cross-entropy :: The other way round: which of the two cuts x at one half?
+
 # %%
 from ikebook.networks.losses import cross_entropy, soft_dice
 
@@ -120,6 +132,13 @@ figures.bars(table, label="loss")
 #
 # The paper promises that the two together are strict where the graph is sure, and lenient where it is not. See for yourself: how hard does each loss *push* a pixel, of which the network
 # knows nothing yet (s = 0.5), if the graph says x? That is the slope of the loss.
+
+# %% [markdown] tags=["guess"]
+# The graph says x = 0.55 of one pixel and 0.95 of another. Which is pushed harder towards "object" by *cross-entropy*?
+# - the one with 0.95, as the graph is surer of it :: Soft Dice does that. Cross-entropy has cut x at one half, and does not know
+#   how sure it was.
+# + neither: both alike :: Cut at one half, both are 1.
+# - the one with 0.55, as it is harder :: How hard a pixel is plays no part: the network knows nothing of either yet.
 
 # %%
 says = torch.linspace(0, 1, 101)[None, None]
@@ -155,7 +174,10 @@ with torch.device("meta"):  # as plans only: the paper's would take 300 MB
 #
 # > **Exercise 07.3** Write `cells_seen(dilations)`: how wide is the square of cells on which one cell depends, after residual blocks with these dilations? Each block has two 3 x 3 convolutions of its dilation.
 # >
-# > *Hint: a 3 x 3 convolution with dilation r reaches r cells further in each direction. What does one add to the width? Without any block the width is 1.*
+# > *Hint: a 3 x 3 convolution with dilation r reaches r cells further in each direction. What does one add to the width? Without
+# > any block the width is 1.*
+# >
+# > *Nearly: a convolution of dilation r adds 2r to the width, and a block has two of them. Start at 1, and sum over all blocks.*
 
 
 # %% tags=["exercise"]
@@ -199,6 +221,14 @@ for step in range(73):
     loss = knowledge_loss(network(frames[i]), target[i])
     optimizer.zero_grad(), loss.backward(), optimizer.step()
     losses.append(loss.item())
+
+# %% [markdown] tags=["guess"]
+# 72 steps on twelve pictures, from random numbers. What will the network's mask look like?
+# - like noise, as networks take thousands of pictures :: To know all kinds of objects, they do. This one has to know one object
+#   in one video.
+# + like the object, with a coarse edge :: What it knows comes in cells of 4 x 4 pixels.
+# - sharper than the graph's, as it sees the picture :: It might in the end. But it has learned from the graph's masks, in cells
+#   of 4 x 4 pixels.
 
 # %%
 figures.row({**snapshots, "x, from the graph": x[5]}, limits=(0, 1))
@@ -263,6 +293,13 @@ pupil = train(clip.frames, holes, tiny, TrainOptions(epochs=9, batch=1)).network
 filled = np.stack(list(predict(pupil, clip.frames)))
 figures.row({f"taught, frame {i}": holes[i] for i in (3, 4, 5, 6)}, limits=(0, 1))
 
+# %% [markdown] tags=["guess"]
+# It was taught "nothing here" for frames 4, 5 and 6. What will it say of them?
+# - nothing here, as it was taught :: It can't tell these frames from the other nine, of which it was taught the opposite.
+# + the object is here :: It looks as in the other frames, and nine lessons outweigh three.
+# - grey everywhere, as it is in doubt :: It might be a little less sure. But it is asked pixel by pixel, and the object's are
+#   well known.
+
 # %%
 figures.row({f"answered, frame {i}": filled[i] for i in (3, 4, 5, 6)}, limits=(0, 1))
 
@@ -278,6 +315,12 @@ assert found > 0.4
 # the Network Module is for: the graph loses an object where it stops moving, or where flow fails. The network does not notice that it has stopped.
 #
 # And its limits? Show it a stranger, and one of its own frames with red and blue swapped:
+
+# %% [markdown] tags=["guess"]
+# Will it find its object with red and blue exchanged?
+# - yes: an object is an object :: It has never heard of objects. It has seen one.
+# - no: colour is all that it goes by :: It goes by whatever told the two apart, and brightness or texture may have.
+# + that depends on what it went by, in this video :: Colour, brightness, texture: whichever told the object from the rest.
 
 # %%
 stranger = ikebook.toy("disc", size="208x112", frames=2).clip.frames[0]
@@ -306,6 +349,23 @@ edges = EdgeOptions()
 drawn = snap(np.asarray(clip.frames[5]), logistic(s[5], 0.5, edges), edges)
 figures.row({"frame 5": clip.frames[5], "s": s[5], "s, drawn to the edges": drawn}, limits=(0, 1))
 
+# %% [markdown] tags=["quiz"]
+# Who has made the masks that the network learns from?
+# - people, for the training set :: Nobody has drawn anything. True masks are asked for the score alone.
+# + the graph, of the same video :: They are called pseudo ground truth: nobody has checked them.
+# - the network itself, one step earlier :: That would be another method. Here the teacher knows motion, which the student can't
+#   see.
+#
+# In the graph's masks a shadow always belongs to the object. What does the student learn?
+# + that the shadow is part of it :: A mistake that is the same in each lesson can't be told from the truth.
+# - to leave it out, as a shadow looks different :: So does the other half of many objects. What is always in the mask is learned.
+# - nothing, as dark pixels have no colour :: Dark is a look, like any other.
+#
+# What can the network do that the graph can't?
+# - follow a pixel through time :: It sees one picture at a time. Following is the graph's.
+# + find the object where it does not move :: It goes by looks, and these do not stop.
+# - find the objects of other videos :: It knows what told *this* object from *this* background.
+
 # %% [markdown]
 # ## What to take along
 #
@@ -313,4 +373,7 @@ figures.row({"frame 5": clip.frames[5], "s": s[5], "s, drawn to the edges": draw
 # - From one picture it can't know motion, so it learns looks: regular mistakes of the graph stay, irregular ones go.
 # - It finds the object also in frames where the graph saw nothing.
 #
-# What if the graph could use that? [08 Knowledge exchange](08_knowledge_exchange.ipynb).
+# **Wrap-up.** The Network Module of Section 5 (Fig. 4) is a U-Net that learns, from single frames, the soft masks of the graph.
+# Its loss is the mean of cross-entropy and soft Dice (Eq. 2), over all frames of the video (Eq. 3). Regular mistakes of the
+# teacher are learned with the rest, irregular ones are not, and where the graph has lost an object that rests, the network still
+# sees it. What if the graph could use that? Algorithm 1 lets it: [08 Knowledge exchange](08_knowledge_exchange.ipynb).

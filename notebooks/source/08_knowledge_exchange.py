@@ -5,10 +5,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - go through Algorithm 1 by hand, and say what passes from one module to the other;
-# - show on an example what the network knows that the graph can't, and the other way round;
-# - read Fig. 9 and Table 3 with their unit, the relative change;
-# - say when to stop, and what no cycle can mend.
+# - go through Algorithm 1 by hand, and say what passes from one module to the other (08.1, quiz 2);
+# - show on an example what the network knows that the graph can't, and the other way round (quiz 1);
+# - read Fig. 9 and Table 3 with their unit, the relative change (08.2);
+# - say when to stop, and what no cycle can mend (08.3, quiz 3).
 #
 # **Takes** 0.4 minutes of computing on one core, and 0.7 GB of memory. About 60 minutes for you.
 #
@@ -35,6 +35,12 @@ figures.row({f"frame {i}": toy.clip.frames[i] for i in some})
 # %% [markdown]
 # The first half of the first cycle: the graph (Algorithm 1, lines 2 to 10). Chains are followed for three steps each way here, not for 15: with 15 of 20 frames they would carry the labels nearly to the end, and in a longer video they would not.
 
+# %% [markdown] tags=["guess"]
+# The disc stops in frame 8. When will the graph lose it?
+# - in frame 8, as nothing moves from there on :: Chains lead there from frames in which it still moved, and carry the labels on.
+# + some frames later :: As far as the chains and what is collected along them reach.
+# - never, as a pixel stays where it is :: Its chain goes on, that is true. But it is followed three frames each way only.
+
 # %%
 near = ikebook.override(ikebook.preset("default"), "motion.radius=3")
 first = ikebook.segment(toy.clip, toy.flow, options=near)
@@ -45,6 +51,13 @@ figures.row({f"x, frame {i}": x[i] for i in some}, shared=True)
 # **Look:** the disc is there, and for some frames after it has stopped: chains carry the labels on. Then it is lost.
 #
 # The second half: the network (lines 11 to 13) learns from these masks. From all of them, also from those that say, wrongly, that there is nothing.
+
+# %% [markdown] tags=["guess"]
+# The network is taught "object" in some frames and "nothing" in others, and the disc looks the same in all of them. What will it
+# say of the last frame?
+# - nothing, as it was taught for that one :: It does not know which frame is which. It sees a picture, and that looks like those
+#   in which it was taught a disc.
+# + the disc is there :: It has to give one answer for all frames that look alike, and more of them said "object".
 
 # %%
 from ikebook.cycle import threshold_to_half
@@ -96,7 +109,9 @@ figures.row({f"x in cycle 2, frame {i}": second.soft[i] for i in some[::2]}, sha
 # > **Exercise 08.1** In ikebook's default graph each map, the saliency S or a cue, has two columns in F: itself, and its mean along the chains, T S. How many columns has F in the second cycle, as above? And how many if s and x came back as cues beside the saliency, as in the
 # > paper? Give both: `d_evidence`, `d_paper`.
 # >
-# > *Hint: `second.matrix.features.columns`.*
+# > *Hint: `second.matrix.features.columns` names the columns of the first case. How many maps are there in the second one?*
+# >
+# > *Nearly: two columns a map. In the one case there is the saliency alone, in the other the saliency, s and x.*
 
 # %% tags=["exercise"]
 d_evidence, d_paper = ..., ...
@@ -109,6 +124,13 @@ check_answers("08.1", d_evidence, d_paper)
 
 # %% [markdown]
 # The same second cycle without the network, the paper's baseline ("w/o Network" in Table 3): the graph hears only itself.
+
+# %% [markdown] tags=["guess"]
+# How far does the second graph come *without* a network, from its own masks alone?
+# - as far as with one :: Where its masks are empty, they tell it nothing.
+# + a few frames farther than the first graph :: What it knows is carried as far as chains go, once more.
+# - nowhere: it hears what it knows already :: Its masks have found the object's motion and colours more exactly than its first
+#   guess had. That is worth something.
 
 # %%
 from ikebook.video.metrics import region_similarity
@@ -142,7 +164,9 @@ assert mean["graph, cycle 2"] > mean["graph alone, cycle 2"] + 0.2
 #
 # > **Exercise 08.2** Write `relative_change(v1, v2)`: the relative percentage change from v1 to v2.
 # >
-# > *Hint: percent of v1.*
+# > *Hint: the difference, in percent of the *old* value.*
+# >
+# > *Nearly: 100 times the difference, new less old, divided by `v1`.*
 
 
 # %% tags=["exercise"]
@@ -167,7 +191,9 @@ check_answers("08.2", relative_change)
 #
 # > **Exercise 08.3** Write `moved(before, after)` for two arrays of soft masks (m, h, w).
 # >
-# > *Hint: `np.linalg.norm` of a flat array.*
+# > *Hint: two lengths, each over all pixels of the clip. `np.linalg.norm` takes a flat array.*
+# >
+# > *Nearly: the norm of `(after - before).ravel()` over that of `after.ravel()`.*
 
 
 # %% tags=["exercise"]
@@ -204,6 +230,13 @@ figures.row({f"{state.module} {state.cycle}": state.soft[5] for state in states}
 
 # %% [markdown]
 # And without a network:
+
+# %% [markdown] tags=["guess"]
+# On a clip on which nothing stops: what do the cycles change?
+# - much: each cycle is better than the one before :: That toy was built for the effect. Here the first graph has found the object
+#   in all frames.
+# + some hundredths of J at most :: Edges, shadows, a halo: what is left to mend. Sometimes a cycle makes it worse.
+# - nothing, as the graph has found all :: It has found the object, but not each of its pixels.
 
 # %%
 baseline = list(exchange(clip, flow, options=CycleOptions(cycles=3, network=None)))
@@ -262,11 +295,33 @@ assert dashboard.scores[2] > dashboard.scores[0]
 # boulders in front move as much as the goat does, and where they win, they stay ([docs/hard_clips.md](https://github.com/ikebook/ikebook/blob/main/docs/hard_clips.md)).
 #
 # You can try it: take `"goat"` in the cell at the very top, and run the notebook again.
+
+# %% [markdown] tags=["quiz"]
+# A spot of the object lies at one place in frame 3, and elsewhere in frame 9. Who can know that it is the same spot?
+# + the graph :: Its chains lead from the one place to the other.
+# - the network :: It sees frame 3, and it sees frame 9. What joins them it has never been shown.
+# - both, after enough cycles :: Masks are exchanged, not chains. The network learns what the spot looks like.
 #
+# What goes from the network to the next graph, in ikebook?
+# - its weights :: They are thrown away: each cycle trains a new one.
+# - optical flow without its mistakes :: Flow is computed once. Nobody mends it.
+# + a soft mask for each frame, as part of what is known :: Under that knowledge the evidence, motion and colours, is estimated
+#   again.
+#
+# The first graph has taken a rock for the object. What have three cycles made of it?
+# - the object, as the network knows what objects look like :: It knows what the graph showed it: a rock.
+# + the rock, and more surely :: Nobody in the exchange knows the truth. Two who agree may both be wrong.
+# - nothing, as the two can't agree :: They will. The one learns from the other.
+
+# %% [markdown]
 # ## What to take along
 #
 # - A cycle: the graph's masks teach a network; what both have found becomes knowledge, under which the evidence is estimated again.
 # - The network helps where motion fails, as when an object stops; the graph's own masks alone do not.
 # - On real clips the second graph gains most, and mistakes that both share stay.
 #
-# The network's knowledge came from the video itself. What if it comes from elsewhere? [09 Borrowed knowledge](09_borrowed_knowledge.ipynb).
+# **Wrap-up.** Algorithm 1 alternates the two modules of Section 3: the graph's masks teach a network, and what both have found
+# becomes knowledge for the next graph. The network helps where motion fails, as when an object stops. Fig. 9 and Table 3 (Sec.
+# 8.1) state what cycles bring as relative changes; most of it comes in the second graph, in the paper as here. The network's
+# knowledge came from the video itself; what if it comes from elsewhere, as in Section 7.3?
+# [09 Borrowed knowledge](09_borrowed_knowledge.ipynb).

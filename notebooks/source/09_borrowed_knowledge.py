@@ -7,10 +7,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - use a folder of maps, from any program, as a cue;
-# - say which mistakes of a network a video takes away, and which stay;
-# - read Table 2 of the paper with the right thing to compare with;
-# - refine somebody else's masks, and measure against the simplest method that does the same.
+# - use a folder of maps, from any program, as a cue (09.1, quiz 3);
+# - say which mistakes of a network a video takes away, and which stay (quiz 2);
+# - read Table 2 of the paper with the right thing to compare with (09.2, quiz 1);
+# - refine somebody else's masks, and measure against the simplest method that does the same (09.3).
 #
 # **Takes** 0.2 minutes of computing on one core, and 0.6 GB of memory. About 45 minutes for you.
 #
@@ -93,6 +93,9 @@ for name in ("saliency", "default"):
 # > of reach q? Take q = 0 for no displacements.
 # >
 # > *Hint: the first line above shows one case. Does a displacement have a value at the pixel itself?*
+# >
+# > *Nearly: a cue has its value at the pixel and at r steps ahead and r behind, 2r + 1 in all; a displacement has two numbers for
+# > each of q steps ahead and q behind.*
 
 
 # %% tags=["exercise"]
@@ -126,6 +129,13 @@ borrowed = ikebook.segment(clip, flow, options=no_saliency, cues=[cue])
 printed = ikebook.override(ikebook.preset("paper"), "solver.method=exact")
 printed_alone = ikebook.segment(clip, flow, options=printed)
 printed_both = ikebook.segment(clip, flow, options=printed, cues=[cue])
+
+# %% [markdown] tags=["guess"]
+# "Network only": F holds nothing but those poor maps. What will that graph's masks be, beside them?
+# - as poor, as it knows nothing else :: It knows nothing else *about the object*. But M knows which pixels of other frames have
+#   to agree.
+# + far better :: The maps' mistakes change from frame to frame. Along the chains they are outvoted.
+# - worse, as mistakes spread along chains :: A mistake is alone on its chain, and what is right is in the majority.
 
 # %%
 graphs = {"graph: saliency": alone, "graph: saliency and network": both, "graph: network only": borrowed}
@@ -177,6 +187,8 @@ assert compare.scores["graph"][2] > compare.scores["network"][2]
 # > J, against FCN alone (66.5), and against the graph alone (70.7)?
 # >
 # > *Hint: the percentage is of the old value, not of 100.*
+# >
+# > *Nearly: in both, the new value is 78.2; the old one is 66.5 in the first, and 70.7 in the second.*
 
 # %% tags=["exercise"]
 against_network, against_graph = ..., ...
@@ -201,6 +213,8 @@ check_answers("09.2", against_network, against_graph)
 # > has ended. Return the median of each column, over the votes that are there.
 # >
 # > *Hint: `np.median` of a column with a NaN is NaN. NumPy has a function that leaves NaN out.*
+# >
+# > *Nearly: `np.nanmedian`, along the axis of the steps.*
 
 
 # %% tags=["exercise"]
@@ -228,6 +242,11 @@ steady = np.stack(list(temporal_median(soft, flow, 2)))
 small = ikebook.Clip(frames=clip.frames, name=clip.name)
 refined = np.stack(list(refine(small, soft, 0.5, flow)))
 
+# %% [markdown] tags=["guess"]
+# How far will the plain median come, without a matrix and an eigenvector?
+# + about as far as the graph :: Here, to outvote is what both do, along the same chains.
+# - about as far as the network alone :: Five votes are enough to outvote a mistake that comes and goes.
+
 # %%
 J |= {name: np.mean(davis_scores(x > 0.5, truth)["J"]) for name, x in (("median", steady), ("refined", refined))}
 figures.bars({name: J[name] for name in ("the network", "median", "refined", "graph: network only")}, label="mean J")
@@ -248,6 +267,12 @@ figures.bars({name: J[name] for name in ("the network", "median", "refined", "gr
 # %%
 stubborn = simulated_network(clip, mistakes="same")
 figures.row({f"network, {i}": stubborn.maps[i] for i in shown}, shared=True)
+
+# %% [markdown] tags=["guess"]
+# The wrong spot is now at the same place in every frame. Who will take it away?
+# - the median, as five frames vote :: All five say the same.
+# - the graph, as it sees the whole clip :: The whole clip says the same. The spot lasts, so it *is* a cluster.
+# + neither of the two :: Agreement in time is all that they look for, and the spot agrees with itself.
 
 # %%
 fixed = np.stack(list(temporal_median(np.asarray(stubborn.maps), flow, 2)))
@@ -272,6 +297,12 @@ figures.row({name: masks[len(clip) // 2] for name, masks in spot.items()})
 # There is another place where masks could go in: x(0), the labels that power iteration begins with. The paper starts from noise even
 # here. Let us try all three on the graph "network only": noise, the network, the truth itself.
 
+# %% [markdown] tags=["guess"]
+# Three starts on the graph "network only": noise, the network's maps, the truth. How will their answers differ?
+# - the better the start, the better the answer :: The better the start, the fewer iterations, perhaps. Each ends at the same
+#   vector.
+# + not at all :: Only A decides where power iteration ends, and A is the same.
+
 # %%
 from ikebook.solvers import theory
 from ikebook.solvers.power import start_labels
@@ -284,7 +315,24 @@ for name, (iterations, cosine) in theory.starts(borrowed.matrix, begin, toleranc
 # %% [markdown]
 # The same vector each time, from noise as from the truth: a start is *forgotten*, for only A decides where the iteration ends. What
 # you know has to go into the matrix, that is, into F.
+
+# %% [markdown] tags=["quiz"]
+# FCN alone has 66.5, the graph alone 70.7, both together 78.2. Which gain says what the *combination* is worth?
+# - 11.7, against the network :: That counts to its credit what the graph can do without any network.
+# + 7.5, against the better of the two :: What two do together begins where the better one ends.
+# - 9.6, against their mean :: Nobody would use the mean of the two, if one alone is better.
 #
+# Which of a network's mistakes does a graph mend?
+# - those of which the network is least sure :: How sure it was is not asked, but whether other frames say the same.
+# + those that change from frame to frame :: They are outvoted along the chains.
+# - those that lie away from the object :: The stubborn spot lay in a corner, and stayed.
+#
+# You have good maps. Where should they go in?
+# + into F, as a cue :: What you know has to go into the matrix, for only the matrix decides.
+# - into the start x(0) :: A start is forgotten.
+# - into M, as links :: M holds what moves together, in the video alone. Who is special is said by F.
+
+# %% [markdown]
 # ## What to take along
 #
 # - Any program's maps can be columns of F: a folder of grey pictures and `--cue`.
@@ -292,4 +340,7 @@ for name, (iterations, cosine) in theory.starts(borrowed.matrix, begin, toleranc
 #   chains does much of the same; compare with it.
 # - A gain over the weaker parent is not yet a gain: compare with both.
 #
-# We have been using J all along. What it measures, what it hides, and how our numbers stand beside the paper's: [10](10_scoring.ipynb).
+# **Wrap-up.** Maps of any network can be node features (Sec. 7.3): columns of F, from which A = PMP takes those labels that agree
+# along the chains. Table 2 shows a gain over each of six networks; the fair comparison is with the better parent, and with a
+# plain vote along the chains. What changes from frame to frame is mended, what lasts is kept. We have been using J all along;
+# what it measures, and how our numbers stand beside the paper's (Sec. 6), is next: [10](10_scoring.ipynb).

@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - segment a video file from the command line, and find your way in what comes out;
-# - film in a way that works;
-# - recognise four kinds of failure, and say what to do about each;
-# - put a result on a page that opens in any browser, without Python.
+# - segment a video file from the command line, find your way in what comes out, and say what memory it takes (11.1, 11.2);
+# - film in a way that works (quiz 2);
+# - recognise four kinds of failure, and say what to do about each (11.3, quiz 1);
+# - put a result on a page that opens in any browser, without Python (quiz 3).
 #
 # **Takes** 0.1 minutes of computing on one core, and 0.5 GB of memory. About 40 minutes for you.
 #
@@ -136,8 +136,11 @@ assert b"<html" in page.read_bytes()[:2000]
 # > **Exercise 11.1** Write the command for this: segment `holiday.mp4` into the folder `found`, with the graph working at 320 x 192, in
 # > three cycles of graph and network, each training to end after 30 seconds. Give it as a list of words, `words = ["segment", ...]`.
 # >
-# > *Hint: `cli.main(["segment", "--help"])` prints all options (and ends the cell with SystemExit: 0, which is no error). Look for size,
-# > cycles and budget.*
+# > *Hint: `cli.main(["segment", "--help"])` prints all options (and ends the cell with SystemExit: 0, which is no error). Look
+# > for size, cycles and budget.*
+# >
+# > *Nearly: `["segment", "holiday.mp4", "--out", "found", ...]`, then three options with a value each, all as text: 320x192, 3
+# > and 30s.*
 
 # %% tags=["exercise"]
 words = ...
@@ -154,7 +157,9 @@ check_answers("11.1", words)
 #
 # > **Exercise 11.2** Write a function: how many **bytes** do the frames and the flow of m frames of w x h pixels take together?
 # >
-# > *Hint: m frames have m - 1 pairs.*
+# > *Hint: two sums: 3 bytes a pixel for m frames, and the flow of m - 1 pairs.*
+# >
+# > *Nearly: a pair of frames has two fields (ahead and back) of two numbers of 4 bytes: 16 bytes a pixel.*
 
 
 # %% tags=["exercise"]
@@ -192,13 +197,19 @@ check_answers("11.2", bytes_needed)
 size, count = "104x56", 12
 toys = {"the camera follows": "tracked", "the object pauses": "pause"}
 toys |= {"nothing moves": "still", "two objects": "two_objects"}
-made = {name: ikebook.toy(kind, size, count) for name, kind in toys.items()}
+made = {name: ikebook.toy(kind, size, 40 if kind == "pause" else count) for name, kind in toys.items()}
 found = {name: ikebook.segment(each.clip, each.flow) for name, each in made.items()}
-last = count - 1
-figures.row({name: each.clip.frames[last] for name, each in made.items()})
+figures.row({f"{name}: last frame": each.clip.frames[-1] for name, each in made.items()})
+
+# %% [markdown] tags=["guess"]
+# These are the last frames. In how many of them will the mask be empty?
+# - in none: each shows an object :: To you. The method is shown motion.
+# - in one, as nothing moves there :: In that one surely. But another object has rested for long, too.
+# + in two :: Where nothing has moved at all, and where the object rests for longer than chains reach.
+# - in three, as two objects can't be one cluster :: They can: both move against the scene, and a mask may have two parts.
 
 # %%
-figures.row({f"{name}: mask": each.mask(last) for name, each in found.items()})
+figures.row({f"{name}: mask": each.masks[-1] for name, each in found.items()})
 
 # %%
 from ikebook.video.metrics import region_similarity
@@ -208,9 +219,9 @@ for name, each in found.items():
     print(f"{name}: J {J:.2f}", *each.warnings)
 
 # %% [markdown]
-# **The object pauses.** From frame 5 on it moves with the scene. It is found up to frame 7, for features reach three frames along the
-# chains, and then it is gone: the picture shows the last frame. Cycles with a network help there, as a network knows what the
-# object looks like.
+# **The object pauses.** From frame 16 of 40 on it moves with the scene. It is found up to frame 30, for chains reach 15 frames, and
+# then it is gone: the picture shows the last frame. Cycles with a network help there, as a network knows what the object looks
+# like.
 #
 # **Nothing moves.** Then nothing is an object, by definition: the masks are empty, and a warning says so. A video of something that
 # stands still before a camera that stands still is not for this method.
@@ -219,6 +230,14 @@ for name, each in found.items():
 #
 # Photographs fail, too, and not for want of an object. A shuttle climbs past galaxies; an astronaut walks past a wall, cut off by the frame's
 # border. Both clips come with ikebook, so what their *true* flow would give is known, beside what OpenCV's DIS sees of it:
+
+# %% [markdown] tags=["guess"]
+# A cup on a lawn, a shuttle in the sky, a person before a wall. Which will be found best?
+# + the cup :: It moves against the scene, lies within the frame, and all around it is texture.
+# - the shuttle, as it is alone in a dark sky :: To the eye. In a dark sky flow has nothing to hold on to, so the sky beside the
+#   shuttle seems to go with it.
+# - the astronaut, as a large thing is easy to see :: And is cut off by the frame's border. What lies along the border counts as
+#   background.
 
 # %%
 photographed = {name: ikebook.demo(count, "208x112", scene=name) for name in ("cup", "shuttle", "astronaut")}
@@ -253,21 +272,36 @@ figures.row(
     columns=4,
 )
 
+# %% [markdown] tags=["guess"]
+# Chains lead across the cut, from a cup to a disc. What will that cost?
+# - nothing, as each scene has its own chains :: Flow is computed for each pair of frames, the pair at the cut as well, and chains
+#   follow it.
+# - about half of J :: So it is with links that do not know colour, as the third line shows.
+# + some hundredths of J, and far more without colour :: The default believes a link only as far as the colour stays, which across
+#   a cut it does not.
+
 # %%
-whole, alone = parts[0].masks, np.concatenate([part.masks for part in parts[1:]])
-both = {"in one film, with the cut": whole, "each scene alone": alone}
-J = {name: [region_similarity(a, b) for a, b in zip(x, cut_film.masks, strict=True)] for name, x in both.items()}
+colourless = ikebook.override(ikebook.preset("default"), "motion.colour=none")
+ways = {"in one film, with the cut": parts[0].masks}
+ways |= {"each scene alone": np.concatenate([part.masks for part in parts[1:]])}
+ways |= {"in one film, links without colour": ikebook.segment(cut_film, options=colourless).masks}
+J = {name: [region_similarity(a, b) for a, b in zip(x, cut_film.masks, strict=True)] for name, x in ways.items()}
 figures.curves(J, x=range(16), labels=("frame", "J"))
 
 # %% [markdown]
 # Flow between the last frame of one scene and the first of the next is made up: nothing in the one is in the other. Every chain that
-# crosses the cut joins things that have nothing to do with each other, and the frames before it pay for that. Cut first, then segment.
+# crosses the cut joins things that have nothing to do with each other. What saves the default is that it believes a link only as far
+# as the colour stays, which across a cut it does not; it loses some hundredths. With links that do not know colour, which are the paper's,
+# nothing of either scene is found as it should be. Cut first, then segment.
 #
 # > **Exercise 11.3** Find the cut from the frames alone: `cut` is the number of the first frame of the second scene. Use
 # > `cut_film.frames`, (frames, height, width, 3), 8-bit.
 # >
-# > *Hint: the mean of the absolute difference of neighbouring frames jumps at a cut. 8-bit numbers wrap around when you subtract
-# > them: `.astype(float)` first. And which of the two frames of that pair is asked for?*
+# > *Hint: neighbouring frames differ by a jump at a cut. 8-bit numbers wrap around when you subtract them: `.astype(float)`
+# > first. And which of the two frames of that pair is asked for?*
+# >
+# > *Nearly: `np.abs(np.diff(..., axis=0))`, its `.mean(axis=(1, 2, 3))`, and of that `.argmax()`: the number of the first frame
+# > of the pair.*
 
 # %% tags=["exercise"]
 cut = ...
@@ -290,11 +324,32 @@ check_answers("11.3", cut)
 # | goat | 62.7 | boulders in front move as the goat does |
 #
 # What moves *with* the object, what moves *like* it, what is *thin*: that is the list to remember.
+
+# %% [markdown] tags=["quiz"]
+# `summary.json` says `eigenvalue_ratio: 0.97`. What does that mean?
+# - the mask is right with 97 percent :: No number in there knows the truth.
+# + two things compete for being the object :: The next eigenvalue is nearly as large as the first: a little noise may exchange
+#   them.
+# - the iteration has nearly converged :: It says what the *matrix* is like, however it was solved.
 #
+# Somebody stands still before a camera that stands still. What helps?
+# - more cycles :: The first graph finds nothing, and has nothing to teach.
+# - a higher resolution :: More pixels, none of which moves against the scene.
+# + another film: they move, or another method :: Nothing moves, so by this method nothing is an object. It says so in a warning.
+#
+# How do you show a widget to somebody who has no Python?
+# - send the notebook :: Without a kernel it shows a still picture, at best.
+# + `save_html`, and send the one file :: It opens in a browser, without Python and without a net.
+# - send the address of your JupyterLab :: That runs on your machine, and would let them run things there.
+
+# %% [markdown]
 # ## What to take along
 #
 # - `ikebook segment VIDEO --out DIR`; read `summary.json`, look at `sheet.png`.
 # - Film two or three seconds without a cut, with an object that moves against the rest and does not fill the frame.
 # - `save_html` makes a page of any widget, to send.
 #
-# The last notebook reads the paper again, slowly: [12](12_claims.ipynb).
+# **Wrap-up.** One command went from a file to masks, and `summary.json` says what was done. What fails goes back to Section 4.1:
+# chains need motion against the scene, texture that flow can hold on to, and no cut; an object that rests is lost once it has
+# rested for longer than chains reach, and there the network of Section 5 helps. `save_html` makes a page of any widget, to send.
+# The last notebook reads the paper's claims again, slowly: [12](12_claims.ipynb).

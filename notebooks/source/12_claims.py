@@ -6,10 +6,10 @@
 #
 # **Afterwards you will be able to**
 #
-# - test a claim about a matrix by one number that it forbids;
-# - find the smallest counterexample to a sentence that is not true;
-# - tell apart a theorem that is wrong, a proof that is wrong, and a wording that is loose;
-# - say which of the paper's slips matter for its method, and what they cost.
+# - test a claim about a matrix by one number that it forbids (12.1);
+# - find the smallest counterexample to a sentence that is not true (12.2, 12.4, quiz 1);
+# - tell apart a theorem that is wrong, a proof that is wrong, and a wording that is loose (12.3, quiz 2);
+# - say which of the paper's slips matter for its method, and what they cost (quiz 3).
 #
 # **Takes** 0.3 minutes of computing on one core, and 0.5 GB of memory. About 60 minutes for you.
 #
@@ -79,6 +79,8 @@ print(ikebook.segment(toy.clip, toy.flow, cues=swinging.features.cues, options=o
 # > would mean $x^\top M x \ge 0$ for all x. Give a vector `x_two` of length 1 for which it is as *small* as it can be.
 # >
 # > *Hint: $x^\top M x = 2 x_1 x_2$. Which signs?*
+# >
+# > *Nearly: two numbers of the same size and opposite signs, divided by the square root of 2.*
 
 # %% tags=["exercise"]
 x_two = ...
@@ -94,6 +96,13 @@ check_answers("12.1", x_two)
 #
 # *"... we can infer, using the Perron-Frobenius theorem, that the optimal solution has positive values."* M has no negative entry.
 # But P stands on both sides of it.
+
+# %% [markdown] tags=["guess"]
+# M has no negative entry. Has A = PMP?
+# - no, as a product of such matrices has none :: Of such matrices. But P has negative entries: to predict one pixel, others are
+#   subtracted.
+# + yes: few, and not small :: 1.3 percent of them, the largest of which has 39 percent of the size of the largest positive one.
+# - yes, a third of them :: So it was in 04, with centred features. The printed ones are not centred.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -122,6 +131,8 @@ for name, other in ((source, small), ("the toy, with ikebook's centred features"
 # > $P = F (F^\top F)^{-1} F^\top$ has one.
 # >
 # > *Hint: two columns that overlap in one row. Try ones and zeros; print P.*
+# >
+# > *Nearly: first column 1, 1, 0, 0; let the second one begin in the row where the first one ends.*
 
 # %% tags=["exercise"]
 F_small = ...
@@ -152,6 +163,11 @@ print(f"in the span: {one.constrained:.4f}   of A: {one.leading:.4f}   |cosine| 
 #
 # For *symmetric* matrices the first eigenvector maximises the Rayleigh quotient $x^\top B x / x^\top x$. PM is not symmetric.
 
+# %% [markdown] tags=["guess"]
+# The proof says that the solution maximises R(PM, x) over *all* x. Does it?
+# - yes, as it is an eigenvector of PM with the largest eigenvalue :: That is enough for a symmetric matrix. PM is none.
+# + no: outside of F's span R is larger :: 4.278, against 4.198 at the solution.
+
 # %%
 # NBVAL_CHECK_OUTPUT
 two = theory.proposition_2(matrix)
@@ -170,6 +186,8 @@ print(f"the largest eigenvalue of A: {two.leading:.3f}")
 # > which $x^\top PM x$ is *as large as it can be*.
 # >
 # > *Hint: multiply PM out. What is left of $x^\top PMx$ is one product of two numbers whose squares add up to 1.*
+# >
+# > *Nearly: x'PMx is the product of x's two numbers. It is largest where they are equal; mind the length.*
 
 # %% tags=["exercise"]
 x_outside = ...
@@ -185,6 +203,12 @@ check_answers("12.3", x_outside)
 #
 # Algorithm 2 divides the labels by their length. The program that the authors have published scales each *frame* to [0, 1] instead, and
 # cuts at 0. Both for 100 iterations, on one matrix:
+
+# %% [markdown] tags=["guess"]
+# Which of the two normalisations leads to the first eigenvector of A?
+# - both, as scaling changes no order :: One factor for all labels changes none. A factor and a shift for each frame do.
+# + only the division by |x| :: The other one is not linear, so it is no power iteration on A.
+# - neither, in 100 iterations :: At a ratio of 0.78, a hundred iterations leave nothing to be seen of the error.
 
 # %%
 from ikebook.solvers.pairs import SolverOptions
@@ -332,6 +356,8 @@ assert 0 < shaker.moved <= shaker.bound
 # > $8 \lVert E \rVert_F / \lVert A^* \rVert_F$ (as the sine of the angle).
 # >
 # > *Hint: diagonal matrices. Let A's two eigenvalues be nearly equal, and let E make the second the larger one.*
+# >
+# > *Nearly: `np.diag([1, 0.99])` has a gap of 0.01. An E of a few hundredths on the diagonal, with two signs, exchanges the two.*
 
 # %% tags=["exercise"]
 A_star, E_small = ..., ...
@@ -377,6 +403,12 @@ for name, each in dense.items():
 #
 # ## 11. "A significant difference between the first eigenvalue and the second one for all considered setups" (Sec. 7.4)
 
+# %% [markdown] tags=["guess"]
+# For which of the three is there a significant difference?
+# - for all, as the paper says :: With its flow and its cues. Ours are others.
+# + for the saliency :: The second eigenvalue is a small part of the first only there.
+# - for none :: Saliency says one thing, and that makes one eigenvalue stand out.
+
 # %%
 pairs = {"displacements": exact(small), "saliency": exact(ours), "the toy, displacements": exact(matrix)}
 print(
@@ -407,7 +439,26 @@ figures.spectrum({name: p.values[:6] for name, p in pairs.items()}, bars=True)
 # | 11 | a large eigengap in all setups | not with our flow, nor with good cues | yes, for speed and stability |
 #
 # What of the claims about *accuracy*? They are in Tables 1 to 7, and [10](10_scoring.ipynb) holds our numbers against them.
+
+# %% [markdown] tags=["quiz"]
+# A paper says "for all videos". What does it take to show that it is not so?
+# + one case, however small :: Two pixels were often enough. Then ask whether it matters for real videos.
+# - statistics over many videos :: They say how often it fails. That it may fail, one case shows.
+# - a real video, as toys prove nothing :: A toy of two pixels is a video, too. "All" includes it.
 #
+# The printed proof of Proposition 2 is wrong. What about the proposition?
+# - it falls with its proof :: A true sentence can have a wrong proof.
+# + it holds, with another reason and two conditions :: After the first projection PMx = Ax, so it is power iteration on a
+#   symmetric matrix.
+# - it holds, as experiments confirm it :: They make it likely. What makes it sure is the other reason.
+#
+# M is not positive semi-definite, against what the paper says. What does that cost its method?
+# - everything, as eigenvalues have to be positive :: Only the largest one of A has to be, and nearly always it is.
+# - nothing, as only the largest eigenvalue is used :: Power iteration goes by *size*, so a negative one may lead.
+# + a look at the other end of the spectrum :: If the least eigenvalue of A is smaller in size than the greatest, all is well. If
+#   not, Algorithm 2 goes elsewhere.
+
+# %% [markdown]
 # ## What to take along
 #
 # - The method stands on Proposition 1, and that is true where A has a positive eigenvalue. Slips 1 and 2 cost a look at the other end of
@@ -415,5 +466,8 @@ figures.spectrum({name: p.values[:6] for name, p in pairs.items()}, bars=True)
 # - What matters more is less visible: which features (10, 11), which normalisation (5), how many iterations (7).
 # - A claim about all cases falls with one case. Look for the smallest one first: two pixels were often enough.
 #
-# You have reached the end. Your own video is in [11](11_your_own_video.ipynb); the sources of all this are a good next thing to read:
-# each equation stands in the module that bears its name.
+# **Wrap-up.** The method stands on Proposition 1 (Sec. 4.2), which is true where A has a positive eigenvalue, and Proposition 2
+# (Sec. 4.4) is true for another reason than the one printed. M is not positive semi-definite (Sec. 4.1) and A not free of
+# negative entries (Sec. 4.3), which costs a look at the other end of the spectrum and a rule for the sign. The bound of Section
+# 7.4 lacks the gap. You have reached the end: your own video is in [11](11_your_own_video.ipynb), and the sources of all this are
+# a good next thing to read, for each equation stands in the module that bears its name.

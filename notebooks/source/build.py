@@ -8,6 +8,10 @@ A source is a script with cells marked `# %%` (jupytext's percent format). Tags 
 - `solution`: what the solution version has instead; the student version is without it
 - `check`: one call of `check_answers`
 - `widget`: shows a widget, or works on one
+- `guess`, `quiz`: questions with choices, never graded; how they are written, and the hints of exercises, says `teaching.py`
+
+The table of what one is able to do afterwards, in docs/book/lecturers.md, comes from the headers of all sources. docs/rendered has
+each notebook as a page with all that it shows: its text is made here, what cells show by docs/book/rendered.py.
 
 Student versions are `notebooks/*.ipynb`, without outputs; solution versions `notebooks/solutions/*.ipynb`, without outputs
 but those that tests compare (cells that begin with `# NBVAL_CHECK_OUTPUT`), which `--execute` makes anew. `--check` writes
@@ -22,6 +26,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +35,17 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import rendered
+import teaching
+
 SOURCES = Path(__file__).resolve().parent
 STUDENT = SOURCES.parent
 SOLUTIONS = STUDENT / "solutions"
 COMPARED = "# NBVAL_CHECK_OUTPUT"
+
+LECTURERS = STUDENT.parent / "docs" / "book" / "lecturers.md"
+BEGIN, END = "<!-- outcomes, by notebooks/source/build.py -->\n", "\n<!-- end of outcomes -->"
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -76,6 +89,7 @@ def _version(source: Path, without: str) -> NotebookNode:
     colab = nbformat.v4.new_code_cell(COLAB.format(repository=repository()), metadata=folded)
     cells.insert(1, colab)
     made = nbformat.v4.new_notebook(metadata=KERNEL)
+    names = _names(cells, source.name[:2])
     for index, cell in enumerate(cells):
         own: dict[str, Any] = {**cell.metadata, "tags": sorted(tags(cell))} if tags(cell) else {}
         if without == "solution" and "check" in tags(cell):  # a check that says "not yet" does not stop Run All
@@ -84,11 +98,31 @@ def _version(source: Path, without: str) -> NotebookNode:
         if exercise:
             own |= graded_as(*exercise)
         new = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
-        made.cells.append(new(cell.source, metadata=own, id=f"cell-{source.name[:2]}-{index:03d}"))
+        made.cells.append(new(_text(cell), metadata=own, id=names[index]))
     if without == "exercise":
         title, _, rest = made.cells[0].source.partition("\n")
         made.cells[0].source = f"{title} (with solutions)\n{rest}"
     return made
+
+
+def _names(cells: list[NotebookNode], number: str) -> list[str]:
+    """An id for each cell. Questions are counted apart, so that the other cells keep theirs when one is added."""
+    counts: Counter[str] = Counter()
+    names = []
+    for cell in cells:
+        kind = next(iter(tags(cell) & {"guess", "quiz"}), "cell")
+        names.append(f"{kind}-{number}-{counts[kind]:03d}")
+        counts[kind] += 1
+    return names
+
+
+def _text(cell: NotebookNode) -> str:
+    """A cell's text, with its questions and hints as HTML."""
+    if "guess" in tags(cell):
+        return teaching.guess(cell.source)
+    if "quiz" in tags(cell):
+        return teaching.quiz(cell.source)
+    return teaching.with_hints(cell.source) if cell.cell_type == "markdown" else cell.source
 
 
 def repository() -> str:
@@ -174,10 +208,31 @@ def files(source: Path, execute: bool = False) -> dict[Path, str]:
             output.pop("execution_count", None)
             if output.output_type == "execute_result":
                 output.execution_count = None
-    texts = {STUDENT / f"{source.stem}.ipynb": student, target: solution}
-    for made in texts.values():
-        nbformat.validate(made)
-    return {path: nbformat.writes(made) + "\n" for path, made in texts.items()}
+    made = {STUDENT / f"{source.stem}.ipynb": student, target: solution}
+    for notebook in made.values():
+        nbformat.validate(notebook)
+    texts = {path: nbformat.writes(notebook) + "\n" for path, notebook in made.items()}
+    if rendered.FOLDER.is_dir():  # a source distribution is without docs/
+        page = rendered.FOLDER / f"{source.stem}.md"
+        before = page.read_text(encoding="utf-8") if page.is_file() else ""
+        texts[page] = rendered.markdown(source.stem, solution, tags, rendered.shown_before(before))
+    return texts
+
+
+def pages_of_all() -> dict[Path, str]:
+    """What the pages should contain that speak of all notebooks, by file."""
+    headers = {source: read(source).cells[0].source for source in sources()}
+    titles = {source.stem: header.partition("\n")[0].removeprefix("# ") for source, header in headers.items()}
+    made = {rendered.FOLDER / "README.md": rendered.contents(titles)} if rendered.FOLDER.is_dir() else {}
+    if LECTURERS.is_file():
+        made[LECTURERS] = lecturers_page({source.name[:2]: header for source, header in headers.items()})
+    return made
+
+
+def lecturers_page(headers: dict[str, str]) -> str:
+    """The book's page for lecturers, with the table of all outcomes as the sources' headers state them."""
+    before, _, rest = LECTURERS.read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}{teaching.table(headers)}{END}{rest.partition(END)[2]}"
 
 
 def main() -> int:
@@ -194,8 +249,10 @@ def main() -> int:
         return 0
     SOLUTIONS.mkdir(exist_ok=True)
     stale = []
-    for source in sources(options.numbers):
-        for path, text in files(source, options.execute).items():
+    makers = [pages_of_all]
+    makers += [partial(files, source, options.execute) for source in sources(options.numbers)]
+    for make in makers:
+        for path, text in make().items():
             if path.is_file() and path.read_text(encoding="utf-8") == text:
                 continue
             stale.append(path)

@@ -259,7 +259,7 @@ def test_lab_and_page_start_what_they_say(monkeypatch, tmp_path) -> None:
     assert Path(page[3]).name == course.notebooks()[0].name
     assert not Path(page[3]).exists()  # a copy, gone when the page is closed
     tags = {tag for cell in served for tag in cell["metadata"].get("tags", [])}
-    assert tags == {"widget"}  # Voila would stop at the first check
+    assert tags == {"widget", "guess", "quiz"}  # Voila would stop at the first check
     assert len(served) > 20
     with pytest.raises(InputError, match="notebook is '99'"):
         course.open_page("99")

@@ -91,7 +91,7 @@ def execute(source: Path, pages: Path) -> nbformat.NotebookNode:
             page = f"{source.stem}-{index:03d}.html"
             client.execute_cell(nbformat.v4.new_code_cell(SAVE.format(name=name, page=page)), index)
             frame = (
-                f'<iframe src="../_static/widgets/{page}" title="{name}" loading="lazy" '
+                f'<iframe src="../_static/widgets/{page}" title="{name}" loading="lazy" allowfullscreen '
                 'style="width: 100%; height: 640px; border: 1px solid var(--color-background-border)"></iframe>'
             )
             cell.outputs = [
@@ -153,7 +153,8 @@ def prepare_notebooks(sources: list[Path], out: Path) -> tuple[Path, dict[str, n
     for folder in (pages / "notebooks", pages / "_static", widgets):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "conf.py", pages)
-    shutil.copy(HERE / "frames.js", pages / "_static")
+    for name in ("frames.js", "wide.css"):
+        shutil.copy(HERE / name, pages / "_static")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda source: run(source, executed), sources))
     built = {}

@@ -12,9 +12,11 @@ from typing import Any
 
 import anywidget
 import ipywidgets
+import traitlets
 
 from ikebook.base.machine import resident_memory
 from ikebook.widgets.arrays import check_options
+from ikebook.widgets.frame_picture import with_still
 from ikebook.widgets.save_html import State, module, write_module, write_page
 
 INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, inherit)"
@@ -64,6 +66,10 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     """
 
     page_note = ""
+
+    @traitlets.default("_dom_classes")
+    def _default_dom_classes(self) -> tuple[str, ...]:
+        return ("ike-whole",)  # what fills the screen (see browser/whole.js)
 
     def refuse(self, unknown: Mapping[str, Any]) -> None:
         """Raise `InputError`, with the option that was probably meant, if there is any in `unknown`."""
@@ -134,17 +140,9 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         return whole()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # Where no widget can be shown, a notebook falls back to a still, or to this text, which ipywidgets would cut short.
         from ikebook.widgets.still import still
 
-        bundle = super()._repr_mimebundle_(**kwargs)
-        for part in bundle if isinstance(bundle, tuple) else (bundle,):
-            if part and "text/plain" in part:
-                part["text/plain"] = repr(self)
-                picture = still(self)
-                if picture is not None:
-                    part["image/png"] = picture
-        return bundle
+        return with_still(super()._repr_mimebundle_(**kwargs), repr(self), still(self))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

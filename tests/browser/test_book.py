@@ -80,6 +80,7 @@ class Reader:
         )
         height = inside.evaluate("document.documentElement.scrollHeight")
         assert height - 2 <= frame.evaluate("(node) => node.clientHeight") <= height + 12
+        assert inside.evaluate("document.fullscreenEnabled")
         return inside
 
 
@@ -141,6 +142,9 @@ def test_paint_step_and_reset_in_the_first_chapter(book, reader) -> None:
         cosines.append(cosine(widget))
     assert cosines[0] < cosines[1] < cosines[2]
     assert widget.get_by_role("button", name="Back: one stage").is_enabled()
+    # On a wide screen it uses the width.
+    reader.page.set_viewport_size({"width": 1920, "height": 1080})
+    assert reader.page.locator("iframe[title='Power iteration']").bounding_box()["width"] > 1100
     # Nothing painted any more: the picture is empty again.
     widget.get_by_role("button", name="Clear the painting").click()
     widget.get_by_text("Draw on the left").first.wait_for()

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import ipywidgets
 import traitlets
 
 from ikebook.base.machine import resident_memory
 from ikebook.widgets.arrays import check_options
 from ikebook.widgets.frame_picture import with_still
-from ikebook.widgets.save_html import State, module, write_module, write_page
+from ikebook.widgets.save_html import State, write_module, write_page
 
 INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, inherit)"
 """Colours of text in JupyterLab's theme; elsewhere, the page's."""
@@ -66,6 +65,8 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     """
 
     page_note = ""
+
+    _mirror: Any = None
 
     @traitlets.default("_dom_classes")
     def _default_dom_classes(self) -> tuple[str, ...]:
@@ -134,10 +135,12 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         write_module(path, self, states=self.page_states())
 
     def _display_(self) -> Any:
-        # marimo asks for this. It shows anywidgets, but no boxes of ipywidgets: so it gets one that is the whole widget, alive as far as
-        # a page computes by itself.
-        whole = type(type(self).__name__, (anywidget.AnyWidget,), {"_esm": module(self, self.page_states())})
-        return whole()
+        # marimo asks for this. It shows anywidgets, but no boxes of ipywidgets: so it gets one that is the whole widget.
+        from ikebook.widgets.mirror import Mirror
+
+        if self._mirror is None:
+            self._mirror = Mirror(self)
+        return self._mirror
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         from ikebook.widgets.still import still

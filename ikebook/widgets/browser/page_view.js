@@ -77,6 +77,7 @@ export class Page {
   /* Make what is shown into `tree`, in place as far as both are alike. Gives what is shown then. */
   update(shown, tree, place) {
     if (!tree) {
+      shown?.close?.();
       place(document.createComment("nothing"));
       return null;
     }

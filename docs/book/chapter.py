@@ -7,7 +7,7 @@ from typing import Any
 
 import ikebook
 from ikebook.graph.presets import preset
-from ikebook.widgets import ChainExplorer, ClipPlayer, MatrixExplorer, PowerIterationStepper
+from ikebook.widgets import ChainExplorer, ClipPlayer, MatrixExplorer, PowerIterationStepper, SpectrumExplorer
 
 
 def widgets() -> dict[str, Any]:
@@ -19,6 +19,7 @@ def widgets() -> dict[str, Any]:
         "chapter-chains.html": ChainExplorer(toy.clip, toy.flow, options=options),
         "chapter-matrices.html": MatrixExplorer(toy.clip, toy.flow, options=options),
         "chapter-iteration.html": PowerIterationStepper(toy.clip, toy.flow, options=options, start="painted"),
+        "chapter-spectrum.html": SpectrumExplorer(toy.clip, toy.flow, options=options, pairs=4),
     }
     for widget in made.values():
         getattr(widget, "wait", lambda: None)()

@@ -17,6 +17,7 @@ html_theme = "furo"
 html_title = "ikebook"
 html_static_path = ["_static"]
 html_js_files = ["frames.js"]  # widgets' frames are as high as what they hold
+html_css_files = ["wide.css"]  # and as wide as there is room
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 2

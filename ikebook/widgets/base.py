@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import ipywidgets
+import traitlets
 
 from ikebook.base.machine import resident_memory
 from ikebook.widgets.arrays import check_options
-from ikebook.widgets.save_html import State, module, write_module, write_page
+from ikebook.widgets.frame_picture import with_still
+from ikebook.widgets.save_html import State, write_module, write_page
 
 INK, QUIET_INK = "var(--jp-ui-font-color0, inherit)", "var(--jp-ui-font-color1, inherit)"
 """Colours of text in JupyterLab's theme; elsewhere, the page's."""
@@ -64,6 +65,12 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
     """
 
     page_note = ""
+
+    _mirror: Any = None
+
+    @traitlets.default("_dom_classes")
+    def _default_dom_classes(self) -> tuple[str, ...]:
+        return ("ike-whole",)  # what fills the screen (see browser/whole.js)
 
     def refuse(self, unknown: Mapping[str, Any]) -> None:
         """Raise `InputError`, with the option that was probably meant, if there is any in `unknown`."""
@@ -128,23 +135,17 @@ class Composed(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         write_module(path, self, states=self.page_states())
 
     def _display_(self) -> Any:
-        # marimo asks for this. It shows anywidgets, but no boxes of ipywidgets: so it gets one that is the whole widget, alive as far as
-        # a page computes by itself.
-        whole = type(type(self).__name__, (anywidget.AnyWidget,), {"_esm": module(self, self.page_states())})
-        return whole()
+        # marimo asks for this. It shows anywidgets, but no boxes of ipywidgets: so it gets one that is the whole widget.
+        from ikebook.widgets.mirror import Mirror
+
+        if self._mirror is None:
+            self._mirror = Mirror(self)
+        return self._mirror
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # Where no widget can be shown, a notebook falls back to a still, or to this text, which ipywidgets would cut short.
         from ikebook.widgets.still import still
 
-        bundle = super()._repr_mimebundle_(**kwargs)
-        for part in bundle if isinstance(bundle, tuple) else (bundle,):
-            if part and "text/plain" in part:
-                part["text/plain"] = repr(self)
-                picture = still(self)
-                if picture is not None:
-                    part["image/png"] = picture
-        return bundle
+        return with_still(super()._repr_mimebundle_(**kwargs), repr(self), still(self))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

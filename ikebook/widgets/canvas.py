@@ -16,6 +16,7 @@ from ikebook.base.check import InputError, require
 from ikebook.video.clip import Clip
 from ikebook.widgets.arrays import check_options, colour_map, pack, quantise, value_range
 from ikebook.widgets.canvas_traits import CanvasTraits
+from ikebook.widgets.frame_picture import picture_of, png, with_still
 
 
 class VideoCanvas(CanvasTraits):
@@ -202,6 +203,10 @@ class VideoCanvas(CanvasTraits):
         m, h, w = self.shape
         values = np.frombuffer(self.painted, np.uint8).astype(np.float32) / 255
         return values.reshape((h, w) if values.size == h * w else (m, h, w))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        picture = picture_of(self) if self.parts != "bar" else None
+        return with_still(super()._repr_mimebundle_(**kwargs), repr(self), None if picture is None else png(picture))
 
     def __repr__(self) -> str:
         m, h, w = self.shape

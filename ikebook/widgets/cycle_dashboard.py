@@ -16,7 +16,7 @@ from ikebook.networks.unet import UNet
 from ikebook.video.clip import Clip
 from ikebook.widgets.background import Job
 from ikebook.widgets.computing import Computing
-from ikebook.widgets.dashboard_view import DashboardView, half_name
+from ikebook.widgets.dashboard_view import ON_PAGE, DashboardView, half_name
 from ikebook.widgets.inputs import clip_and_flow
 
 
@@ -138,12 +138,16 @@ class CycleDashboard(Computing):
         return [state.score for state in self.states]
 
     def page_states(self) -> Iterator[str]:
-        """What each half-cycle found."""
+        """What each half-cycle found; before the first, that nothing has run."""
         before = self.shown
+        self._view.show_progress(self.states, ON_PAGE.get(self.state, self.state), self.losses)
+        if not self.states:
+            yield "nothing has run"
         for index, state in enumerate(self.states):
             self.shown = index
             yield half_name(state)
         self.shown = min(before, max(0, len(self.states) - 1))
+        self._draw()
 
     @traitlets.validate("shown")
     def _check_shown(self, proposal: Any) -> int:

@@ -29,6 +29,9 @@ REASONS = {
 }
 """Why an exchange has ended, by `CycleState.reason`."""
 
+ON_PAGE = {"ready": "unstarted", "running": "interrupted", "paused": "interrupted"}
+"""What a static page calls what a dashboard is doing, where that is not what the notebook says: nothing goes on there."""
+
 SHORT_TRAINING = 10
 """Epochs that the axis of losses has at least, unless fewer are planned."""
 
@@ -87,24 +90,25 @@ class DashboardView:
         self._learning: np.ndarray | None = None
         self.tabs = Choice([], "half-cycle", "104px")
         self.tabs.observe(lambda change: chosen(change["new"]) if change["new"] is not None else None, ["value"])
-        for widget in (self.graph_video, self.network_video, self.curve, self.scores):
+        for widget in (self.graph_video, self.network_video):
             widget.layout.flex, widget.layout.min_width = "1 1 260px", "220px"
         self.buttons = row(self.start_button, self.pause_button, self.stop_button)
         modules = [self.graph_video]
         if options.network is not None:
             modules += [ipywidgets.HTML(ARROWS, layout=ipywidgets.Layout(flex="0 0 110px")), self.network_video]
+        numbers = ipywidgets.VBox(
+            [self.scores, self.curve], layout=ipywidgets.Layout(flex="1 1 260px", min_width="240px")
+        )
         self.modules = ipywidgets.Box(
-            modules,
+            [*modules, numbers],
             layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="14px", width="100%"),
         )
-        self.numbers = row(self.scores, self.curve, gap="24px")
-        self.numbers.layout.align_items = "flex-start"
 
     def children(self, progress: ipywidgets.Widget) -> list[ipywidgets.Widget]:
         """All of it, from top to bottom, with a progress bar between."""
         steering = row(self.buttons, self.pipeline)
         self.buttons.layout.width = "auto"
-        return [steering, progress, self.tabs, self.modules, self.playback, self.words, self.numbers]
+        return [steering, progress, self.tabs, self.modules, self.playback, self.words]
 
     def offer(self, states: Sequence[CycleState]) -> None:
         """A tab for each half-cycle."""
@@ -138,6 +142,7 @@ class DashboardView:
             last=max(longest, min(self._options.training.epochs, SHORT_TRAINING)),
             label="epoch",
             first=1,
+            size=(330, 190),
         )
 
     def show_states(self, states: Sequence[CycleState], index: int) -> None:
@@ -199,6 +204,10 @@ def sentence(options: CycleOptions, states: Sequence[CycleState], doing: str) ->
     if doing == "ready":
         what = "network" if options.network is not None else "masks"
         return f"Press Start: the graph finds the object, its masks teach the {what}, which helps the next graph."
+    if doing == "unstarted":
+        return "Nothing has run: this page was saved before, and nothing can be started here. In a notebook, Start runs Algorithm 1."
+    if doing == "interrupted":
+        return "This page was saved while it ran, and shows what had been found until then."
     if doing == "paused":
         return "Paused: it waits at the next step, and everything found so far can be looked at."
     if doing == "stopped":

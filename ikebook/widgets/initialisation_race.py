@@ -154,10 +154,14 @@ class InitialisationRace(Computing):
             self._show()
             yield "x(0)"
         else:
+            self._view.invites = False
             for iteration in range(len(self._rounds)):
                 self.iteration = iteration
+                self._show()
                 yield f"iteration {iteration}"
+            self._view.invites = True
         self.iteration = before
+        self._show()
 
     @traitlets.validate("iteration")
     def _check_iteration(self, proposal: Any) -> int:

@@ -43,6 +43,11 @@ class JobBar(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __repr__(self) -> str:
         return f"JobBar({self.job!r})"
 
+    @property
+    def page_part(self) -> ipywidgets.Widget:
+        """What a static page shows of it: an error; nothing is computed there."""
+        return self.alert
+
     def watch(self, job: Job) -> None:
         """Show this job from now on."""
         self.job = job

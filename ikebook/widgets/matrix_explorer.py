@@ -106,6 +106,7 @@ class MatrixExplorer(Computing):
         self._solved: Solved | None = None
         self._facts: dict[str, dict[str, float]] = {}
         self._places = np.arange(n)
+        self._on_page = False
         self._build()
         self.order = order
         for name in ("order", "shown"):
@@ -153,12 +154,17 @@ class MatrixExplorer(Computing):
     def page_states(self) -> Iterator[str]:
         """Each matrix in each order."""
         self.ready()
-        before = self.shown, self.order
-        for shown, name in MATRICES.items():
-            for order in self._orders():
-                self.shown, self.order = shown, order
-                yield f"{name}, {ORDER_NAMES[order]}"
+        before, self._on_page = (self.shown, self.order), True
+        try:
+            for shown, name in MATRICES.items():
+                for order in self._orders():
+                    self.shown, self.order = shown, order
+                    self._mark()
+                    yield f"{name}, {ORDER_NAMES[order]}"
+        finally:
+            self._on_page = False
         self.shown, self.order = before
+        self._mark()
 
     @traitlets.validate("order")
     def _check_order(self, proposal: Any) -> str:
@@ -252,5 +258,7 @@ class MatrixExplorer(Computing):
 
     def _mark(self) -> None:
         joined = self.joined
-        words = entry_words(self.entry, joined, self.value if joined else 0.0, links=self.shown == "M")
+        words = entry_words(
+            self.entry, joined, self.value if joined else 0.0, links=self.shown == "M", keeps=not self._on_page
+        )
         self._view.mark(self.entry, joined, words)

@@ -122,10 +122,13 @@ def border_paths(places: Sequence[int], n: int) -> list[dict[str, Any]]:
     return [{"points": list(pair), "colour": "#8d8d8d", "width": 0.6, "show": "upto"} for pair in ends]
 
 
-def entry_words(entry: tuple[int, int] | None, joined: tuple[Pixel, Pixel] | None, value: float, *, links: bool) -> str:
-    """What an entry says, in words; `links`: it is one of M, which is not 0 where a motion chain joins two pixels."""
+def entry_words(
+    entry: tuple[int, int] | None, joined: tuple[Pixel, Pixel] | None, value: float, *, links: bool, keeps: bool = True
+) -> str:
+    """What an entry says, in words; `links`: it is one of M, which is not 0 where a motion chain joins two pixels; `keeps`: a click keeps it."""
     if entry is None or joined is None:
-        return "Every entry belongs to two pixels of the video. Point at one to see them, click to keep them."
+        click = ", click to keep them" if keeps else ""
+        return f"Every entry belongs to two pixels of the video. Point at one to see them{click}."
     text = f"Row {entry[0]}, column {entry[1]}: {value:.4g}.".replace("-", "\u2212")
     frames = abs(joined[0][0] - joined[1][0])
     if not links:

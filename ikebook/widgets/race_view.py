@@ -71,6 +71,7 @@ class RaceView:
         curves.layout.align_items = "flex-start"
         for curve in (self.cosine_curve, self.j_curve):
             curve.layout.flex, curve.layout.min_width = "1 1 300px", "260px"
+        self.invites = True  # to press Run; a static page has no such button
         self.live = LiveRace(self.canvases, starts, iterations, pace)
         self._own = [
             row(self.run_button, self.slider),
@@ -110,9 +111,9 @@ class RaceView:
     def show_words(self, cosines: Mapping[str, float], iteration: int) -> None:
         """Say how many starts have come to the eigenvector."""
         if not cosines:
-            self.words.value = note(
-                "Starts that know nothing, and one that knows the object. Press Run: where does each of them go?"
-            )
+            knowing = ", and one that knows the object" if "truth" in self.canvases else ""
+            invitation = " Press Run: where does each of them go?" if self.invites else ""
+            self.words.value = note(f"Starts that know nothing{knowing}.{invitation}")
             return
         near = sum(value > 0.99 for value in cosines.values())
         self.words.value = note(

@@ -61,7 +61,7 @@ def write_page(
     """Write a page that shows a widget, scrubs, plays and zooms its canvases, and steps through states.
 
     What it shows of the tree of widgets: boxes; canvases, alive, as is what a page computes by itself; `HTML`, `HTMLMath` (as text) and `Label`; `Image`; of
-    sliders, menus and the like, what they are set to. Buttons and progress bars are left out, and so is whatever
+    sliders, menus and the like, what they are set to. Buttons, those of a choice too, and progress bars are left out, and so is whatever
     `layout.display` or `layout.visibility` hides.
 
     Parameters
@@ -224,6 +224,8 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         return {"kind": widget.kind, "state": _traits(widget, store)} if widget.on_page() else None
     if isinstance(widget, NumberSlider) and widget.channel:
         return {"kind": "number", "state": _traits(widget, store)}
+    if hasattr(widget, "page_part"):
+        return snapshot(widget.page_part, store)
     if isinstance(widget, ipywidgets.Box):
         children = [found for child in widget.children if (found := snapshot(child, store)) is not None]
         if not children:
@@ -240,7 +242,9 @@ def _content(widget: Any, store: Store) -> dict[str, Any] | None:
         return {"kind": "html", "value": store.text(widget.value)} if widget.value else None
     if isinstance(widget, (ipywidgets.IntProgress, ipywidgets.FloatProgress, ipywidgets.Play, ipywidgets.Button)):
         return None
-    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider, Choice)):
+    if isinstance(widget, Choice):
+        return None  # of what is to be seen one after the other: in a page, its steps say that
+    if isinstance(widget, (ipywidgets.ValueWidget, NumberSlider)):
         shown = getattr(widget, "label", None) if hasattr(widget, "options") else None
         value = shown if isinstance(shown, str) else widget.value
         text = (

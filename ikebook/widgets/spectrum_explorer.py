@@ -156,13 +156,15 @@ class SpectrumExplorer(Computing):
     def page_states(self) -> Iterator[str]:
         """Each eigenvector, and what has been measured with noise."""
         self._ready()
-        self.mixing.ready()
         self._view.show_live_noise(self._view.noise.ready())
         before, weights = self.selected, list(self.weights)
-        for k, value in enumerate(self.values):
-            self.selected = k
-            yield f"eigenvector {k + 1}, eigenvalue {value:.3g}"
+        with self._view.as_page(mixing=self.mixing.ready()):
+            for k, value in enumerate(self.values):
+                self.selected = k
+                self._select()
+                yield f"eigenvector {k + 1}, eigenvalue {value:.3g}"
         self.selected, self.weights = before, weights
+        self._show_mixture()
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
@@ -37,6 +38,17 @@ LINES = {
 """What is plotted over the noise: a name, a colour and a marker for each of these fields of `Perturbation`."""
 
 
+CHOOSE = "Choose an eigenvector above, or mix them with the sliders."
+MIX = "Step through the eigenvectors above, or mix them with the sliders."
+STEP = "Step through the eigenvectors above."
+"""What can be done: in a notebook, in a page that mixes, and in one that can't."""
+
+UNMEASURED = "What noise on the flow does had not been measured when this page was saved."
+
+SMALL = (330, 215)
+"""Width and height of a chart: four of the lower row are as wide as a screen of 1280 pixels, with their letters as they are."""
+
+
 class SpectrumView:
     """What the page has of a spectrum explorer; it computes nothing.
 
@@ -64,6 +76,7 @@ class SpectrumView:
         self.playback = playback_bar(self.mixture, self.noisy)
         self.choice = Choice([], "eigenvector", "112px")
         self._chosen = chosen
+        self._invitation = CHOOSE
         self.choice.observe(self._choice_changed, ["value"])
         self.spectrum, self.words, self.verdict, self.plot = (ipywidgets.HTML() for _ in range(4))
         self.mixing = LiveMixture(self.mixture)
@@ -74,9 +87,9 @@ class SpectrumView:
             description="flow noise, px",
             layout=ipywidgets.Layout(width="100%", max_width="460px"),
         )
-        mixing = ipywidgets.VBox([self.spectrum, self.mixing, self.words])
+        mixing = side_by_side(self.spectrum, ipywidgets.VBox([self.mixing, self.words]))
         self.noise = LiveNoise(self.noisy)
-        noise = ipywidgets.VBox([self.noise_slider, self.noise, self.verdict, self.plot])
+        noise = ipywidgets.VBox([self.noise_slider, self.noise, side_by_side(self.verdict, self.plot)])
         self.children = [
             self.choice,
             side_by_side(self.mixture, self.noisy),
@@ -91,6 +104,18 @@ class SpectrumView:
         )
         self.mixing.offer(values, vectors)
 
+    @contextmanager
+    def as_page(self, *, mixing: bool) -> Iterator[None]:
+        """Say, for a while, what is true of a static page; `mixing`: whether it mixes by itself."""
+        before, words = self._invitation, self.verdict.value
+        self._invitation = MIX if mixing else STEP
+        if not self.plot.value:
+            self.verdict.value = note(UNMEASURED)
+        try:
+            yield
+        finally:
+            self._invitation, self.verdict.value = before, words
+
     def _choice_changed(self, change: dict[str, Any]) -> None:
         if change["new"] is not None:
             self._chosen(change["new"])
@@ -100,7 +125,7 @@ class SpectrumView:
         self.choice.value = selected
         values, nearest, least = pairs.values.tolist(), pairs.nearest(), pairs.ends[0]
         self.spectrum.value = spectrum_chart(values, selected, nearest)
-        says = ["Choose an eigenvector above, or mix them with the sliders."]
+        says = [self._invitation] if len(values) > 1 else []
         if nearest is not None:
             share = f"{nearest / values[0]:.2f} of the first" if nearest else "0"
             says.append(f"The nearest other eigenvalue is {share}.")
@@ -135,7 +160,7 @@ def mixture_name(weights: Sequence[float]) -> str:
 def spectrum_chart(values: Sequence[float], selected: int | None, nearest: float | None) -> str:
     """Eigenvalues as bars, with the gap from the first to the nearest other one, which may be 0."""
     count = len(values)
-    chart = Chart("eigenvalues of A = PMP", x=(0.4, max(count, 2) + 0.6), y=padded(values), size=(480, 230))
+    chart = Chart("eigenvalues of A = PMP", x=(0.4, max(count, 2) + 0.6), y=padded(values), size=SMALL)
     colours = [RED if k == selected else BLUE for k in range(count)]
     chart.bars(range(1, count + 1), values, colours=colours, width=0.6)
     words = f"They are {', '.join(f'{value:.3g}' for value in values)}."
@@ -161,7 +186,7 @@ def noise_chart(points: Mapping[float, Perturbation], noise: float) -> str:
         log=True,
         label="flow noise, pixels",
         whole=False,
-        size=(480, 250),
+        size=SMALL,
     )
     chart.rule(y=1.0)
     for name, (words, colour, marker) in LINES.items():

@@ -94,9 +94,7 @@ class StepperView:
             self.chips,
             side_by_side(self.frames, self.x),
             self.playback,
-            self.live,
-            self.words,
-            side_by_side(self.cosine_curve, self.residual_curve),
+            side_by_side(ipywidgets.VBox([self.live, self.words]), self.cosine_curve, self.residual_curve, least=280),
         ]
 
     def paint(self, map: np.ndarray, before: np.ndarray) -> np.ndarray:  # noqa: A002  # as `PowerIterationStepper.paint`

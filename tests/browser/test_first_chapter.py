@@ -41,6 +41,7 @@ def test_the_text_shows_what_is_written(pages) -> None:
         "chapter-chains.html",
         "chapter-matrices.html",
         "chapter-iteration.html",
+        "chapter-spectrum.html",
     ]
     assert {path.name for path in pages.iterdir()} == set(re.findall(r"chapter-\w+\.html", text))
 
@@ -56,7 +57,7 @@ def test_whatever_is_painted_becomes_the_disc(page, pages) -> None:
     assert float(re.search(r"eigenvector (\d\.\d+)", page.locator(".ike-iteration").inner_text())[1]) > 0.999
 
 
-@pytest.mark.parametrize("name", ["chapter-toy", "chapter-chains", "chapter-matrices"])
+@pytest.mark.parametrize("name", ["chapter-toy", "chapter-chains", "chapter-matrices", "chapter-spectrum"])
 def test_pages_open_without_a_network(page, pages, name) -> None:
     page.goto((pages / f"{name}.html").as_uri())
     page.locator(".ike-canvas").first.wait_for()

@@ -130,7 +130,7 @@ def test_pictures_of_a_player_zoom_together_and_each_can_fill_the_screen(disk, t
     # One picture on the whole screen has a bar of its own, and the others go with it.
     assert second.get_by_role("slider", name="Frame").count() == 0
     second.locator(".ike-canvas").focus()
-    page.keyboard.press("f")
+    page.keyboard.press("F")
     page.wait_for_function("() => document.fullscreenElement?.classList.contains('ike')")
     second.get_by_role("button", name="Next frame").click()
     for canvas in range(4):
@@ -138,6 +138,6 @@ def test_pictures_of_a_player_zoom_together_and_each_can_fill_the_screen(disk, t
     assert second.get_by_role("button", name="Zoom in").is_visible()
     watched.shot("page_player_full")
     second.locator(".ike-canvas").focus()
-    page.keyboard.press("f")
+    page.keyboard.press("F")
     page.wait_for_function("() => !document.fullscreenElement")
     second.get_by_role("slider", name="Frame").wait_for(state="hidden")

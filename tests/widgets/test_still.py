@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import cv2
 import ipywidgets
@@ -41,6 +42,23 @@ def test_large_videos_travel_compressed_and_are_read_again() -> None:
     np.testing.assert_array_equal(np.unique(read(still(canvas))[:, :200, :3]), [255])
     canvas.opacity = 0
     assert np.abs(read(still(canvas))[..., :3].astype(int) - frames[5]).mean() < 6  # a JPEG
+
+
+def test_a_canvas_alone_has_a_still_of_its_frame() -> None:
+    frames = np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)
+    canvas = VideoCanvas(frames, frame=2)
+    bundle, *_ = bundles(canvas)
+    assert bundle["text/plain"] == repr(canvas)
+    np.testing.assert_array_equal(read(bundle["image/png"])[..., :3], frames[2])
+    canvas.parts = "bar"  # which shows none
+    assert all("image/png" not in part for part in bundles(canvas))
+    assert all("image/png" not in part for part in bundles(VideoCanvas(shape=(3, 8, 8))))
+
+
+def bundles(widget: ipywidgets.Widget) -> list[dict[str, Any]]:
+    """What a notebook keeps of a widget, by its type."""
+    found = widget._repr_mimebundle_()
+    return list(found) if isinstance(found, tuple) else [found]
 
 
 def test_what_is_hidden_or_empty_has_no_still() -> None:

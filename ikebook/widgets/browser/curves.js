@@ -16,7 +16,8 @@ export class Curves {
   get sides() {
     const plot = this.node.getBoundingClientRect();
     const way = this.view.bar.slider.getBoundingClientRect();
-    return [way.left - plot.left + 8, way.right - plot.left - 8];
+    const scale = this.node.clientWidth / plot.width;
+    return [(way.left - plot.left) * scale + 8, (way.right - plot.left) * scale - 8];
   }
 
   /* The frame under the mouse. */
@@ -24,7 +25,8 @@ export class Curves {
     if (event.type === "pointerdown") this.node.setPointerCapture(event.pointerId);
     const { timeline } = this.view;
     const [left, right] = this.sides;
-    const at = (event.clientX - this.node.getBoundingClientRect().left - left) / (right - left);
+    const plot = this.node.getBoundingClientRect();
+    const at = (((event.clientX - plot.left) * this.node.clientWidth) / plot.width - left) / (right - left);
     if (timeline.playing) timeline.play(false);
     timeline.goTo(at * timeline.last, { scrubbing: true });
   }
@@ -33,7 +35,7 @@ export class Curves {
     const { node, view } = this;
     const [width, height] = [node.clientWidth, node.clientHeight];
     if (node.hidden || !width) return;
-    const dpr = devicePixelRatio || 1;
+    const dpr = (devicePixelRatio || 1) * (node.currentCSSZoom ?? 1);
     if (node.width !== Math.round(width * dpr) || node.height !== Math.round(height * dpr)) {
       node.width = Math.round(width * dpr);
       node.height = Math.round(height * dpr);

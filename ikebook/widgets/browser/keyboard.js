@@ -33,7 +33,8 @@ function viewAction(view, { key }) {
   if (key === "+" || key === "=") return () => view.zoomBy(1.5);
   if (key === "-" || key === "_") return () => view.zoomBy(1 / 1.5);
   if (key === "0") return () => view.zoomBy(1e-9);
-  if (key === "f") return () => view.fullScreen();
+  if (key === "f") return () => view.fullScreen(); // of a whole widget, this has been heard before (see whole.js)
+  if (key === "F") return () => view.fullScreen(view.root);
   if (key === "?") return () => view.toolbar.toggleHelp();
   if (key === "Escape" && view.pointer.cursor) return () => (view.pointer.cursor = null);
   return undefined;

@@ -29,7 +29,9 @@ class LiveNoise {
     this.line.append(Object.assign(make("span", "ike-label"), { textContent: "flow noise" }), this.slider, this.output);
     this.words = make("div", "ike-iteration-words", { role: "status" });
     this.chart = make("div", "ike-charts");
-    this.root.append(this.line, this.words, this.chart);
+    const text = make("div");
+    text.append(this.line, this.words);
+    this.root.append(text, this.chart);
     el.append(this.root);
     this.traits.onChange(["levels", "columns"], () => this.reload());
     this.traits.onChange(["value"], () => this.goTo(this.traits.get("value")));
@@ -109,7 +111,7 @@ class LiveNoise {
       log: true,
       label: "flow noise, pixels",
       whole: false,
-      size: [480, 250],
+      size: [330, 215],
     });
     chart.rule({ y: 1 });
     if (this.columns) chart.rule({ x: this.level, weight: 2 });

@@ -28,6 +28,9 @@ export class Page {
     this.blobs = blobs;
     this.index = 0;
     this.main = main;
+    main.classList.add("ike-whole");
+    this.content = make("div", "ike-content");
+    main.replaceChildren(this.content);
     this.shown = null;
     if (states.length > 1) this.buildSteps();
     this.go(0);
@@ -44,7 +47,7 @@ export class Page {
       this.slider,
       this.label,
     );
-    this.main.before(this.steps);
+    this.main.prepend(this.steps);
   }
 
   go(index) {
@@ -57,7 +60,7 @@ export class Page {
       this.label.textContent = label;
     }
     this.main.dataset.step = this.index;
-    this.shown = this.update(this.shown, tree, (node) => this.main.replaceChildren(node));
+    this.shown = this.update(this.shown, tree, (node) => this.content.replaceChildren(node));
   }
 
   /* The canvas of this state that was clicked leads to the state of the nearest pixel. */
@@ -74,6 +77,7 @@ export class Page {
   /* Make what is shown into `tree`, in place as far as both are alike. Gives what is shown then. */
   update(shown, tree, place) {
     if (!tree) {
+      shown?.close?.();
       place(document.createComment("nothing"));
       return null;
     }
@@ -145,7 +149,6 @@ export class Page {
 
   dispose() {
     this.shown?.close?.();
-    this.steps?.remove();
     this.main.replaceChildren();
   }
 

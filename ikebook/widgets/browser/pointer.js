@@ -19,8 +19,10 @@ export class Pointer {
   }
 
   place(event) {
-    const box = this.view.stage.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    const { canvas } = this.view.stage;
+    const box = canvas.getBoundingClientRect();
+    const scale = canvas.clientWidth / box.width; // on the full screen, all of a widget may be larger
+    return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   }
 
   nearLine(u) {

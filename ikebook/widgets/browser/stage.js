@@ -38,19 +38,25 @@ export class Stage {
     this.canvas.classList.toggle("ike-paints", traits.get("paint"));
   }
 
+  /* By how much a picture is to be larger than it would be in a text (see whole.js). */
+  get enlarged() {
+    return Number(getComputedStyle(this.view.root).getPropertyValue("--ike-picture")) || 1;
+  }
+
   /* Makes the picture as large as there is room. */
   resize() {
     const { traits, root, viewport, parts, full } = this.view;
     const { w, h } = traits;
     if (!w || parts === "bar") return;
-    const height = full ? Math.max(200, innerHeight - 190) : traits.get("height") || HEIGHT;
+    const height = full ? Math.max(200, innerHeight - 190) : (traits.get("height") || HEIGHT) * this.enlarged;
     const widest = (height * w) / h;
-    root.style.maxWidth = full ? "" : `${Math.max(widest, parts === "all" ? 440 : 120)}px`;
+    root.style.maxWidth = full ? "" : `${Math.max(widest, parts === "all" ? 440 : 220)}px`;
     const available = root.clientWidth;
     if (!available) return;
     const width = Math.floor(Math.min(available - (full ? 48 : 0), widest));
     viewport.size = [width, Math.max(1, Math.round((width * h) / w))];
-    const [wide, high] = viewport.size.map((side) => Math.round(side * (devicePixelRatio || 1)));
+    const sharpness = (devicePixelRatio || 1) * (this.canvas.currentCSSZoom ?? 1);
+    const [wide, high] = viewport.size.map((side) => Math.round(side * sharpness));
     if (this.canvas.width !== wide || this.canvas.height !== high) {
       this.canvas.width = wide;
       this.canvas.height = high;

@@ -5,6 +5,7 @@ import { iconButton, make, textButton } from "./elements.js";
 import { cssColour } from "./layer.js";
 import { digitsFor, formatNumber } from "./numbers.js";
 import { BRUSH_RADII } from "./painting.js";
+import { isFull } from "./whole.js";
 
 export class Toolbar {
   constructor(view) {
@@ -85,7 +86,7 @@ export class Toolbar {
     const place = parts === "bar" ? bar.node : this.node;
     if (this.zoomTools.parentNode !== place) place.append(this.zoomTools);
     this.zoomTools.hidden = parts === "stage";
-    this.fullButton.hidden = parts === "bar";
+    this.refreshFull();
     this.overlayTools.hidden = !pictures.has("maps");
     this.opacitySlider.hidden = !pictures.has("maps") || !pictures.has("frames");
     this.overlayTools.firstChild.hidden = this.opacitySlider.hidden || parts === "stage";
@@ -93,6 +94,15 @@ export class Toolbar {
     this.takeSliders();
     this.drawLegend();
     this.help.textContent = this.helpText();
+  }
+
+  /* Where a page may not fill the screen, as in some frames, there is no button that would. */
+  refreshFull() {
+    const { whole, parts, root } = this.view;
+    this.fullButton.hidden = !document.fullscreenEnabled || (parts === "bar" && !whole);
+    const label = isFull(whole?.root ?? root) ? "Leave the full screen" : "Full screen";
+    this.fullButton.setAttribute("aria-label", label);
+    this.fullButton.title = `${label} (f)`;
   }
 
   /* What the user has set stays until Python says something else. */
@@ -125,7 +135,7 @@ export class Toolbar {
     const { traits, parts } = this.view;
     const paints = traits.get("paint");
     const keys = ["\u2190 \u2192 frames", "Home, End first and last", "space play"];
-    const zoom = ["+ \u2212 zoom, 0 whole frame", "f full screen"];
+    const zoom = ["+ \u2212 zoom, 0 whole frame", "f full screen", "F this picture alone"];
     if (parts === "bar") return `On a picture: ${[...keys, ...zoom, "Ctrl + wheel to zoom", "? its other keys"].join("  \u00b7  ")}`;
     keys.push("Shift + arrows pixel cursor", paints ? "Enter paint, [ ] brush" : "Enter pick the pixel", ...zoom);
     keys.push(paints ? "drag to paint, right button to erase" : "drag to pan when zoomed", "Ctrl + wheel to zoom");

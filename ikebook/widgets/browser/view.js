@@ -5,6 +5,7 @@
 
    A view is made of parts, each in a file of its own; it hears of the traits and of the page, and tells the parts. */
 
+import { subscribe } from "./bus.js";
 import { Curves } from "./curves.js";
 import { make } from "./elements.js";
 import { pressKey } from "./keyboard.js";
@@ -24,6 +25,7 @@ import { Timeline } from "./timeline.js";
 import { Toolbar } from "./toolbar.js";
 import { Traits } from "./traits.js";
 import { Viewport } from "./viewport.js";
+import { isFull, toggleFull, wholeOf } from "./whole.js";
 
 const ANNOUNCE = 500; // milliseconds of rest after which a screen reader hears what is shown
 
@@ -104,9 +106,20 @@ class View {
     on(canvas, ["focus", "blur"], () => this.redraw());
     on(this.root, ["keydown"], (event) => pressKey(this, event));
     on(document, ["fullscreenchange"], () => this.refresh());
-    const observer = new ResizeObserver(() => this.resize());
+    this.cleanups.push(subscribe("fit", ({ root }) => root.contains(this.root) && this.resize()));
+    const observer = new ResizeObserver(() => {
+      this.join();
+      this.resize();
+    });
     observer.observe(this.root);
     this.cleanups.push(() => observer.disconnect());
+  }
+
+  /* Once it stands in the page, it knows which widget it is part of. */
+  join() {
+    if (this.whole) return;
+    this.whole = wholeOf(this.root);
+    if (this.whole) this.toolbar.refresh();
   }
 
   dispose() {
@@ -158,7 +171,7 @@ class View {
   }
 
   get full() {
-    return this.root.getRootNode().fullscreenElement === this.root; // in a shadow tree, the document names its host
+    return isFull(this.root);
   }
 
   /* What is shown of the canvas: a picture that has its bar elsewhere has one of its own while it fills the screen. */
@@ -222,9 +235,9 @@ class View {
     this.redraw();
   }
 
-  fullScreen() {
-    if (this.full) document.exitFullscreen();
-    else if (this.parts !== "bar") this.root.requestFullscreen?.();
+  /* The widget that it is part of, with all that belongs to that, fills the screen; or an element alone. */
+  fullScreen(element = this.whole?.root ?? this.root) {
+    if (element !== this.root || this.full || this.parts !== "bar") toggleFull(element);
   }
 
   pick([x, y]) {

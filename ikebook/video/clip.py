@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -150,7 +149,7 @@ class Clip:
             frames=self.frames[:count],
             masks=None if self.masks is None else self.masks[:count],
             frame_names=self.frame_names[:count],
-            source=None if self.source is None else FirstFrames(self.source, count),
+            source=None if self.source is None else SelectedFrames(self.source, range(count)),
         )
 
     def pick(self, frames: Sequence[int] | np.ndarray) -> Clip:
@@ -161,7 +160,7 @@ class Clip:
             frames=np.stack([self.frames[index] for index in indices]),
             masks=None if self.masks is None else self.masks[indices],
             frame_names=[self.frame_names[index] for index in indices],
-            source=None if self.source is None else PickedFrames(self.source, indices),
+            source=None if self.source is None else SelectedFrames(self.source, indices),
         )
 
     def resize(self, size: tuple[int, int] | str) -> Clip:
@@ -335,36 +334,6 @@ class ArrayFrames:
 
     def fingerprint(self) -> str:
         return array_fingerprint(self.frames)
-
-
-class FirstFrames:
-    """The first frames of another source."""
-
-    def __init__(self, source: FrameSource, count: int) -> None:
-        self.source = source
-        self.count = count
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return itertools.islice(self.source, self.count)
-
-    def fingerprint(self) -> str:
-        return f"first {self.count} of {self.source.fingerprint()}"
-
-
-class PickedFrames:
-    """Some frames of another source, by their increasing indices."""
-
-    def __init__(self, source: FrameSource, indices: Sequence[int]) -> None:
-        self.source = source
-        self.indices = tuple(indices)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        wanted = set(self.indices)
-        return (frame for index, frame in enumerate(self.source) if index in wanted)
-
-    def fingerprint(self) -> str:
-        """A text that changes when any frame does."""
-        return f"frames {self.indices} of {self.source.fingerprint()}"
 
 
 def array_fingerprint(array: Array) -> str:

@@ -43,7 +43,9 @@ def test_other_frames_have_another_fingerprint() -> None:
     assert len(prints) == 5
 
 
-@pytest.mark.parametrize(("indexes", "fps"), [(range(2, 9), 12.0), (range(0, 10, 3), 4.0), ([1, 2, 5], 4.0), ([3], 12.0)])
+@pytest.mark.parametrize(
+    ("indexes", "fps"), [(range(2, 9), 12.0), (range(0, 10, 3), 4.0), ([1, 2, 5], 4.0), ([3], 12.0)]
+)
 def test_the_rate_is_that_of_the_last_step(indexes, fps) -> None:
     assert SelectedFrames(Counted(FRAMES), indexes).fps == fps
 

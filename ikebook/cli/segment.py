@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from ikebook.base import check
-from ikebook.base.check import explain, require
-from ikebook.base.places import user_path
+from ikebook.base.check import InputError, explain, require
+from ikebook.base.places import is_remote, user_path
 from ikebook.base.provenance import marks
 from ikebook.cli.export import FORMATS
 from ikebook.cli.options import add_run_options, check_out, run_options
@@ -24,7 +21,8 @@ from ikebook.cli.workers import add_where, runner_of, several
 
 if TYPE_CHECKING:
     from ikebook.runs.options import RunOptions
-    from ikebook.runs.results import Summary
+    from ikebook.runs.results import Failure, Summary
+    from ikebook.runs.videos import Done, Finish
     from ikebook.video.selection import Selection
 
 
@@ -42,9 +40,11 @@ def add_command(commands: Any) -> None:
         metavar="INPUT",
         nargs="+",
         help="a video file, a folder of images in natural order, or a pattern of their names in quotes, such as 'frames/*.png'; or several "
-        "of these",
+        "of these; or their addresses, such as 's3://bucket/*.mp4' in quotes, gs:// or https://",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the results, or its address, s3:// or gs://"
+    )
     _add_part(parser)
     _add_outputs(parser)
     add_run_options(parser)
@@ -101,6 +101,8 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
+    if any(is_remote(one) for one in (*options.input, options.out)):
+        return _execute_elsewhere(options)
     inputs, out = [user_path(one) for one in options.input], user_path(options.out)
     chosen = _run_options(options)
     check_out(out)
@@ -112,7 +114,8 @@ def execute(options: argparse.Namespace) -> int:
         return 0
     require(
         not (options.workers or options.cluster or options.resources or options.threads),
-        "--workers, --cluster, --resources and --threads are for a video in --parts; name the frames of a part, too.",
+        "--workers, --cluster, --resources and --threads are for a video in --parts, and for videos or results in an object store; leave "
+        "them out, or name the frames of a part, too.",
     )
     summary, exported = _segment(options, inputs[0], chosen, out)
     show_summary(summary)
@@ -169,54 +172,105 @@ def _check_input(path: str, chosen: RunOptions, out: Path) -> None:
 
 def _segment(options: argparse.Namespace, path: Path, chosen: RunOptions, out: Path) -> tuple[Summary, list[str]]:
     """Segment one video; gives its summary and what has been exported, relative to `out`."""
-    from ikebook.runs.outputs import CHECKPOINTS, check_place, write_locked
-    from ikebook.runs.result_folder import lock_folder
-    from ikebook.runs.single import run
-    from ikebook.video.clip import read_clip
-    from ikebook.video.images import ImageFolder
-    from ikebook.video.sources import open_frames
+    from ikebook.runs.videos import segment_file
 
-    source = chosen.provider()
-    frames, names = open_frames(path), None
-    if isinstance(frames, ImageFolder):
-        names = frames.names()
-        if _selection(options):
-            names = [names[index] for index in _selection(options).indexes(frames.fps, None, len(names))]
-    check_place(out, names)
-    _check_exports(options, out)
-    begin = time.perf_counter()
-    with tqdm(desc=f"reading {path}", bar_format="{desc}", file=sys.stderr, leave=False, disable=None):
-        compute = chosen.compute(out)
-        part = {"start": options.start, "end": options.end, "every": options.every}
-        clip = read_clip(path, chosen.size, memory=compute.memory, **part)
-    read = {"read": time.perf_counter() - begin}
-    with lock_folder(out):
-        outcome = run(clip, source, options=chosen, compute=compute, progress=bar, checkpoints=out / CHECKPOINTS)
-        outcome = replace(outcome, seconds=read | outcome.seconds)
-        summary = write_locked(out, clip, outcome, chosen, bar, options.video)
-        return summary, _export(options, path, out)
-
-
-def _check_exports(options: argparse.Namespace, out: Path) -> None:
-    """Raise `InputError` if exports can't be written, before any work."""
-    if options.export is not None:
+    if options.export is not None:  # before any work
         from ikebook.exports.formats import FOLDER, check_exports
 
         check_exports(out, out / FOLDER, options.export)
+    summary, exported, notes = segment_file(
+        path,
+        out,
+        chosen,
+        part=_selection(options),
+        video=options.video,
+        finish=_finish(options),
+        progress=bar,
+    )
+    for note in notes:
+        say(f"ikebook: note: {note}")
+    return summary, exported
 
 
-def _export(options: argparse.Namespace, path: Path, out: Path) -> list[str]:
-    """Write the formats that are asked for; what they are called, relative to `out`."""
+def _finish(options: argparse.Namespace) -> Finish | None:
+    """What writes the formats that are asked for."""
     if options.export is None:
-        return []
+        return None
+    return partial(export_to, tuple(options.export), options.label)
+
+
+def export_to(formats: Sequence[str], label: str, out: Path, path: Path) -> tuple[list[str], list[str]]:
+    """Write formats into a locked folder of results; what they are called in it, and what could not be written."""
     from ikebook.exports.formats import FOLDER, export_locked
     from ikebook.exports.saved import read_saved
 
-    saved = read_saved(out, frames=path, label=options.label)
-    exported = export_locked(saved, options.export, out, out / FOLDER, bar)
-    for note in exported.notes:
-        say(f"ikebook: note: {note}")
-    return [file.relative_to(out).as_posix() + ("/" if file.is_dir() else "") for file in exported.files]
+    exported = export_locked(read_saved(out, frames=path, label=label), formats, out, out / FOLDER, bar)
+    return [
+        file.relative_to(out).as_posix() + ("/" if file.is_dir() else "") for file in exported.files
+    ], exported.notes
+
+
+def _execute_elsewhere(options: argparse.Namespace) -> int:
+    """Segment videos that are elsewhere, or whose results go elsewhere, each as a task of its own."""
+    from ikebook.runs.videos import VideoTask, expand, folder_names, run_tasks, within
+
+    require(
+        options.parts is None,
+        "a video in --parts, and its results, lie where all workers see them, as a path; copy it there, or leave out --parts.",
+    )
+    chosen = _run_options(options)
+    sources = expand(options.input)
+    require(options.init is None or len(sources) == 1, f"--init is for one video; there are {len(sources)}.")
+    if not is_remote(options.out):
+        check_out(user_path(options.out))
+    alone = len(options.input) == 1 and (sources == options.input or not is_remote(options.input[0]))
+    names = folder_names(sources)
+    with (
+        status_line(len(sources), shown=several(options)) as status,
+        runner_of(options, chosen, status) as (runner, shared),
+    ):
+        assert shared is not None
+        about = {
+            "options": shared.with_absolute_paths(),
+            "part": _selection(options),
+            "video": options.video,
+            "finish": _finish(options),
+            "more": {"export": options.export, "label": options.label},
+        }
+        here = options.out if is_remote(options.out) else str(user_path(options.out).absolute())
+        tasks = {
+            name: VideoTask(source=source, out=here if alone else within(options.out, name), **about)
+            for name, source in zip(names, sources, strict=True)
+        }
+
+        def report(name: str, result: Done | Failure) -> None:
+            if alone and "reason" in result:
+                raise InputError(result["reason"])
+            _tell(name, result)
+            status.advance()
+
+        found = run_tasks(tasks, runner, report)
+    return _count(options.out, [name for name, result in found.items() if "reason" in result], len(found))
+
+
+def _tell(name: str, result: Done | Failure) -> None:
+    """What came of a video, in a line for each thing."""
+    if "reason" in result:
+        say(f"{name}: failed: {result['reason']}")
+        return
+    for warning in result["warnings"]:
+        say(f"{name}: note: {warning}")
+    again = ", finished before" if result["earlier"] else ""
+    print(f"{name}: {result['frames']} frames, {100 * result['object_share']:.1f}% of the pixels are object{again}")
+
+
+def _count(out: str | Path, failed: Sequence[str], count: int) -> int:
+    """Say how many of several videos failed, and where the others are; gives the exit code."""
+    if failed:
+        say(f"ikebook: {len(failed)} of {count} videos failed: {', '.join(failed)}. The reasons stand above.")
+    if len(failed) < count:
+        print(f"Written to {out}: {count - len(failed)} folder{'s' if count - len(failed) > 1 else ''} of results")
+    return 3 if failed else 0
 
 
 def _execute_several(options: argparse.Namespace, chosen: RunOptions, inputs: Sequence[Path], out: Path) -> int:
@@ -225,6 +279,7 @@ def _execute_several(options: argparse.Namespace, chosen: RunOptions, inputs: Se
         require(
             not getattr(options, name), f"--{name} is for one video; give {len(inputs)} videos one after the other."
         )
+    from ikebook.runs.videos import folder_names
     from ikebook.video.images import IMAGE_SUFFIXES
 
     pictures = all(path.suffix.lower() in IMAGE_SUFFIXES for path in inputs)
@@ -251,32 +306,7 @@ def _execute_several(options: argparse.Namespace, chosen: RunOptions, inputs: Se
             f"{name}: {summary['frames']} frames, {100 * summary['object_share']:.1f}% of the pixels are object, confidence "
             f"{summary['confidence']:.2f} of 1"
         )
-    if failed:
-        say(f"ikebook: {len(failed)} of {len(inputs)} videos failed: {', '.join(failed)}. The reasons stand above.")
-    if len(failed) < len(inputs):
-        print(f"Written to {out}: {len(inputs) - len(failed)} folders of results")
-    return 3 if failed else 0
-
-
-def folder_names(inputs: Sequence[Path]) -> list[str]:
-    """A name for each of several videos: that of its file without the suffix, and a number where that is taken.
-
-    >>> folder_names([Path("a/walk.mp4"), Path("walk.webm"), Path("b/walk.mp4"), Path("run")])
-    ['walk', 'walk-2', 'walk-3', 'run']
-    """
-    from ikebook.video.sources import name_of
-
-    names: list[str] = []
-    taken: set[str] = set()
-    for path in inputs:
-        name = name_of(path)
-        count, unique = 1, name
-        while unique.lower() in taken:  # there are disks that know no case
-            count += 1
-            unique = f"{name}-{count}"
-        taken.add(unique.lower())
-        names.append(unique)
-    return names
+    return _count(out, failed, len(inputs))
 
 
 def _execute_parts(options: argparse.Namespace, chosen: RunOptions, out: Path) -> None:

@@ -1,6 +1,6 @@
 """Whole runs: a video, or a data set, from files to files; stopped and started again at will, on one machine or many.
 
-The paper's Sec. 6. One clip (`single`, `outputs`), a data set (`evaluation`, `sequence`), one very long video (`parts`,
+The paper's Sec. 6. One clip (`single`, `outputs`), several (`videos`), a data set (`evaluation`, `sequence`), one very long video (`parts`,
 `part`), where they run (`runners`, `cluster`), what is written (`results`, `result_folder`), and reports on it (`report`).
 """
 
@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "read_results": "results",
         "run": "single",
         "segment_parts": "parts",
+        "segment_videos": "videos",
         "write_report": "report.composition",
         "write_results": "outputs",
     },

@@ -43,15 +43,16 @@ def input_files(dataset: Dataset, name: str, options: RunOptions | None, masks: 
 
 def look(files: Sequence[Path]) -> Inputs:
     """What is to be remembered of some files."""
-    return Inputs(stamps=_stamps(files), contents=_contents(files))
+    return Inputs(stamps=stamps(files), contents=_contents(files))
 
 
 def same(files: Sequence[Path], known: Inputs) -> bool:
     """Whether files are those that were looked at."""
-    return _stamps(files) == known["stamps"] or _contents(files) == known["contents"]
+    return stamps(files) == known["stamps"] or _contents(files) == known["contents"]
 
 
-def _stamps(files: Sequence[Path]) -> str:
+def stamps(files: Sequence[Path]) -> str:
+    """A text that changes with the names, sizes and times of files."""
     stats = [(str(file), file.stat()) for file in files]
     return _hash(*(f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}" for name, stat in stats))
 

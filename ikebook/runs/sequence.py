@@ -79,10 +79,11 @@ def evaluate_sequence(task: SequenceTask, progress: Progress = silent) -> Entry 
         with lock_sequence(task.out, task.name):
             return read_entry(task.out, task.name, task.key) or _evaluate(task, progress)
     except Exception as error:  # noqa: BLE001  # whatever it is, the other sequences are to be finished
-        return _failure(error)
+        return failure_of(error)
 
 
-def _failure(error: Exception) -> Failure:
+def failure_of(error: Exception) -> Failure:
+    """Why something has no result, as plain values."""
     host = platform.node()
     explained = explain(error)
     if explained is not None:

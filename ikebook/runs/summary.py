@@ -71,7 +71,9 @@ def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mappin
 
 
 def input_of(clip: Clip) -> dict[str, Input]:
-    """The files that a clip was read from, under the key `input`; nothing where it was made in memory."""
+    """What a clip was read from, files or an address, under the key `input`; nothing where it was made in memory."""
+    if clip.origin:
+        return {"input": Input(path=clip.origin, fps=clip.fps)}
     source: Any = clip.source
     while hasattr(source, "source"):  # a part of another
         source = source.source

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,9 +17,10 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
 from ikebook.base.check import InputError, require
-from ikebook.base.places import user_path
+from ikebook.base.places import is_remote, shown, user_path
 from ikebook.base.pyav import frame_times
-from ikebook.video.images import ImageFolder
+from ikebook.base.remote import local_copy
+from ikebook.video.images import ImageFolder, is_image_name
 from ikebook.video.selection import SelectedFrames, Selection
 from ikebook.video.sources import Frames, name_of, open_frames
 
@@ -67,6 +69,8 @@ class Clip:
         The size of the source's frames, in pixels; that of `frames` if not given.
     notes : tuple of str
         What a user should know of how the frames were read, one sentence each.
+    origin : str
+        The address that they were read from, where that is no path of this machine.
 
     Raises
     ------
@@ -88,6 +92,7 @@ class Clip:
     source: FrameSource | None = None
     original_size: tuple[int, int] = field(default=(0, 0))
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
     def __post_init__(self) -> None:
         require(
@@ -150,7 +155,7 @@ class Clip:
             frames=self.frames[:count],
             masks=None if self.masks is None else self.masks[:count],
             frame_names=self.frame_names[:count],
-            source=None if self.source is None else FirstFrames(self.source, count),
+            source=None if self.source is None else SelectedFrames(self.source, range(count)),
         )
 
     def pick(self, frames: Sequence[int] | np.ndarray) -> Clip:
@@ -161,7 +166,7 @@ class Clip:
             frames=np.stack([self.frames[index] for index in indices]),
             masks=None if self.masks is None else self.masks[indices],
             frame_names=[self.frame_names[index] for index in indices],
-            source=None if self.source is None else PickedFrames(self.source, indices),
+            source=None if self.source is None else SelectedFrames(self.source, indices),
         )
 
     def resize(self, size: tuple[int, int] | str) -> Clip:
@@ -225,7 +230,8 @@ def read_clip(
     ----------
     path : str or Path
         Folder of images (natural order of their names; other files in it are passed over), a pattern of their names such as
-        "frames/*.png", a video file, an animated WebP or PNG, or a TIFF of several pages. `~` is home.
+        "frames/*.png", a video file, an animated WebP or PNG, or a TIFF of several pages. `~` is home. Or the address of such in an
+        object store or on a web server, s3://, gs:// or https://: of it there is a copy here, as long as the clip.
     size : (int, int), str or None, default "auto"
         Working size, width and height in pixels, or a text such as "416x224", by area interpolation. "auto" is 416x224, or
         224x416 for frames that are higher than wide; None keeps the frames' own size.
@@ -256,16 +262,32 @@ def read_clip(
     >>> read_clip("my_video.mp4")  # doctest: +SKIP
     Clip('my_video', 48 frames of 416x224, own size 854x480, no masks)
     """
-    source: Frames | SelectedFrames = open_frames(path)
-    selection = Selection(start, end, every)
-    if selection:
-        times = None if isinstance(source, ImageFolder) else frame_times(user_path(path))
-        source = SelectedFrames(source, selection.indexes(source.fps, times, source.count()))
     if max_size is not None:
         require(size is None or _is_auto(size), f"size is {size!r} and max_size {max_size}; give one of them.")
         size = at_most(max_size)
     if size is not None:
         size = known_size(size)
+    selection = Selection(start, end, every)
+    if not is_remote(path):
+        return _read_clip(path, size, name, selection, memory)
+    with ExitStack() as stack:
+        copy = stack.enter_context(local_copy(str(path), wanted=is_image_name))
+        clip = _read_clip(copy, size, name, selection, memory)
+        weakref.finalize(clip.source, stack.pop_all().close)  # originals are read when somebody asks for them
+    return replace(clip, origin=shown(str(path)))
+
+
+def _read_clip(
+    path: str | Path,
+    size: tuple[int, int] | str | None,
+    name: str | None,
+    selection: Selection,
+    memory: Memory | None,
+) -> Clip:
+    source: Frames | SelectedFrames = open_frames(path)
+    if selection:
+        times = None if isinstance(source, ImageFolder) else frame_times(user_path(path))
+        source = SelectedFrames(source, selection.indexes(source.fps, times, source.count()))
     known = isinstance(source, (ImageFolder, SelectedFrames))
     frames = Recorder(memory or Memory(), source.count() if known else None)
     original_size = (0, 0)
@@ -335,36 +357,6 @@ class ArrayFrames:
 
     def fingerprint(self) -> str:
         return array_fingerprint(self.frames)
-
-
-class FirstFrames:
-    """The first frames of another source."""
-
-    def __init__(self, source: FrameSource, count: int) -> None:
-        self.source = source
-        self.count = count
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return itertools.islice(self.source, self.count)
-
-    def fingerprint(self) -> str:
-        return f"first {self.count} of {self.source.fingerprint()}"
-
-
-class PickedFrames:
-    """Some frames of another source, by their increasing indices."""
-
-    def __init__(self, source: FrameSource, indices: Sequence[int]) -> None:
-        self.source = source
-        self.indices = tuple(indices)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        wanted = set(self.indices)
-        return (frame for index, frame in enumerate(self.source) if index in wanted)
-
-    def fingerprint(self) -> str:
-        """A text that changes when any frame does."""
-        return f"frames {self.indices} of {self.source.fingerprint()}"
 
 
 def array_fingerprint(array: Array) -> str:

@@ -53,6 +53,11 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [*parts, (-2, suffix.lower()), (-2, name)]
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file's name is that of an image which is read."""
+    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
 def image_files(folder: Path) -> list[Path]:
     """The images in `folder`, in natural order; hidden files are passed over."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]

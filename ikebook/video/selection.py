@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -85,16 +85,29 @@ def _frame(name: str, value: int | str | None, fps: float, times: Sequence[float
 
 
 class SelectedFrames:
-    """Some frames of another source, by their numbers in it."""
+    """Some frames of another source.
 
-    def __init__(self, source: Any, indexes: range) -> None:
+    Parameters
+    ----------
+    source : FrameSource
+    indexes : range or sequence of int
+        Their numbers in it, increasing; what lies beyond its end is passed over.
+    """
+
+    def __init__(self, source: Any, indexes: Sequence[int]) -> None:
         self.source = source
-        self.indexes = indexes
+        self.indexes = indexes if isinstance(indexes, range) else tuple(indexes)
+
+    @property
+    def step(self) -> int:
+        """Frames of the source from the last of these to what would be the next one."""
+        last = self.indexes[-2:]
+        return last[-1] - last[0] if len(last) == 2 else getattr(self.indexes, "step", 1)
 
     @property
     def fps(self) -> float:
         """Frames per second."""
-        return float(self.source.fps) / self.indexes.step
+        return float(self.source.fps) / self.step
 
     def count(self) -> int:
         """How many frames there are."""
@@ -110,9 +123,16 @@ class SelectedFrames:
         return list(self.source.notes())
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        frames: Iterable[np.ndarray] = self.source
-        return itertools.islice(frames, self.indexes.start, self.indexes.stop, self.indexes.step)
+        frames: Iterator[np.ndarray] = iter(self.source)
+        before = -1
+        for index in self.indexes:
+            there = next(itertools.islice(frames, index - before - 1, None), None)
+            if there is None:
+                return
+            yield there
+            before = index
 
     def fingerprint(self) -> str:
         i = self.indexes
-        return f"{i.start}:{i.stop}:{i.step} of {self.source.fingerprint()}"
+        which = f"{i.start}:{i.stop}:{i.step}" if isinstance(i, range) else f"frames {i}"
+        return f"{which} of {self.source.fingerprint()}"

@@ -34,16 +34,15 @@ def showing(clip: Clip) -> Showing:
         return Showing(None, None)
     even = [index / clip.fps for index in range(len(clip))]
     source: Any = clip.source
-    indexes = range(len(clip))
-    while hasattr(source, "source"):  # a part of another
-        if isinstance(source, SelectedFrames):
-            indexes = source.indexes[: len(clip)]
+    indexes, step = list(range(len(clip))), 1
+    while isinstance(source, SelectedFrames):  # a part of another
+        indexes, step = [source.indexes[index] for index in indexes], step * source.step
         source = source.source
     path = getattr(source, "path", None)
     times = frame_times(path) if isinstance(path, Path) else None
     if path is None or times is None or indexes[-1] >= len(times):
         return Showing(even, None)
     begin = times[indexes[0]]
-    after = indexes[-1] + indexes.step
+    after = indexes[-1] + step
     end = times[after] if after < len(times) else times[indexes[-1]] + 1 / clip.fps
     return Showing([times[index] - begin for index in indexes], (path, begin, end))

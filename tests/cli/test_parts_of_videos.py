@@ -12,8 +12,8 @@ from layouts import tree, write_frames, write_image
 
 from ikebook.base.files import write_video
 from ikebook.cli import main
-from ikebook.cli.segment import folder_names
 from ikebook.datasets.toys import toy
+from ikebook.runs.videos import folder_names
 
 av = pytest.importorskip("av")
 

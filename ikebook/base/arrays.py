@@ -322,8 +322,8 @@ class FrameCache:
     """The frames of an array as tensors on the device: all of them, or those around the one that was asked for last.
 
     Whoever goes through the frames one after the other, again and again, finds none of the first when only some are kept.
-    So where not all fit, no more are kept than one step of the work needs. On a GPU those that fit lie side by side, so that
-    consecutive ones are there without a copy.
+    So where not all fit, no more are kept than one step of the work needs; nor are those of an array that lies in the same memory,
+    which would be there twice. On a GPU those that fit lie side by side, so that consecutive ones are there without a copy.
 
     Parameters
     ----------
@@ -343,7 +343,9 @@ class FrameCache:
     def __getitem__(self, frame: int) -> Tensor:
         if frame not in self._kept:
             values = self.convert(self.array[frame])
-            all_fit = values.numel() * values.element_size() * len(self.array) <= self.limit
+            all_fit = values.numel() * values.element_size() * len(self.array) <= self.limit and not self._lies_beside(
+                values
+            )
             if all_fit and values.device.type != "cpu":
                 if self._whole is None:
                     self._whole = values.new_empty(len(self.array), *values.shape)
@@ -352,6 +354,12 @@ class FrameCache:
                 del self._kept[max(self._kept, key=lambda kept: abs(kept - frame))]
             self._kept[frame] = values
         return self._kept[frame]
+
+    def _lies_beside(self, values: Tensor) -> bool:
+        """Whether the array lies in the memory that `values` is in."""
+        if isinstance(self.array, np.ndarray):
+            return values.device.type == "cpu"
+        return isinstance(self.array, Tensor) and self.array.device == values.device
 
     def batch(self, frames: Sequence[int]) -> Tensor:
         """Several frames, in the order of time, (b, ...)."""

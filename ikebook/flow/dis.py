@@ -24,7 +24,7 @@ class DisOptions:
 
     Parameters
     ----------
-    preset : str, default "medium"
+    preset : str, default "ultrafast"
         OpenCV's "ultrafast", "fast" or "medium".
     finest_scale : int, default 0
         Level of the pyramid that the search ends at; 0 is the frame itself.
@@ -32,7 +32,7 @@ class DisOptions:
         Taller frames are reduced to this many rows before the search, pixels.
     """
 
-    preset: str = "medium"
+    preset: str = "ultrafast"
     finest_scale: int = 0
     max_height: int = 480
 

@@ -311,9 +311,14 @@ class MotionChains:
 
 def _cells(field: np.ndarray | Tensor, *, ends: bool, compute: Compute) -> Tensor:
     """One field (h, w, 2) as cells, complex: 0 on the border if chains end there, else as beside it."""
-    planes = on_device(tensor(field), compute.device, compute.dtype).movedim(-1, 0)
-    dx, dy = torch.nn.functional.pad(planes, (1, 1, 1, 1), mode="constant" if ends else "replicate").flatten(-2)
-    return torch.complex(dx, dy)
+    known = torch.view_as_complex(on_device(tensor(field), compute.device, compute.dtype).contiguous())  # (h, w)
+    rows, columns = (side + 2 for side in known.shape)
+    if ends:
+        cells = known.new_zeros(rows, columns)
+        cells[1:-1, 1:-1] = known
+        return cells.flatten()
+    y, x = (torch.arange(side, device=known.device).sub_(1).clamp_(0, side - 3) for side in (rows, columns))
+    return known[y[:, None], x].flatten()
 
 
 def gather(values: Tensor, cell: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class TrainOptions:
     ----------
     epochs : int, default 40
         Sweeps over the video, at most.
-    steps : int or None, default 1000
+    steps : int or None, default 500
         Steps, at most: a long video takes no longer than a short one; None: no such limit.
     batch : int, default 1
         Frames in one step.
@@ -70,7 +70,7 @@ class TrainOptions:
     """
 
     epochs: int = 40
-    steps: int | None = 1000
+    steps: int | None = 500
     batch: int = 1
     rate: float = 3e-3
     decay: float = 1e-2

@@ -103,7 +103,9 @@ class Counted(TorchDispatchMode):
             if name == "aten::index_select":
                 read = made[0].nbytes + given[1].nbytes
             elif name.startswith("aten::_embedding_bag"):
-                read = given[1].numel() * given[0].shape[1] * given[0].element_size() + sum(one.nbytes for one in given[1:])
+                read = given[1].numel() * given[0].shape[1] * given[0].element_size() + sum(
+                    one.nbytes for one in given[1:]
+                )
             else:
                 read = sum({(one.data_ptr(), one.shape): one.nbytes for one in given}.values())
             self.moved[self.stage()] += read + sum(one.nbytes for one in made)
@@ -215,7 +217,9 @@ def stages(frames: int, size: tuple[int, int], repeat: int, radius: int | None =
 SMALL = (52, 28)
 
 
-def read_and_flow(folder: Path, clip: Clip, size: tuple[int, int], found: list[Stage], repeat: int) -> tuple[Clip, Flow]:
+def read_and_flow(
+    folder: Path, clip: Clip, size: tuple[int, int], found: list[Stage], repeat: int
+) -> tuple[Clip, Flow]:
     """Files to frames at the working size, and DIS."""
     w, h = clip.size
     stored = 0
@@ -233,7 +237,14 @@ def read_and_flow(folder: Path, clip: Clip, size: tuple[int, int], found: list[S
     # DIS, preset medium, finest scale 0: patches of 64 pixels every 3, 25 descents of 16 operations a pixel; on all scales 4/3 of
     # it; both ways. Its refinement: 5 times 5 sweeps of about 30 operations a pixel.
     descent = ((w - 8) // 3 + 1) * ((h - 8) // 3 + 1) * 64 * 25 * 16
-    found.append(Stage("flow: DIS at 480p, both ways", seconds, 2 * pixels + 16 * pixels + 16 * small, 2 * 4 / 3 * (descent + 750 * pixels)))
+    found.append(
+        Stage(
+            "flow: DIS at 480p, both ways",
+            seconds,
+            2 * pixels + 16 * pixels + 16 * small,
+            2 * 4 / 3 * (descent + 750 * pixels),
+        )
+    )
     return read, flows[-1]
 
 
@@ -242,7 +253,9 @@ def graph(clip: Clip, flow: Flow, repeat: int, radius: int | None = None) -> lis
     options = preset("default") if radius is None else override(preset("default"), f"motion.radius={radius}")
     m, pixels = len(clip), clip.size[0] * clip.size[1]
     maps: list[Any] = []
-    found = [plain("saliency", lambda: maps.append(Evidence(clip.frames, flow, options.saliency).saliency()), m, repeat)]
+    found = [
+        plain("saliency", lambda: maps.append(Evidence(clip.frames, flow, options.saliency).saliency()), m, repeat)
+    ]
     # Both fields and the frame, what is measured of them written and read again, and the map.
     found[0].least = (16 + 3 + 2 * 12 + 3 + 4) * pixels
 
@@ -307,7 +320,9 @@ def the_pass(fresh: Callable[[], FeatureMotion], m: int, repeat: int) -> list[St
     found = []
     for stage, bytes_ in least.items():
         operations = flops.get(stage, 0) * steps * cells + (3 * 2 * d * d * cells if stage == "G and B" else 0)
-        found.append(Stage(stage, seconds[stage] / m, bytes_ * cells, operations or elements[stage] / m, moved[stage] / m))
+        found.append(
+            Stage(stage, seconds[stage] / m, bytes_ * cells, operations or elements[stage] / m, moved[stage] / m)
+        )
     return found
 
 
@@ -345,13 +360,13 @@ def radii(values: Sequence[int], frames: int, size: tuple[int, int], repeat: int
     kinds: dict[str, GraphOptions] = {"default": preset("default"), "d = 20, as the curves": recipe}
     rows: list[dict[str, Any]] = []
     for kind, options in kinds.items():
-        saliency = None if options.saliency is None else Evidence(made.clip.frames, made.flow, options.saliency).saliency()
+        saliency = (
+            None if options.saliency is None else Evidence(made.clip.frames, made.flow, options.saliency).saliency()
+        )
         best_: dict[int, dict[str, float]] = {}
         for _ in range(repeat):
             for p in values:
-                matrix = build(
-                    made.clip, made.flow, saliency=saliency, options=override(options, f"motion.radius={p}")
-                )
+                matrix = build(made.clip, made.flow, saliency=saliency, options=override(options, f"motion.radius={p}"))
                 clock = Clock()
                 with parts(clock), clock.within("the rest"):
                     reduce(matrix.motion, matrix.features)
@@ -375,7 +390,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.explore:
         for row in radii([int(p) for p in given.radii.split(",")], given.frames, (208, 112), given.repeat):
-            print({k: (round(v * 1e3, 2) if isinstance(v, float) and k != "steps" else v) for k, v in row.items()}, {k: round(1e3*v/row["steps"],3) for k,v in row.items() if isinstance(v,float) and k!="steps"})
+            print(
+                {k: (round(v * 1e3, 2) if isinstance(v, float) and k != "steps" else v) for k, v in row.items()},
+                {k: round(1e3 * v / row["steps"], 3) for k, v in row.items() if isinstance(v, float) and k != "steps"},
+            )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ikebook.base import check
+from ikebook.base.arrays import on_device
 from ikebook.base.provenance import LABELS, SYNTHETIC, Source
 from ikebook.base.weights import Known, Published, find, fingerprint, load, origin, torchvision_models
 from ikebook.flow.pairwise import PairwiseFlow
@@ -178,7 +179,8 @@ class Raft(PairwiseFlow):
     def _flows(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Forward and backward fields (h, w, 2) of pairs of frames (h, w, 3)."""
         first, second = (
-            torch.from_numpy(np.stack(frames)).to(self.device).movedim(-1, 1) for frames in zip(*pairs, strict=True)
+            on_device(torch.from_numpy(np.stack(frames)), self.device).movedim(-1, 1)
+            for frames in zip(*pairs, strict=True)
         )  # each (b, 3, h, w) uint8
         flow = self._predict(torch.cat([first, second]), torch.cat([second, first]))  # (2b, 2, h, w)
         fields = flow.movedim(1, -1).cpu().numpy()

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import ikebook
 from ikebook.base import check
-from ikebook.base.arrays import Array, DiskArray, extent, on_device, pictures, tensor
+from ikebook.base.arrays import Array, DiskArray, extent, pictures, tensor
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
 from ikebook.base.torch_files import load_tensors
@@ -387,7 +387,7 @@ def _resident(
     """An array on the GPU that trains, if it is not too large: one that gets its frames step by step waits for each."""
     if device.type == "cpu" or isinstance(array, DiskArray) or array.nbytes > RESIDENT:
         return array
-    return on_device(as_tensor(array), device)
+    return as_tensor(array).to(device)
 
 
 def augment(

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import Conv2d, GroupNorm, Module, ModuleList, Sequential
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, frames_at_once, pictures
+from ikebook.base.arrays import Array, frames_at_once, on_device, pictures
 from ikebook.base.check import require
 
 GROUPS = 8
@@ -197,6 +197,6 @@ def predict(network: UNet, frames: Array | Tensor) -> Iterator[np.ndarray]:
     network.eval()
     for start in range(0, len(frames), batch):
         with torch.inference_mode():
-            images = pictures(frames[start : start + batch]).to(device)
+            images = on_device(pictures(frames[start : start + batch]), device)
             probabilities = torch.sigmoid(network(images).float()).cpu()
         yield from probabilities.numpy()

@@ -3,14 +3,15 @@
     OMP_NUM_THREADS=1 python tests/experiments/limits.py                      prints the page
     OMP_NUM_THREADS=1 python tests/experiments/limits.py --write docs/limits.md
 
-Seconds are those of the processor, so that what else the machine does counts little; but a busy machine has slower caches, and
-the page says how busy it was. The clip is the embedded one, as JPEG files of 854x480, at a working size of 416x224.
+Seconds are those of the processor, one thread's, so that what else the machine does counts little; but a busy machine has slower
+caches, and the page says how busy it was. It takes some minutes. The clip is the embedded one, as JPEG files of 854x480, at a working size of 416x224.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import os
 import tempfile
 import time
@@ -22,22 +23,20 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import ikebook
-from ikebook.base.arrays import FrameCache
+from ikebook.base.compute import Compute
 from ikebook.base.machine import machine
 from ikebook.experiments.curves import fit_exponent
 from ikebook.flow import Flow, compute_flow
 from ikebook.graph.choice import choose, reference_maps
 from ikebook.graph.graph_module import _labels, _soft, build
-from ikebook.graph.presets import GraphOptions, override, preset
+from ikebook.graph.presets import override, preset
 from ikebook.graph.saliency import Evidence
-from ikebook.base.compute import Compute
 from ikebook.matrix.chains import MotionChains
 from ikebook.matrix.columns import MeanColumns
 from ikebook.matrix.feature_motion import FeatureMotion
@@ -46,26 +45,27 @@ from ikebook.matrix.likeness import ColourLikeness
 from ikebook.networks.losses import knowledge_loss
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import new_network
+from ikebook.solvers import exact as exact_solver
 from ikebook.solvers.exact import _RecentFeatures, exact, reduce
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.video.clip import Clip, read_clip
 
 OWN = (854, 480)
-BUSY = 1.0
+BUSY = 1.5
 """Load of the machine, this program's own included, above which the page warns."""
 
 
 # ------------------------------------------------------------------ the machine
 
 
-def copy_rate(repeat: int = 5) -> float:
-    """Bytes read and written a second of the processor."""
-    source = torch.ones(1 << 26)
+def copy_rate(count: int, repeat: int = 5) -> float:
+    """Bytes read and written a second, of so many numbers."""
+    source = torch.ones(count)
     target = torch.zeros_like(source)
     return 2 * source.nbytes / best(lambda: target.copy_(source), repeat)
 
 
-def product_rate(side: int = 1536, repeat: int = 3) -> float:
+def product_rate(side: int, repeat: int = 3) -> float:
     """Operations a second of a float32 product."""
     a = torch.rand(side, side)
     return 2 * side**3 / best(lambda: a @ a, repeat)
@@ -205,16 +205,13 @@ class Stage:
     moved: float | None = None
 
 
-def stages(frames: int, size: tuple[int, int], repeat: int, radius: int | None = None) -> list[Stage]:
+def stages(frames: int, size: tuple[int, int], repeat: int) -> list[Stage]:
     """All stages of a run on the embedded clip."""
-    made = ikebook.demo(frames, OWN if size != SMALL else (104, 56))
+    made = ikebook.demo(frames, OWN if size[0] > 200 else (2 * size[0], 2 * size[1]))
     found: list[Stage] = []
     with tempfile.TemporaryDirectory() as place:
         clip, flow = read_and_flow(Path(place), made.clip, size, found, repeat)
-    return found + graph(clip, flow, repeat, radius) + [network(clip, repeat)]
-
-
-SMALL = (52, 28)
+    return found + graph(clip, flow, repeat) + [network(clip, repeat)]
 
 
 def read_and_flow(
@@ -234,23 +231,23 @@ def read_and_flow(
     read = read_clip(folder, size)
     flows: list[Flow] = []
     seconds = best(lambda: flows.append(compute_flow(read)), 1) / (count - 1)
-    # DIS, preset medium, finest scale 0: patches of 64 pixels every 3, 25 descents of 16 operations a pixel; on all scales 4/3 of
-    # it; both ways. Its refinement: 5 times 5 sweeps of about 30 operations a pixel.
-    descent = ((w - 8) // 3 + 1) * ((h - 8) // 3 + 1) * 64 * 25 * 16
+    # DIS, preset ultrafast, finest scale 0: patches of 64 pixels every 4, 12 descents of 16 operations a pixel; on all scales 4/3
+    # of it; both ways.
+    descent = ((w - 8) // 4 + 1) * ((h - 8) // 4 + 1) * 64 * 12 * 16
     found.append(
         Stage(
             "flow: DIS at 480p, both ways",
             seconds,
             2 * pixels + 16 * pixels + 16 * small,
-            2 * 4 / 3 * (descent + 750 * pixels),
+            2 * 4 / 3 * descent,
         )
     )
     return read, flows[-1]
 
 
-def graph(clip: Clip, flow: Flow, repeat: int, radius: int | None = None) -> list[Stage]:
+def graph(clip: Clip, flow: Flow, repeat: int) -> list[Stage]:
     """Saliency, the parts of the pass, the small problem, and masks."""
-    options = preset("default") if radius is None else override(preset("default"), f"motion.radius={radius}")
+    options = preset("default")
     m, pixels = len(clip), clip.size[0] * clip.size[1]
     maps: list[Any] = []
     found = [
@@ -352,48 +349,219 @@ def network(clip: Clip, repeat: int) -> Stage:
 
 # ------------------------------------------------------------------ what p costs
 
+BASE = 5
+"""The p whose seconds are taken off the others': what does not hang on p is in it."""
+
+RECIPES = {
+    "the default, d = 2": (),
+    "displacements, d = 20": ("features.displacements=steps", "saliency=none"),
+}
+
 
 def radii(values: Sequence[int], frames: int, size: tuple[int, int], repeat: int) -> list[dict[str, Any]]:
-    """Seconds of a frame in the pass and its parts, for several p; points take turns."""
+    """Seconds of a frame in the pass and its parts, for several p, and with all steps fetched at once; points take turns."""
     made = ikebook.demo(frames, size)
-    recipe = override(preset("default"), "features.displacements=steps", "saliency=none")
-    kinds: dict[str, GraphOptions] = {"default": preset("default"), "d = 20, as the curves": recipe}
-    rows: list[dict[str, Any]] = []
-    for kind, options in kinds.items():
-        saliency = (
-            None if options.saliency is None else Evidence(made.clip.frames, made.flow, options.saliency).saliency()
+    known: dict[tuple[str, str, int], dict[str, float]] = {}
+    saliency = Evidence(made.clip.frames, made.flow, preset("default").saliency).saliency()
+    together = {f"{exact_solver.AT_ONCE} at a time": exact_solver.AT_ONCE, "all at once": 1 << 30}
+    for _, kind, p, way in itertools.product(range(repeat), RECIPES, (BASE, *values), together):
+        options = override(preset("default"), *RECIPES[kind], f"motion.radius={p}")
+        maps = None if options.saliency is None else saliency
+        matrix = build(made.clip, made.flow, saliency=maps, options=options)
+        clock, usual = Clock(), exact_solver.AT_ONCE
+        exact_solver.AT_ONCE = together[way]
+        try:
+            with parts(clock), clock.within("the rest"):
+                reduce(matrix.motion, matrix.features)
+        finally:
+            exact_solver.AT_ONCE = usual
+        least = known.setdefault((kind, way, p), dict(clock.seconds))
+        for stage, seconds in clock.seconds.items():
+            least[stage] = min(least[stage], seconds)
+    return [
+        {"kind": kind, "way": way, "p": p, "steps": steps_a_frame(frames, p)}
+        | {stage: one / frames for stage, one in seconds.items()}
+        for (kind, way, p), seconds in known.items()
+    ]
+
+
+def exponent(rows: Sequence[dict[str, Any]], stages_: Sequence[str]) -> float:
+    """With which power of the steps beyond those of `BASE` the seconds beyond it grow."""
+    base = next(row for row in rows if row["p"] == BASE)
+    rest = [row for row in rows if row["p"] != BASE]
+    steps = [row["steps"] - base["steps"] for row in rest]
+    seconds = [sum(row[stage] - base[stage] for stage in stages_) for row in rest]
+    kept = [(x, y) for x, y in zip(steps, seconds, strict=True) if y > 0]
+    return fit_exponent(*zip(*kept, strict=True))[0] if len(kept) > 1 else float("nan")
+
+
+# ------------------------------------------------------------------ the page
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|---|{'---:|' * (len(head) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ]
+
+
+def number(value: float | None) -> str:
+    """Three digits."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" if 0 < abs(value) < 100 else f"{value:.0f}"
+
+
+def stage_table(found: Sequence[Stage], copy: float, product: float) -> list[str]:
+    """Stages against both limits."""
+    rows = []
+    for one in found:
+        limit = max(one.least / copy, one.flops / product)
+        rows.append(
+            [
+                one.name,
+                number(1e3 * one.seconds),
+                number(one.least / 1e6),
+                number(one.flops / 1e6),
+                number(1e3 * limit) + (" bytes" if one.least / copy >= one.flops / product else " operations"),
+                f"{100 * limit / one.seconds:.1f}%" if one.seconds else "",
+                number(None if one.moved is None else one.moved / 1e6),
+                "" if one.moved is None or not one.seconds else f"{100 * one.moved / one.seconds / copy:.0f}%",
+            ]
         )
-        best_: dict[int, dict[str, float]] = {}
-        for _ in range(repeat):
-            for p in values:
-                matrix = build(made.clip, made.flow, saliency=saliency, options=override(options, f"motion.radius={p}"))
-                clock = Clock()
-                with parts(clock), clock.within("the rest"):
-                    reduce(matrix.motion, matrix.features)
-                known = best_.setdefault(p, dict(clock.seconds))
-                for stage, seconds in clock.seconds.items():
-                    known[stage] = min(known[stage], seconds)
-        for p, seconds in best_.items():
-            steps = steps_a_frame(frames, p)
-            rows.append({"kind": kind, "p": p, "steps": steps, **{name: one / frames for name, one in seconds.items()}})
-    return rows
+    head = (
+        "stage",
+        "ms",
+        "MB at least",
+        "million operations",
+        "limit, ms",
+        "share",
+        "MB as written",
+        "of a copy's rate",
+    )
+    return table(head, rows)
+
+
+GROWING = ("chains", "likeness of colour", "means along the chains", "gathers of CF")
+"""Parts whose work is so much for each step."""
+
+
+def radius_tables(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Microseconds of each step, by part; and the exponents."""
+    lines: list[str] = []
+    for kind, way in itertools.product(*(dict.fromkeys(row[name] for row in rows) for name in ("kind", "way"))):
+        chosen = [row for row in rows if (row["kind"], row["way"]) == (kind, way)]
+        names = [name for name in GROWING if name in chosen[0]]
+        everything = [name for name in chosen[0] if name not in ("kind", "way", "p", "steps")]
+        body = []
+        for row in chosen:
+            parts_ = [f"{1e6 * row[name] / row['steps']:.0f}" for name in names]
+            whole = 1e3 * sum(row[name] for name in everything)
+            body.append([str(row["p"]), f"{row['steps']:.1f}", *parts_, f"{whole:.1f}"])
+        exponents = [f"{exponent(chosen, one):.2f}" for one in (*([name] for name in names), everything)]
+        body.append(["exponent", "", *exponents])
+        lines += [f"{kind[0].upper()}{kind[1:]}; rows of F fetched {way}; microseconds of a step:", ""]
+        lines += table(("p", "steps of a frame", *names, "the whole pass, ms a frame"), body)
+    return lines
+
+
+def page(given: argparse.Namespace) -> list[str]:
+    """Everything, measured now."""
+    about = machine()
+    load = about["load_average"] or 0.0
+    size, small = ((52, 28), (52, 28)) if given.small else ((416, 224), (208, 112))
+    copy, product = copy_rate(1 << 20 if given.small else 1 << 26), product_rate(128 if given.small else 1536)
+    found = stages(given.frames, size, given.repeat)
+    rows = radii([int(p) for p in given.radii.split(",")], given.radius_frames, small, given.repeat)
+    last = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    busy = [
+        f"> **The machine was busy: its load was {load:.1f} at the beginning and {last:.1f} at the end. Shares and exponents are those",
+        "> of crowded caches; run the command again when nothing else runs.**",
+        "",
+    ]
+    head = " ".join(
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in (
+            ("frames", given.frames),
+            ("repeat", given.repeat),
+            ("radii", given.radii),
+            ("radius_frames", given.radius_frames),
+        )
+    )
+    return [
+        *TITLE,
+        f"    OMP_NUM_THREADS=1 python tests/experiments/limits.py --write docs/limits.md {head}",
+        "",
+        f"{about['cpu']}, {about['threads']} of {about['cores']} cores, load {load:.1f}, {about['date'][:10]}, "
+        + ", ".join(f"{name} {about['versions'][name]}" for name in ("ikebook", "python", "torch", "numpy", "opencv"))
+        + f". A copy reads and writes **{copy / 1e9:.1f} GB/s**, a float32 product of matrices does **{product / 1e9:.0f} "
+        "billion operations a second**, both with that many threads.",
+        "",
+        *(busy if max(load, last) > BUSY and not given.quiet else []),
+        *STAGES_ARE,
+        *stage_table(found, copy, product),
+        *WHAT_THEY_SAY,
+        *P_COSTS,
+        *radius_tables(rows),
+    ]
+
+
+TITLE = [
+    "# Against the limit",
+    "",
+    "What each stage of a run has to move and to compute at the least, what this machine could do that in, and which share of that is",
+    "reached. Every number of this page, and the page itself, is written by",
+    "",
+]
+
+STAGES_ARE = [
+    "The embedded clip, as JPEG files of 854x480, at 416x224: for a frame, and for one step of the training.",
+    "",
+]
+
+WHAT_THEY_SAY = [
+    "- *MB at least*: what goes in and comes out of a stage, once. Of what is gathered along chains, each number that is read counts,",
+    "  however near it lies to the last; a cache line of 64 bytes around it does not.",
+    "- *Operations*: products count two for each pair of numbers, all else one for each result; in the pass only what its formulas ask",
+    "  for. Of DIS and of the JPEG decoder they are estimated from their patches and transforms (the script says how).",
+    "- *Limit*: the longer of both, at the rates above. A gather can't move as many bytes as a copy, nor a logarithm be had for one",
+    "  operation, so no stage comes near to all of it.",
+    "- *MB as written*: what the operations of PyTorch read and write, called one after the other: what lies between two of them goes",
+    "  to memory, or to a cache, and comes back. The last column is its rate: near to a copy's, only fewer operations would help.",
+    "",
+]
+
+P_COSTS = [
+    "## What p costs",
+    "",
+    "The pass on the embedded clip at half the size, for several p. The exponent is that of the seconds beyond those of p = 5, in steps",
+    "beyond those of p = 5; a chain ends with the clip, so steps are counted. Each part's cost of a step is about the same whatever p is,",
+    "but for the gathers where all steps are fetched at once: the solver's sum for a pixel then reads from as many frames as there are",
+    "steps, each in a place of its own, and a processor follows some 16 such places at once. It has therefore been taken for 15 steps",
+    "at a time since 2026-11-28, which for p of 15 or less is what it was.",
+    "",
+]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=40, help="of the clip (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=32, help="of the clip (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="of each; the least counts (default: %(default)s)")
     parser.add_argument("--radii", default="10,15,20,30,40", help="values of p (default: %(default)s)")
-    parser.add_argument("--explore", action="store_true", help="only what p costs")
-    parser.add_argument("--small", action="store_true", help="a rehearsal")
+    parser.add_argument(
+        "--radius-frames", type=int, default=84, help="frames of the clip for them (default: %(default)s)"
+    )
+    parser.add_argument("--small", action="store_true", help="a rehearsal on a clip of 52x28")
+    parser.add_argument("--quiet", action="store_true", help="without the warning of a busy machine")
     parser.add_argument("--write", type=Path, help="the page")
     given = parser.parse_args()
-    if given.explore:
-        for row in radii([int(p) for p in given.radii.split(",")], given.frames, (208, 112), given.repeat):
-            print(
-                {k: (round(v * 1e3, 2) if isinstance(v, float) and k != "steps" else v) for k, v in row.items()},
-                {k: round(1e3 * v / row["steps"], 3) for k, v in row.items() if isinstance(v, float) and k != "steps"},
-            )
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    lines = page(given)
+    if given.write:
+        given.write.write_text("\n".join(lines).rstrip("\n") + "\n", encoding="utf-8")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

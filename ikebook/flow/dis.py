@@ -30,16 +30,26 @@ class DisOptions:
         Level of the pyramid that the search ends at; 0 is the frame itself.
     max_height : int, default 480
         Taller frames are reduced to this many rows before the search, pixels.
+    refinement : int or None, default 1
+        Iterations of the variational refinement that smooths the field on each scale; None: as many as the preset has, 5 for
+        "medium" and "fast", none for "ultrafast".
+
+    Notes
+    -----
+    Chosen on the 20 training sequences, by `tests/experiments/flow_settings.py`: docs/speed.md has what others cost and bring.
     """
 
     preset: str = "ultrafast"
     finest_scale: int = 0
     max_height: int = 480
+    refinement: int | None = 1
 
     def __post_init__(self) -> None:
         check.one_of("DisOptions.preset", self.preset, PRESETS)
         check.whole("DisOptions.finest_scale", self.finest_scale)
         check.whole("DisOptions.max_height", self.max_height, at_least=16)
+        if self.refinement is not None:
+            check.whole("DisOptions.refinement", self.refinement)
 
 
 class Dis(PairwiseFlow):
@@ -66,4 +76,6 @@ class Dis(PairwiseFlow):
     def _new_search(self) -> Search:
         search = cv2.DISOpticalFlow.create(PRESETS[self.options.preset])
         search.setFinestScale(self.options.finest_scale)
+        if self.options.refinement is not None:
+            search.setVariationalRefinementIterations(self.options.refinement)
         return lambda first, second: search.calc(first, second, None)  # type: ignore[call-overload]

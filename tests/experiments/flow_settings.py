@@ -23,46 +23,23 @@ from ablation import against
 from ikebook.datasets import Davis2016
 from ikebook.flow import Flow
 from ikebook.flow.compute import fields_of
-from ikebook.flow.dis import PRESETS, Dis, DisOptions
-from ikebook.flow.pairwise import Search
+from ikebook.flow.dis import Dis, DisOptions
 from ikebook.graph.graph_module import segment
 from ikebook.video.metrics import boundary_accuracy, region_similarity
 
-
-class Changed(Dis):
-    """A preset with one of OpenCV's own settings changed."""
-
-    def __init__(self, options: DisOptions, **settings: int) -> None:
-        super().__init__(options)
-        self.settings = settings
-
-    def _new_search(self) -> Search:
-        search = cv2.DISOpticalFlow.create(PRESETS[self.options.preset])
-        search.setFinestScale(self.options.finest_scale)
-        for name, value in self.settings.items():
-            getattr(search, f"set{name}")(value)
-        return lambda first, second: search.calc(first, second, None)
-
-
 SETTINGS = {
-    "medium, finest 0, 480 rows": Dis(DisOptions(preset="medium")),
-    "medium, finest 1, 480 rows": Dis(DisOptions(preset="medium", finest_scale=1)),
-    "medium, finest 0, 360 rows": Dis(DisOptions(preset="medium", max_height=360)),
-    "medium, finest 0, 240 rows": Dis(DisOptions(preset="medium", max_height=240)),
-    "fast, finest 0, 480 rows": Dis(DisOptions(preset="fast")),
-    "fast, finest 0, 360 rows": Dis(DisOptions(preset="fast", max_height=360)),
-    "ultrafast, finest 0, 480 rows": Dis(DisOptions(preset="ultrafast")),
-    "ultrafast, finest 0, 400 rows": Dis(DisOptions(preset="ultrafast", max_height=400)),
-    "ultrafast, finest 0, 360 rows": Dis(DisOptions(preset="ultrafast", max_height=360)),
-    "ultrafast, finest 0, 300 rows": Dis(DisOptions(preset="ultrafast", max_height=300)),
-    "ultrafast, finest 0, 240 rows": Dis(DisOptions(preset="ultrafast", max_height=240)),
-    "ultrafast, finest 1, 480 rows": Dis(DisOptions(preset="ultrafast", finest_scale=1)),
-    "ultrafast, finest 0, 480 rows, smoothed once": Changed(
-        DisOptions(preset="ultrafast"), VariationalRefinementIterations=1
-    ),
-    "ultrafast, finest 0, 480 rows, patches 3 apart": Changed(DisOptions(preset="ultrafast"), PatchStride=3),
-    "ultrafast, finest 0, 480 rows, 6 descents": Changed(DisOptions(preset="ultrafast"), GradientDescentIterations=6),
-    "medium, finest 0, 480 rows, not smoothed": Changed(DisOptions(preset="medium"), VariationalRefinementIterations=0),
+    "medium, finest 0, 480 rows": DisOptions(preset="medium", refinement=None),
+    "medium, finest 1, 480 rows": DisOptions(preset="medium", refinement=None, finest_scale=1),
+    "medium, finest 0, 360 rows": DisOptions(preset="medium", refinement=None, max_height=360),
+    "medium, finest 0, 240 rows": DisOptions(preset="medium", refinement=None, max_height=240),
+    "fast, finest 0, 480 rows": DisOptions(preset="fast", refinement=None),
+    "fast, finest 0, 360 rows": DisOptions(preset="fast", refinement=None, max_height=360),
+    "ultrafast, finest 0, 480 rows": DisOptions(preset="ultrafast", refinement=None),
+    "ultrafast, finest 0, 480 rows, refined once": DisOptions(preset="ultrafast", refinement=1),
+    "ultrafast, finest 0, 480 rows, refined twice": DisOptions(preset="ultrafast", refinement=2),
+    "ultrafast, finest 0, 360 rows": DisOptions(preset="ultrafast", refinement=None, max_height=360),
+    "ultrafast, finest 0, 240 rows": DisOptions(preset="ultrafast", refinement=None, max_height=240),
+    "ultrafast, finest 1, 480 rows": DisOptions(preset="ultrafast", refinement=None, finest_scale=1),
 }
 
 
@@ -84,13 +61,13 @@ def main() -> None:
     kept = json.loads(arguments.keep.read_text()) if arguments.keep and arguments.keep.exists() else {}
     print(f"{'':{width}}  seconds     J     F   difference   interval       worst")
     first = None
-    for setting, source in SETTINGS.items():
+    for setting, options in SETTINGS.items():
         if first is not None and arguments.only and not any(text in setting for text in arguments.only.split(";")):
             continue
         for name in names:
             key = f"{setting}, {arguments.frames} frames of {name}"
             if key not in kept:
-                kept[key] = score(dataset, name, arguments.frames, source)
+                kept[key] = score(dataset, name, arguments.frames, options)
                 if arguments.keep:
                     arguments.keep.write_text(json.dumps(kept, indent=1))
         rows = np.array([kept[f"{setting}, {arguments.frames} frames of {name}"] for name in names])
@@ -103,11 +80,11 @@ def main() -> None:
         )
 
 
-def score(dataset: Davis2016, name: str, frames: int, source: Dis) -> tuple[float, float, float]:
+def score(dataset: Davis2016, name: str, frames: int, options: DisOptions) -> tuple[float, float, float]:
     """Seconds of the processor for a pair, J and F of a sequence's first frames."""
     clip = dataset.clip(name, "416x224").first(frames)
     begin = time.process_time()
-    pairs = list(fields_of(source, clip.originals(), clip.size, clip.frame_names, clip.original_size))
+    pairs = list(fields_of(Dis(options), clip.originals(), clip.size, clip.frame_names, clip.original_size))
     seconds = (time.process_time() - begin) / len(pairs)
     ahead, back = (np.stack(fields) for fields in zip(*pairs, strict=True))
     result = segment(clip, Flow(forward=ahead, backward=back))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ikebook.base.arrays import DiskArray, Memory
 from ikebook.base.check import InputError
-from ikebook.datasets.toys import TOYS, toy
+from ikebook.datasets.toys import TOYS, demo, toy
 from ikebook.flow import (
     Dis,
     DisOptions,
@@ -133,12 +133,25 @@ class TestProviders:
         ((forward, _),) = Dis(DisOptions(preset=preset, finest_scale=1)).pairs(shifted())
         assert np.abs(np.median(forward, (0, 1)) - SHIFT).max() < 0.1
 
+    def test_refinement_smooths_the_field(self) -> None:
+        frames = demo(2, (128, 72)).clip.frames
+
+        def roughness(refinement: int | None) -> float:
+            ((forward, _),) = Dis(DisOptions(refinement=refinement)).pairs(frames)
+            return float(np.abs(np.diff(forward, axis=1)).mean())
+
+        found = [roughness(refinement) for refinement in (0, 1, 5)]
+        assert found[0] > found[1] > found[2] > 0
+        assert roughness(None) == found[0]  # the preset's own: none
+
     def test_what_they_say_of_themselves_changes_with_any_option(self) -> None:
         providers = [
             Dis(),
             Dis(DisOptions(preset="fast")),
             Dis(DisOptions(finest_scale=1)),
             Dis(DisOptions(max_height=240)),
+            Dis(DisOptions(refinement=2)),
+            Dis(DisOptions(refinement=None)),
             Farneback(),
             Farneback(FarnebackOptions(levels=3)),
             Farneback(FarnebackOptions(window=9)),
@@ -153,6 +166,7 @@ class TestProviders:
         [
             (DisOptions, {"preset": "slow"}, "preset is 'slow'; expected one of 'ultrafast', 'fast', 'medium'"),
             (DisOptions, {"finest_scale": -1}, "finest_scale is -1; expected a whole number, 0 or more"),
+            (DisOptions, {"refinement": -1}, "refinement is -1; expected a whole number, 0 or more"),
             (DisOptions, {"max_height": 8}, "max_height is 8; expected a whole number, 16 or more"),
             (FarnebackOptions, {"levels": 0}, "levels is 0; expected a whole number, 1 or more"),
             (FarnebackOptions, {"window": 2}, "window is 2; expected a whole number, 3 or more"),

@@ -24,25 +24,25 @@ class DisOptions:
 
     Parameters
     ----------
-    preset : str, default "ultrafast"
+    preset : str, default "medium"
         OpenCV's "ultrafast", "fast" or "medium".
     finest_scale : int, default 0
         Level of the pyramid that the search ends at; 0 is the frame itself.
     max_height : int, default 480
         Taller frames are reduced to this many rows before the search, pixels.
-    refinement : int or None, default 1
+    refinement : int or None, default None
         Iterations of the variational refinement that smooths the field on each scale; None: as many as the preset has, 5 for
         "medium" and "fast", none for "ultrafast".
 
     Notes
     -----
-    Chosen on the 20 training sequences, by `tests/experiments/flow_settings.py`: docs/speed.md has what others cost and bring.
+    docs/speed.md has what other options cost and bring, by `tests/experiments/flow_settings.py`.
     """
 
-    preset: str = "ultrafast"
+    preset: str = "medium"
     finest_scale: int = 0
     max_height: int = 480
-    refinement: int | None = 1
+    refinement: int | None = None
 
     def __post_init__(self) -> None:
         check.one_of("DisOptions.preset", self.preset, PRESETS)

@@ -8,15 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
+from ikebook.base import check
 from ikebook.base.check import InputError, require, short
 from ikebook.base.places import user_path
 from ikebook.base.provenance import UNTRAINED, Source, read_note
-from ikebook.flow.dis import Dis
+from ikebook.flow.dis import PRESETS, Dis, DisOptions
 from ikebook.flow.farneback import Farneback
 from ikebook.flow.files import FlowFiles
 
 PROVIDERS = ("dis", "farneback", "raft", "raft-small")
-"""Who computes flow, by name; after RAFT's, a colon and weights may follow: `raft:C_T_SKHT_V2`, `raft-small:weights.pth`."""
+"""Who computes flow, by name; after a colon may follow DIS's preset, `dis:ultrafast`, or RAFT's weights: `raft:C_T_SKHT_V2`,
+`raft-small:weights.pth`."""
 
 
 class FlowProvider(Protocol):
@@ -55,7 +57,8 @@ def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> Fl
     Parameters
     ----------
     name : str or Path
-        "dis", "farneback", "raft" or "raft-small", the last two with `:WEIGHTS` if others than the default ones are meant:
+        "dis", with a preset if another than `:medium` is meant, `:fast` or `:ultrafast`; "farneback"; "raft" or "raft-small", with
+        `:WEIGHTS` if others than the default ones are meant:
         one of torchvision's names, or a file, which for "raft-small" may be the checkpoint of RAFT's authors as it is;
         or a folder with forward/*.flo and backward/*.flo.
     device : str, default "cpu"
@@ -79,8 +82,9 @@ def provider(name: str | Path, *, device: str = "cpu", half: bool = False) -> Fl
     """
     require(isinstance(name, (str, Path)), f"provider is {short(name)}; expected a name, such as 'dis', or a folder.")
     kind, colon, weights = str(name).partition(":")
-    if name == "dis":
-        return Dis()
+    if kind == "dis":
+        check.one_of("flow after 'dis:'", weights or DisOptions.preset, PRESETS)
+        return Dis(DisOptions(preset=weights or DisOptions.preset))
     if name == "farneback":
         return Farneback()
     if kind in ("raft", "raft-small"):

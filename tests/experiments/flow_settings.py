@@ -28,18 +28,18 @@ from ikebook.graph.graph_module import segment
 from ikebook.video.metrics import boundary_accuracy, region_similarity
 
 SETTINGS = {
-    "medium, finest 0, 480 rows": DisOptions(preset="medium", refinement=None),
-    "medium, finest 1, 480 rows": DisOptions(preset="medium", refinement=None, finest_scale=1),
-    "medium, finest 0, 360 rows": DisOptions(preset="medium", refinement=None, max_height=360),
-    "medium, finest 0, 240 rows": DisOptions(preset="medium", refinement=None, max_height=240),
-    "fast, finest 0, 480 rows": DisOptions(preset="fast", refinement=None),
-    "fast, finest 0, 360 rows": DisOptions(preset="fast", refinement=None, max_height=360),
-    "ultrafast, finest 0, 480 rows": DisOptions(preset="ultrafast", refinement=None),
+    "medium, finest 0, 480 rows": DisOptions(),
+    "medium, finest 1, 480 rows": DisOptions(finest_scale=1),
+    "medium, finest 0, 360 rows": DisOptions(max_height=360),
+    "medium, finest 0, 240 rows": DisOptions(max_height=240),
+    "fast, finest 0, 480 rows": DisOptions(preset="fast"),
+    "fast, finest 0, 360 rows": DisOptions(preset="fast", max_height=360),
+    "ultrafast, finest 0, 480 rows": DisOptions(preset="ultrafast"),
     "ultrafast, finest 0, 480 rows, refined once": DisOptions(preset="ultrafast", refinement=1),
     "ultrafast, finest 0, 480 rows, refined twice": DisOptions(preset="ultrafast", refinement=2),
-    "ultrafast, finest 0, 360 rows": DisOptions(preset="ultrafast", refinement=None, max_height=360),
-    "ultrafast, finest 0, 240 rows": DisOptions(preset="ultrafast", refinement=None, max_height=240),
-    "ultrafast, finest 1, 480 rows": DisOptions(preset="ultrafast", refinement=None, finest_scale=1),
+    "ultrafast, finest 0, 360 rows": DisOptions(preset="ultrafast", max_height=360),
+    "ultrafast, finest 0, 240 rows": DisOptions(preset="ultrafast", max_height=240),
+    "ultrafast, finest 1, 480 rows": DisOptions(preset="ultrafast", finest_scale=1),
 }
 
 

@@ -21,12 +21,14 @@ from ikebook.flow import (
     FlowFiles,
     KnownFlow,
     compute_flow,
+    is_provider,
     noisy,
     provider,
     read_flo,
     resize_flow,
     write_flo,
 )
+from ikebook.runs.options import RunOptions
 from ikebook.video.clip import Clip
 
 SHIFT = (3, -2)
@@ -142,7 +144,7 @@ class TestProviders:
 
         found = [roughness(refinement) for refinement in (0, 1, 5)]
         assert found[0] > found[1] > found[2] > 0
-        assert roughness(None) == found[0]  # the preset's own: none
+        assert roughness(None) == found[2]  # the preset's own
 
     def test_what_they_say_of_themselves_changes_with_any_option(self) -> None:
         providers = [
@@ -151,7 +153,7 @@ class TestProviders:
             Dis(DisOptions(finest_scale=1)),
             Dis(DisOptions(max_height=240)),
             Dis(DisOptions(refinement=2)),
-            Dis(DisOptions(refinement=None)),
+            Dis(DisOptions(refinement=0)),
             Farneback(),
             Farneback(FarnebackOptions(levels=3)),
             Farneback(FarnebackOptions(window=9)),
@@ -177,6 +179,16 @@ class TestProviders:
     def test_bad_options(self, options, values, message) -> None:
         with pytest.raises(InputError, match=f"{options.__name__}.{message}"):
             options(**values)
+
+    def test_presets_of_dis_by_name(self) -> None:
+        assert provider("dis").describe() == provider("dis:medium").describe() == Dis().describe()
+        assert provider("dis:ultrafast").options == DisOptions(preset="ultrafast")
+        assert is_provider("dis:fast")
+        assert RunOptions(flow="dis:fast").sources()[0].supervision == RunOptions().sources()[0].supervision
+        with pytest.raises(
+            InputError, match="flow after 'dis:' is 'slow'; expected one of 'ultrafast', 'fast', 'medium'"
+        ):
+            provider("dis:slow")
 
     def test_an_unknown_provider_is_refused_with_the_known_ones(self) -> None:
         with pytest.raises(

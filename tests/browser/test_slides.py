@@ -134,8 +134,12 @@ def test_a_deck_goes_on_and_its_widgets_live(deck, chromium) -> None:
     page.mouse.move(box["x"] + 40, box["y"] + 25)
     page.mouse.up()
     widget.locator(".ike-iteration").get_by_text("Converged").wait_for()
-    colours = widget.locator(".ike-canvas").nth(1).evaluate(
-        "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    colours = (
+        widget.locator(".ike-canvas")
+        .nth(1)
+        .evaluate(
+            "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+        )
     )
     assert colours > 20
     page.locator("section.present h1").click()  # the keys are the deck's again

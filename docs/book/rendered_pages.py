@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import math
 import os
 import re
 import sys
@@ -54,11 +55,30 @@ def photograph(tab: Page, page: Path) -> bytes:
     tab.goto(page.as_uri())
     tab.wait_for_selector("body[data-ready]")
     tab.wait_for_timeout(1200)  # some unpack, and compute, before they draw
+    play(tab)
     height = tab.evaluate("Math.max(...[...document.body.children].map((one) => one.getBoundingClientRect().bottom))")
     shot = tab.screenshot(
         clip={"x": 0, "y": 0, "width": WINDOW["width"], "height": min(height + 8, 1600)}, full_page=True
     )
     return small(Image.open(io.BytesIO(shot)))
+
+
+def play(tab: Page) -> None:
+    """Let a widget show what it is for, where that begins with a stroke or a button."""
+    run = tab.get_by_role("button", name="Run: all starts")
+    if tab.locator(".ike-iteration").count():
+        box = tab.locator(".ike-canvas").first.bounding_box()
+        for k in range(20):  # a wave in the upper right corner
+            x, y = 0.6 + 0.015 * k, 0.25 + 0.1 * math.sin(k / 2)
+            tab.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            if k == 0:
+                tab.mouse.down()
+        tab.mouse.up()
+        tab.mouse.move(2, 2)
+        tab.wait_for_timeout(2500)
+    elif run.count():
+        run.click()
+        tab.wait_for_timeout(6000)
 
 
 def outputs(cell: nbformat.NotebookNode, widgets: Path, tab: Page) -> Iterator[tuple[str, bytes | None]]:
@@ -126,8 +146,8 @@ def main() -> int:
     executed = options.out.resolve() / "executed"
     (executed / "widgets").mkdir(parents=True, exist_ok=True)
     rendered.FOLDER.mkdir(exist_ok=True)
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+    with sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page(viewport=WINDOW)
         for source in notebooks.sources(options.numbers):
             build.run(source, executed)

@@ -86,6 +86,31 @@ def test_links_lead_somewhere(source) -> None:
         assert (rendered.FOLDER / target).exists(), target
 
 
+QUOTED = [
+    ("02", "745", "negative: 745 of 1280"),
+    ("03", "25 ::", "rank 25"),
+    ("12", "4.278, against 4.198", "at most 4.278 over all x, 4.198 over those"),
+    ("12", "1.3 percent", "1.3% of A"),
+    ("12", "39 percent", "has 39% of the size"),
+    ("lecture", "745 of 1280", "negative: 745 of 1280"),
+    ("lecture", "0.32 %", "entries are not zero: 0.32 %"),
+    ("lecture", "0.15 with saliency", "saliency: times 0.15 in each iteration"),
+    ("lecture", "0.78 with displacements", "displacements: times 0.78 in each iteration"),
+    ("lecture", "163 of 1280 nodes", "the object: 163 of 1280 nodes; its entries are 11 times"),
+    ("lecture", "A would take 313 GB", "279552 x 279552 entries would take 313 GB"),
+]
+"""Numbers that questions and slides quote: where, in which words, and what a notebook says."""
+
+
+@pytest.mark.parametrize(("where", "words", "said"), QUOTED)
+def test_numbers_that_questions_and_slides_quote(where, words, said) -> None:
+    lecture = ROOT / "docs" / "book" / "slides" / "lecture.md"
+    text = lecture if where == "lecture" else next(source for source in build.sources() if source.name[:2] == where)
+    assert words in " ".join(text.read_text(encoding="utf-8").replace("\n#   ", " ").split())
+    pages = [page_of(source) for source in build.sources() if where in ("lecture", source.name[:2])]
+    assert any(said in shown for page in pages for shown in rendered.shown_before(page).values())
+
+
 def test_what_was_shown_stays_while_the_code_is_the_same() -> None:
     cell = nbformat.v4.new_code_cell("print(1)")
     shows = {rendered.name_of("print(1)"): "\n```text\n1\n```\n\n"}

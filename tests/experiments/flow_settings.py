@@ -38,8 +38,7 @@ SETTINGS = {
     "ultrafast, finest 0, 480 rows, refined once": DisOptions(preset="ultrafast", refinement=1),
     "ultrafast, finest 0, 480 rows, refined twice": DisOptions(preset="ultrafast", refinement=2),
     "ultrafast, finest 0, 360 rows": DisOptions(preset="ultrafast", max_height=360),
-    "ultrafast, finest 0, 240 rows": DisOptions(preset="ultrafast", max_height=240),
-    "ultrafast, finest 1, 480 rows": DisOptions(preset="ultrafast", finest_scale=1),
+    "ultrafast, finest 0, 300 rows": DisOptions(preset="ultrafast", max_height=300),
 }
 
 

@@ -46,7 +46,7 @@ DENSE_FRAMES = 1500
 
 AT_ONCE = 15
 """Steps of the chains whose rows of F are fetched together, each from another frame. A processor reads ahead in some 16 places at
-once; from 40 frames together a row takes three times as long."""
+once; from 40 frames together a row takes up to three times as long (docs/limits.md)."""
 
 
 def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenpairs:

@@ -142,7 +142,7 @@ class DashboardView:
             last=max(longest, min(self._options.training.epochs, SHORT_TRAINING)),
             label="epoch",
             first=1,
-            size=(330, 190),
+            size=(330, 160),
         )
 
     def show_states(self, states: Sequence[CycleState], index: int) -> None:

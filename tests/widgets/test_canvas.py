@@ -170,6 +170,7 @@ ENTRIES = {
     "chains.js": ["export default { render: renderChains };"],
     "embedded.js": ["export default { render: renderEmbedded };"],
     "iteration.js": ["export default { render: renderIteration };"],
+    "mirror.js": ["export default { render: renderMirror };"],
     "mixture.js": ["export default { render: renderMixture };"],
     "noise.js": ["export default { render: renderNoise };"],
     "page.js": [],

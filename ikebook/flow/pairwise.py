@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import cv2
 import numpy as np
 
+from ikebook.base.threads import side_by_side
 from ikebook.video.clip import resize_area
 
 SMALLEST_SIDE = 64
@@ -45,37 +46,19 @@ class PairwiseFlow:
         frames : RGB frames (h, w, 3) uint8
         new_search : makes a search, once for each thread: OpenCV's objects are no two threads' at a time
         """
-        threads = min(cv2.getNumThreads(), MOST_THREADS)
         own = threading.local()
 
-        def search(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        def search(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
             if not hasattr(own, "search"):
                 own.search = new_search()
-            found: np.ndarray = own.search(first, second)
+            found: np.ndarray = own.search(*pair)
             return found
 
         greys = (cv2.cvtColor(self._fit(frame), cv2.COLOR_RGB2GRAY) for frame in frames)
-        previous = next(greys, None)
-        if threads <= 1:
-            for grey in greys:
-                assert previous is not None
-                yield search(previous, grey), search(grey, previous)
-                previous = grey
-            return
-        waiting: deque[tuple[Future[np.ndarray], Future[np.ndarray]]] = deque()
-        pool = ThreadPoolExecutor(threads, "flow")
-        try:
-            for grey in greys:
-                assert previous is not None
-                waiting.append((pool.submit(search, previous, grey), pool.submit(search, grey, previous)))
-                previous = grey
-                if len(waiting) > threads // 2:  # one more than is being searched
-                    ahead, back = waiting.popleft()
-                    yield ahead.result(), back.result()
-            for ahead, back in waiting:
-                yield ahead.result(), back.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        both = (way for first, second in itertools.pairwise(greys) for way in ((first, second), (second, first)))
+        with closing(side_by_side(search, both, min(cv2.getNumThreads(), MOST_THREADS), "flow")) as found:
+            for ahead in found:
+                yield ahead, next(found)
 
     def _fit(self, frame: np.ndarray) -> np.ndarray:
         h, w = frame.shape[:2]

@@ -313,14 +313,25 @@ def _execute_parts(options: argparse.Namespace, chosen: RunOptions, out: Path) -
     from ikebook.runs.parts import segment_parts
 
     check.whole("--parts", options.parts, at_least=1)
-    require(
-        not _selection(options) and options.export is None,
-        "a video in --parts is segmented from its first frame to its last: leave out --start, --end and --every. For other formats run "
-        "'ikebook export' afterwards.",
-    )
     with status_line(shown=several(options)) as status, runner_of(options, chosen, status) as (runner, shared):
-        summary = segment_parts(options.input[0], out, shared, part_length=options.parts, runner=runner, say=say)
+        part = {"start": options.start, "end": options.end, "every": options.every}
+        summary = segment_parts(
+            options.input[0], out, shared, part_length=options.parts, **part, runner=runner, say=say
+        )
+    exported = _export_parts(options, out)
     for line in marks(summary["options"]["sources"]):
         print(line)
     print(f"{summary['frames']} frames: {100 * summary['object_share']:.1f}% of the pixels are object")
-    print(f"Written to {out}: masks/, soft/, summary.json")
+    print(f"Written to {out}: {', '.join(['masks/', 'soft/', 'summary.json', *exported])}")
+
+
+def _export_parts(options: argparse.Namespace, out: Path) -> list[str]:
+    """Write the formats that are asked for, of a video in parts; what they are called in the folder of results."""
+    if options.export is None:
+        return []
+    from ikebook.exports import export
+
+    exported = export(out, options.export, frames=options.input[0], label=options.label, progress=bar)
+    for note in exported.notes:
+        say(f"ikebook: note: {note}")
+    return [file.relative_to(out).as_posix() + ("/" if file.is_dir() else "") for file in exported.files]

@@ -52,9 +52,8 @@ class ClusterRunner:
         Of the work on a task; by default what the worker's process has, which Dask sets to 1.
     patience : float, default 600
         Seconds to wait for a scheduler that has gone in the middle; its unfinished tasks are then handed out again.
-    at_once : int, optional
-        Tasks that the scheduler has at a time, best as many as there are workers. By default all, so that a cluster that
-        grows with the work sees how much there is.
+    at_once : int, default 4096
+        Tasks that the scheduler has at a time, at least one for each worker. Of what is finished nothing is kept.
     security : distributed.Security, optional
         Keys and certificates for an address that begins with tls://; by default those in Dask's configuration.
 
@@ -76,7 +75,7 @@ class ClusterRunner:
     show: Callable[[Mapping[str, str]], None] = lambda _: None
     threads: int | None = None
     patience: float = RECONNECT_SECONDS
-    at_once: int | None = None
+    at_once: int = 4096
     security: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -114,24 +113,23 @@ class ClusterRunner:
 
         topic = f"ikebook-{uuid.uuid4().hex}"
         states: dict[str, str] = {}
-        done: set[str] = set()
+        outstanding: dict[str, Any] = {}  # futures by name: what nobody holds, the scheduler and the workers forget
 
         def receive(event: tuple[float, Mapping[str, Any]]) -> None:
-            if event[1]["name"] not in done:  # a message may come late
+            if event[1]["name"] in outstanding:  # a message may come late
                 states[event[1]["name"]] = event[1]["state"]
             show()
 
         def show() -> None:  # from two threads
-            self.show({name: state for name, state in list(states.items()) if name not in done})
+            self.show({name: state for name, state in list(states.items()) if name in outstanding})
 
         client.subscribe_topic(topic, receive)
         rest = iter(list(tasks.items()))
-        submitted: list[Any] = []
 
-        def submit(count: int | None) -> list[Any]:
-            futures = [self._submit(client, work, name, task, topic) for name, task in itertools.islice(rest, count)]
-            submitted.extend(futures)
-            return futures
+        def submit(count: int) -> list[Any]:
+            new = {name: self._submit(client, work, name, task, topic) for name, task in itertools.islice(rest, count)}
+            outstanding.update(new)
+            return list(new.values())
 
         try:
             coming = as_completed(submit(self.at_once), loop=client.loop)
@@ -139,15 +137,16 @@ class ClusterRunner:
                 name = future.key[1]
                 if future.status == "cancelled":  # with the scheduler, all that it knew has gone
                     return
-                if self.at_once is not None:
-                    coming.update(submit(1))
-                done.add(name)
+                del outstanding[name]
+                coming.update(submit(1))
                 states.pop(name, None)
                 show()
-                yield name, _result(future)
+                result = _result(future)
+                future.release()
+                yield name, result
         finally:
             if client.status == "running":
-                client.cancel(submitted)
+                client.cancel(list(outstanding.values()))
                 client.unsubscribe_topic(topic)
 
     def _submit(self, client: Any, work: Callable[[Task, Progress], Result], name: str, task: Task, topic: str) -> Any:

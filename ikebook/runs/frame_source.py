@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from ikebook.base.pyav import frame_times
 from ikebook.video.images import ImageFolder
+from ikebook.video.selection import SelectedFrames, Selection
 from ikebook.video.sources import open_frames
 
 
 @dataclass(frozen=True)
 class FrameSource:
-    """What `ikebook.read_clip` reads, too; of a video file each reading decodes all frames before the first one, too."""
+    """What `ikebook.read_clip` reads, too; of a video file each reading decodes all frames before the first one, too.
+
+    Parameters
+    ----------
+    path : Path
+    selection : Selection, optional
+        Which of the frames; numbers below count those alone.
+    whole : range, optional
+        Their numbers in the whole video, where somebody has found them before: a video file is decoded for that.
+    """
 
     path: Path
+    selection: Selection = field(default_factory=Selection)
+    whole: range | None = None
+
+    def indexes(self) -> range:
+        """The numbers of the frames in the whole video."""
+        if self.whole is not None:
+            return self.whole
+        source = open_frames(self.path)
+        times = None if isinstance(source, ImageFolder) or not self.selection else frame_times(self.path)
+        return self.selection.indexes(source.fps, times, source.count())
 
     def count(self) -> int:
         """How many frames there are."""
-        return open_frames(self.path).count()
+        return len(self.indexes())
 
     def fps(self) -> float:
         """Frames per second."""
-        return open_frames(self.path).fps
+        return SelectedFrames(open_frames(self.path), self.indexes()).fps
 
     def read(self, frames: range) -> Iterator[np.ndarray]:
         """Some frames (H, W, 3) uint8 RGB at their own size."""
-        return open_frames(self.path).between(frames.start, frames.stop)
+        wanted = self.indexes()[frames.start : frames.stop]
+        return itertools.islice(open_frames(self.path).between(wanted.start, wanted.stop), None, None, wanted.step)
 
     def names(self, frames: range) -> list[str]:
-        """What some frames are called."""
-        source = open_frames(self.path)
+        """What some frames are called, in the whole video."""
+        source, wanted = open_frames(self.path), self.indexes()[frames.start : frames.stop]
         if isinstance(source, ImageFolder):
-            return source.names()[frames.start : frames.stop]
-        return [f"{index:05d}" for index in frames]
+            names = source.names()
+            return [names[index] for index in wanted]
+        return [f"{index:05d}" for index in wanted]
 
     def fingerprint(self) -> str:
         """A text that changes when any frame does."""
-        return open_frames(self.path).fingerprint()
+        source = open_frames(self.path)
+        return SelectedFrames(source, self.indexes()).fingerprint() if self.selection else source.fingerprint()

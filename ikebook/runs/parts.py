@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,15 @@ from ikebook.runs.results import PartsSummary
 from ikebook.runs.runners import LostTask, Runner, SerialRunner
 from ikebook.solvers.exact import Reduced, reduce_whitened, solve_reduced
 from ikebook.solvers.pairs import spectrum_complaints
-from ikebook.video.clip import working_size
+from ikebook.video.clip import resize_area, working_size
+from ikebook.video.repeats import find_repeats
+from ikebook.video.selection import Selection
 
 PART_FILE = re.compile(r"plan\.json|\d{9}-[\w-]+\.np[yz]")
 """What is written to OUT/parts, here and by `Part.file`."""
+
+LOOKED_AT = 120
+"""Frames that are looked at for repeats, from the first one."""
 
 
 def segment_parts(
@@ -65,6 +70,9 @@ def segment_parts(
     options: RunOptions | None = None,
     *,
     part_length: int,
+    start: int | str | None = None,
+    end: int | str | None = None,
+    every: int = 1,
     runner: Runner | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> PartsSummary:
@@ -83,6 +91,8 @@ def segment_parts(
         Of one graph: its exact solver, one P for the video, the motion saliency, no cues, no cycles.
     part_length : int
         Frames of a part, all of which a worker holds in memory, with flow, colours and maps, and up to 2p more on either side.
+    start, end, every
+        Which frames, as `ikebook.read_clip` takes them.
     runner : Runner, optional
         Where the parts are computed; by default one after the other, in this process.
     say : callable, optional
@@ -114,12 +124,14 @@ def segment_parts(
     options = (options or RunOptions()).with_absolute_paths()
     graph = _one_graph(options)
     check.whole("part_length", part_length, at_least=1)
-    source, out = FrameSource(user_path(path).absolute()), user_path(out).absolute()
+    source, out = FrameSource(user_path(path).absolute(), Selection(start, end, every)), user_path(out).absolute()
+    source = replace(source, whole=source.indexes())
     runner = runner or SerialRunner()
     frames = source.count()
     require(frames >= 2, f"{source.path} has {frames} frames; motion needs two or more.")
     first = next(source.read(range(1)))
     size = working_size(first, options.size)
+    repeats = _repeats(source, frames, size)
     plan = _plan(source, frames, part_length, size, options)
     with lock_folder(out) as token:
         check_place(out, source.names(range(frames)))
@@ -140,6 +152,8 @@ def segment_parts(
             for start in range(0, frames, part_length)
         }
         say(f"{frames} frames in {len(parts)} parts")
+        for warning in repeats:
+            say(warning)
         found = _five_rounds(parts, graph, size, runner, say)
         summary: PartsSummary = plain(
             {
@@ -152,7 +166,7 @@ def segment_parts(
                 "eigenvalues": found.eigenvector.values,
                 "eigenvector": found.eigenvector.chosen + 1,
                 "solver_residual": found.eigenvector.residual,
-                "warnings": found.eigenvector.warnings,
+                "warnings": [*repeats, *found.eigenvector.warnings],
                 "saliency_scale": found.scale,
                 "threshold": found.threshold,
                 "object_share": found.pixels / (frames * size[0] * size[1]),
@@ -288,6 +302,17 @@ def _one_graph(options: RunOptions) -> GraphOptions:
         "the motion saliency: leave out other presets, --cycles, --cue, --feature-flow, --init, --object and --refine, or leave out --parts.",
     )
     return graph
+
+
+def _repeats(source: FrameSource, frames: int, size: tuple[int, int]) -> list[str]:
+    """What is to be said of frames that stand twice or more, by a look at the first ones: here, unlike elsewhere, each counts."""
+    seen = np.stack([resize_area(frame, size) for frame in source.read(range(min(frames, LOOKED_AT)))])
+    found = find_repeats(seen)
+    if found is None:
+        return []
+    again = len(seen) - len(found.first)
+    told = f"Of the first {len(seen)} frames {again} repeat the one before: in parts they count as standing still."
+    return [f"{told} Leave them out, with --every 2, say, or segment the video in one piece."]
 
 
 def _plan(

@@ -198,7 +198,6 @@ def test_a_drawn_mask_picks_the_eigenvector_that_is_closest(cli, discs, tmp_path
         (["--init", "{black}@0"], "is of one colour; expected white where the object is"),
         (["--init", "{mask}@0", "--object", "2"], "--init and --object are given; leave out one of them"),
         (["--init", "{mask}@0", "--parts", "4"], "leave out other presets"),
-        (["--start", "2", "--parts", "4"], "leave out --start, --end and --every"),
         (["--object", "0"], "--object is 0; expected a whole number, 1 or more"),
         (["--object", "40"], "object is 40, but there are 6 eigenvectors; choose one of them"),
         (["--object", "1", "--parts", "4"], "leave out other presets"),

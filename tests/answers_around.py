@@ -13,7 +13,7 @@ SMALL = toy("disc", (48, 32), 6)
 FOUND = segment(SMALL.clip, SMALL.flow, options=preset("saliency"))
 
 FIRST = np.array([88.7, 54.3, 79.3, 82.5, 83.9, 76.4, 86.9, 85.2, 63.0, 62.7, 16.4, 78.6])
-THIRD = np.array([93.4, 53.7, 77.0, 83.0, 86.3, 76.9, 85.8, 88.0, 72.9, 78.6, 25.5, 78.9])
+THIRD = np.array([93.4, 53.7, 76.8, 83.2, 86.3, 77.0, 85.8, 87.9, 72.9, 78.7, 25.5, 78.8])
 CHANGES = THIRD - FIRST
 
 

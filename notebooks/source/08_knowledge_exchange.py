@@ -258,7 +258,7 @@ figures.curves(lines, x=range(1, 4), labels=("cycle", "J of the graph"))
 # |---|---:|---:|---:|
 # | 20 training sequences, no network | 69.3 | 73.7 (+6.4%) | 73.9 (+0.3%) |
 # | 12 validation sequences, no network | 71.5 | 75.4 (+5.4%) | 75.0 (-0.5%) |
-# | 12 validation sequences, network | 71.5 | 75.4 (+5.5%) | 75.0 (-0.5%) |
+# | 12 validation sequences, network | 71.5 | 75.4 (+5.4%) | 75.0 (-0.5%) |
 # | the paper, with a network | | +10.4% | +1.7% |
 #
 # - *"The fully cyclic system achieves a remarkable performance"*, with *"the most significant performance boost"*: so it is here, in the

@@ -45,7 +45,7 @@ def measured(path: Path) -> tuple[float, float, float]:
     """Of a summary: seconds of training; seconds a frame of all else; those of flow among them."""
     summary = json.loads(path.read_text(encoding="utf-8"))
     frames, seconds = summary["frames"], summary["seconds"]
-    training = seconds.get("training", 0.0)
+    training = seconds.get("train", 0.0)
     flow = sum(spent for stage, spent in seconds.items() if "flow" in stage)
     return training, (sum(seconds.values()) - training) / frames, flow / frames
 

@@ -23,13 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ikebook.base import check
 from ikebook.base.arrays import Array, Memory, chunks
 from ikebook.base.compute import Compute
 from ikebook.base.progress import Progress, silent
-from ikebook.base.threads import side_by_side
 from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats
 from ikebook.graph.graph_module import segment
@@ -439,14 +437,11 @@ def _train(
 
 def _drawn(clip: Clip, soft: Iterable[np.ndarray], threshold: float, edges: EdgeOptions | None) -> Iterator[np.ndarray]:
     """How probably each pixel of soft masks (h, w) is object, drawn to the edges of their frames (h, w, 3); above 0.5 is object."""
-
-    def drawn(both: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        frame, one = (np.asarray(each) for each in both)
+    for frame, one in zip(clip.frames, soft, strict=True):
         if edges is None or edges.smoothness == 0:
-            return threshold_to_half(one, threshold)
-        return snap(frame, logistic(one, threshold, edges), edges)
-
-    return side_by_side(drawn, zip(clip.frames, soft, strict=True), torch.get_num_threads(), "edges")
+            yield threshold_to_half(np.asarray(one), threshold)
+        else:
+            yield snap(np.asarray(frame), logistic(np.asarray(one), threshold, edges), edges)
 
 
 def threshold_to_half(soft: np.ndarray, threshold: float) -> np.ndarray:

@@ -16,7 +16,8 @@ def side_by_side(
 ) -> Generator[Found, None, None]:
     """`work` of each item, in order, on so many threads; no more items are taken than these have, and one.
 
-    It pays where the work lets go of Python's lock, as OpenCV's, NumPy's and SciPy's do. An error of the work, or of the items, ends
+    It pays where the work lets go of Python's lock for long, as a call of OpenCV's does; conjugate gradients of SciPy's, with many short
+    calls, take longer so. An error of the work, or of the items, ends
     all; so does whoever asks for no more.
 
     Parameters

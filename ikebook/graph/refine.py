@@ -23,7 +23,6 @@ from torch import Tensor
 from ikebook.base import check
 from ikebook.base.arrays import Array, FrameCache, tensor
 from ikebook.base.check import require
-from ikebook.base.threads import side_by_side
 from ikebook.flow.fields import Flow
 from ikebook.graph.result import enlarge
 from ikebook.matrix.chains import ChainOptions, MotionChains, gather
@@ -85,13 +84,14 @@ def refine(
     )
     steady = temporal_median(soft, flow, o.median) if o.median else iter(soft)
 
-    def refined(both: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        frame, mask = both
-        if o.smoothness > 0:
-            return enlarge(snap(frame, logistic(mask, threshold, o), o), clip.original_size)
-        return logistic(enlarge(mask, clip.original_size), threshold, o)
+    def refined() -> Iterator[np.ndarray]:
+        for index, mask in enumerate(steady):
+            if o.smoothness > 0:
+                yield enlarge(snap(clip.frames[index], logistic(mask, threshold, o), o), clip.original_size)
+            else:
+                yield logistic(enlarge(mask, clip.original_size), threshold, o)
 
-    return side_by_side(refined, zip(clip.frames, steady, strict=True), torch.get_num_threads(), "refine")
+    return refined()
 
 
 def temporal_median(soft: Array, flow: Flow, reach: int) -> Iterator[np.ndarray]:

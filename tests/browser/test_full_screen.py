@@ -56,7 +56,8 @@ def assert_whole(watched, whole, name) -> None:
 def assert_returns(watched, whole) -> None:
     """By a key, from wherever the focus is; a button leaves."""
     page = watched.page
-    assert whole.evaluate("(node) => node.style.zoom") == ""
+    # The browser tells of it a little later than it is.
+    watched.until(lambda: whole.evaluate("(node) => node.style.zoom"), lambda zoom: zoom == "", seconds=5)
     whole.get_by_role("slider").first.focus()
     page.keyboard.press("f")
     page.wait_for_function(ON)

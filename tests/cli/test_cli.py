@@ -588,7 +588,7 @@ class TestOut:
         code, _, error = cli("segment", frames, "--out", out, *SIZE)
         assert code == 2
         assert error == "ikebook: No space left on device. Check the path, its permissions and the space left.\n"
-        assert tree(out) == {".lock", "soft/00000.png"}
+        assert tree(out) == {".lock", "sheet.png", "soft/00000.png"}
 
 
 class TestDemo:
@@ -958,7 +958,7 @@ class TestErrors:
         def fail(*_, **__) -> None:
             raise error
 
-        monkeypatch.setattr("ikebook.runs.single.run", fail)
+        monkeypatch.setattr("ikebook.runs.videos.run", fail)
 
     def test_ctrl_c_is_told_in_one_line(self, cli, frames, out, monkeypatch) -> None:
         self.fail_with(KeyboardInterrupt(), monkeypatch)

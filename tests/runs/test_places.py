@@ -65,7 +65,7 @@ class TestWhatIsTheUsers:
     def test_files_of_the_same_names_are_refused_before_any_work(
         self, name, more, tmp_path, capsys, monkeypatch
     ) -> None:
-        monkeypatch.setattr("ikebook.runs.single.run", lambda *_, **__: pytest.fail("this is work"))
+        monkeypatch.setattr("ikebook.runs.videos.run", lambda *_, **__: pytest.fail("this is work"))
         frames = write_frames(tmp_path / "clip" / "frames", toy("disc", (32, 24), 5).clip.frames)
         (tmp_path / "clip" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "clip" / name).write_bytes(b"mine")

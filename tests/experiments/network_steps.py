@@ -1,6 +1,6 @@
 """How long the network has to be trained: its J, and that of the second graph, by the number of steps.
 
-    python tests/experiments/training_steps.py --root ../shared/davis2016_train
+    python tests/experiments/network_steps.py --root ../shared/davis2016_train
 
 One graph a sequence at 416x224, a network for each number of steps, trained on its masks from scratch, and a second graph of what both
 know. Seconds are those of the processor, in all steps, on one thread; the processor may be shared. Differences are from the first

@@ -14,7 +14,7 @@ import pytest
 import ikebook
 from ikebook.video.metrics import region_similarity
 
-pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install -e .[book]")
+pytest.importorskip("sphinx", reason="sphinx is not installed; it is of the group docs")
 BOOK = Path(__file__).parents[2] / "docs" / "book"
 if not BOOK.exists():
     pytest.skip("no docs/: they are part of a checkout", allow_module_level=True)

@@ -17,8 +17,7 @@ from ikebook.flow.farneback import Farneback
 from ikebook.flow.files import FlowFiles
 
 PROVIDERS = ("dis", "farneback", "raft", "raft-small")
-"""Who computes flow, by name; after a colon may follow DIS's preset, `dis:ultrafast`, or RAFT's weights: `raft:C_T_SKHT_V2`,
-`raft-small:weights.pth`."""
+"""Who computes flow, by name. A colon and more may follow: DIS's preset or RAFT's weights, `dis:fast`, `raft-small:weights.pth`."""
 
 
 class FlowProvider(Protocol):

@@ -121,7 +121,7 @@ def lock_sequence(out: Path, sequence: str) -> Iterator[None]:
     """Be the only one who works on a sequence: a cluster may run a task twice, when it takes a slow worker for a dead one."""
     (out / LOCKS).mkdir(parents=True, exist_ok=True)
     name = hashlib.blake2b(sequence.encode(), digest_size=8).hexdigest()
-    with FileLock(out / LOCKS / f"{name}.lock", poll_interval=0.5):
+    with FileLock(out / LOCKS / f"{name}.lock").acquire(poll_interval=0.5):
         yield
 
 

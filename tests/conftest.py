@@ -86,3 +86,15 @@ def torchvision_operators():
         yield library  # as long as it is held, the operators are there
     else:
         yield None
+
+
+@pytest.fixture
+def store():
+    """fsspec's store in memory, with nothing in it."""
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+    yield memory
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]

@@ -343,9 +343,8 @@ class FrameCache:
     def __getitem__(self, frame: int) -> Tensor:
         if frame not in self._kept:
             values = self.convert(self.array[frame])
-            all_fit = values.numel() * values.element_size() * len(self.array) <= self.limit and not self._lies_beside(
-                values
-            )
+            size = values.numel() * values.element_size() * len(self.array)
+            all_fit = size <= self.limit and not self._lies_beside(values)
             if all_fit and values.device.type != "cpu":
                 if self._whole is None:
                     self._whole = values.new_empty(len(self.array), *values.shape)

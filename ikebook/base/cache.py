@@ -19,9 +19,8 @@ def default_folder() -> Path:
     chosen = os.environ.get("IKEBOOK_CACHE")
     if chosen:
         return Path(chosen)
-    from platformdirs import (
-        user_cache_path,
-    )  # whoever only computes needs none of what downloads and caches are made with
+    # Whoever only computes needs none of what downloads and caches are made with.
+    from platformdirs import user_cache_path
 
     return user_cache_path("ikebook")
 

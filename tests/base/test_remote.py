@@ -23,17 +23,6 @@ fsspec = pytest.importorskip("fsspec")
 SECRET = "X-Amz-Signature=0123456789"
 
 
-@pytest.fixture
-def store():
-    """fsspec's store in memory, with nothing in it."""
-    memory = fsspec.filesystem("memory")
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
-    yield memory
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
-
-
 class Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_) -> None:
         pass

@@ -31,17 +31,6 @@ SIZE = ["--size", "32x24", "--no-cache", "--device", "cpu"]
 SECRET = "signature=0123456789"
 
 
-@pytest.fixture
-def store():
-    """fsspec's store in memory, with nothing in it."""
-    memory = fsspec.filesystem("memory")
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
-    yield memory
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
-
-
 @pytest.fixture(autouse=True)
 def _own_temporaries(tmp_path, monkeypatch):
     """Copies lie in a folder of the test, which has to be empty in the end."""

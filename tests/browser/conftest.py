@@ -301,9 +301,15 @@ class Lab:
         own_kernel: bool = False,
         scheme: str = "light",
     ) -> Watched:
-        """Open a notebook in place of the one before, written of these cells if there are any; run all of them."""
+        """Open a notebook in place of the one before, written of these cells if there are any; run all of them.
+
+        Before one with a kernel of its own, the shared kernel forgets its widgets: the page would ask it for them when it
+        comes back, and complain of those that are gone before the answer.
+        """
         if cells is not None:
             self.write(name, cells)
+        if own_kernel:
+            assert self.python(self.watched, FORGET) == ""
         if self.watched is None:
             self.load(name)
         else:
@@ -355,10 +361,11 @@ class Lab:
         watched.until(lambda: self.python(watched, code), lambda said: said == wanted)
 
     def shut_down(self, watched: Watched) -> None:
-        """End the kernel of the notebook that is open, once it has begun; it is its own."""
+        """End the kernel of the notebook that is open, once it has begun; it is its own. An empty one takes its place."""
         watched.page.wait_for_function(READY)
         assert watched.page.evaluate(KERNEL) != self.kernel
         watched.page.evaluate(SHUT_DOWN)
+        self.open("empty", [""], run=False)
 
     def save(self, watched: Watched) -> None:
         """Save the notebook, and wait until its file has its widgets."""

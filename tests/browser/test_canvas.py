@@ -181,4 +181,3 @@ def test_a_saved_notebook_opens_again_with_its_pictures(lab, colour_at) -> None:
     again.wait_frame(2)
     assert near(colour_at(again, (2, 3)), (250, 120, 20))
     lab.shut_down(again)
-    lab.open("kept", run=False)

@@ -20,6 +20,14 @@ CLIPS = {
 
 SHOWN = "(node) => Array.from(node.live.walk.values())"
 
+RESTARTED = """({ live }) => {
+    const { picture, walk } = live;
+    const values = () => Array.from(picture.values(0, walk.matrix.nodes));
+    const held = values();
+    walk.restart();
+    return [held, values()];
+}"""
+
 PAINTED = "(node) => Array.from(node.live.painting)"
 
 ITERATION = ".ike-iteration"
@@ -67,6 +75,10 @@ def test_a_saved_page_iterates_as_python_does(disk, tmp_path, colour_at, name) -
     stepper.paint((read(page, PAINTED) / 255).reshape(made.clip.masks.shape))
     assert stepper.cosines[0] < 0.5
     assert_close(read(page, SHOWN), stepper.live._solved.labels().numpy())
+    # A canvas that draws between a restart and the next picture still has the one that it was given.
+    held, kept = iteration.evaluate(RESTARTED)
+    assert held == kept
+    assert any(held)
     page.get_by_role("button", name="Restart").click()
     watched.wait_attribute(ITERATION, 0, "data-iteration", re.compile("^0$"))
     for stage in ("normalised", "propagated", "normalised"):

@@ -137,7 +137,7 @@ def page(chromium, address):
     page = context.new_page()
     page.set_default_timeout(1000 * SECONDS)
     trouble: list[str] = []
-    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("pageerror", lambda error: trouble.append(f"{error}\n{error.stack}"))
     page.goto(address)
     yield page
     context.close()

@@ -38,4 +38,3 @@ def test_pieces_come_together_and_are_kept_in_a_saved_notebook(lab, colour_at) -
     again.page.get_by_text("number 1", exact=True).wait_for()
     again.until(lambda: near(colour_at(again, (50, 50), 1), (0, 0, 0)))
     lab.shut_down(again)
-    lab.open("pieces", run=False)

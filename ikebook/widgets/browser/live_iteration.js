@@ -151,9 +151,9 @@ class LiveIteration {
   get picture() {
     const { walk, painting } = this;
     if (walk.iteration > 0) {
-      const { limit, voting, turned, iteration } = walk;
+      const { limit, values, voting, turned, iteration } = walk;
       const caption = `${voting ? `M x(${iteration})` : `x(${iteration})`}${turned ? ", shown with its sign turned" : ""}`;
-      return { caption, range: [-limit, limit], values: (begin, end) => walk.values(begin, end) };
+      return { caption, range: [-limit, limit], values };
     }
     if (!painting) return null;
     return { caption: "x(0)", range: [-1, 1], values: (begin, end) => Float32Array.from(painting.subarray(begin, end), (value) => value / 255) };

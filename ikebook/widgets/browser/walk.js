@@ -74,14 +74,16 @@ export class Walk {
     return matrix.cosine(this.voting ? matrix.product(weights) : weights) < 0;
   }
 
-  /* What is shown from x(1) on, with the sign that is positive on the object, at the nodes from `begin` to `end`. */
-  values(begin, end, every) {
-    const y = this.turned ? this.weights.map((each) => -each) : this.weights;
-    return this.voting ? this.matrix.votes(y, begin, end, every) : this.matrix.labels(y, begin, end, every);
+  /* What is shown from x(1) on, with the sign that is positive on the object: a function that gives it at the nodes from `begin`
+     to `end`. It stays what it is when the walk goes on, since a canvas asks for frames when they are looked at. */
+  get values() {
+    const { matrix, voting, turned, weights } = this;
+    const y = turned ? weights.map((each) => -each) : weights;
+    return (begin, end, every) => (voting ? matrix.votes(y, begin, end, every) : matrix.labels(y, begin, end, every));
   }
 
   /* A range of colours about 0, beyond which few of the values lie. */
   get limit() {
-    return colourLimit((begin, end, every) => this.values(begin, end, every), this.matrix.nodes);
+    return colourLimit(this.values, this.matrix.nodes);
   }
 }

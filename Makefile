@@ -73,7 +73,7 @@ test-minimum:
 	$(PYTHON) -m venv $(MINIMUM)
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check -c binder/constraints-minimum.txt -e '.[lab,cluster,cues,video,remote]' \
-		pytest pytest-xdist pytest-timeout pytest-rerunfailures hypothesis jupytext pyyaml hatchling
+		pytest pytest-xdist pytest-timeout pytest-rerunfailures hypothesis jupytext pyyaml hatchling hatch-fancy-pypi-readme
 	OMP_NUM_THREADS=1 $(MINIMUM)/bin/python -m pytest -m 'not slow and not browser' -W default -n logical --maxprocesses 8 --dist loadgroup tests
 
 .venv/package: pyproject.toml binder/constraints.txt

@@ -271,7 +271,7 @@ def _pages(path: Path) -> _Pictures:
 
 
 def _animated(path: Path) -> _Pictures:
-    there, found = cv2.imdecodeanimation(read_bytes(path))
+    there, found = cv2.imdecodeanimation(read_bytes(path)[None])  # OpenCV 4.12 wants one row of bytes
     if not there:
         return _Pictures([])
     frames = [np.ascontiguousarray(frame[..., 2::-1]) for frame in found.frames]

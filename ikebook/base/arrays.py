@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+import threading
 import weakref
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +59,7 @@ class DiskArray:
         self._offset = offset
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
+        self._place = threading.Lock()  # of the stream, which several threads may read
 
     def __repr__(self) -> str:
         return f"DiskArray({self.shape}, {self.dtype})"
@@ -97,14 +99,16 @@ class DiskArray:
 
     def append(self, item: np.ndarray) -> None:
         """Write one more item."""
-        self._stream.seek(self._offset + self.nbytes)
-        self._stream.write(np.ascontiguousarray(item, self.dtype).data)
+        with self._place:
+            self._stream.seek(self._offset + self.nbytes)
+            self._stream.write(np.ascontiguousarray(item, self.dtype).data)
         self.shape = (len(self) + 1, *self.shape[1:])
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         values = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        self._stream.seek(self._offset + start * self._item_bytes)
-        there = self._stream.readinto(values.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
+        with self._place:
+            self._stream.seek(self._offset + start * self._item_bytes)
+            there = self._stream.readinto(values.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
         if there != values.nbytes:
             raise InputError(f"a file of intermediate results ends {values.nbytes - there} bytes early; run again.")
         return values
@@ -324,6 +328,7 @@ class FrameCache:
     Whoever goes through the frames one after the other, again and again, finds none of the first when only some are kept.
     So where not all fit, no more are kept than one step of the work needs; nor are those of an array that lies in the same memory,
     which would be there twice. On a GPU those that fit lie side by side, so that consecutive ones are there without a copy.
+    Several threads may ask at a time.
 
     Parameters
     ----------
@@ -337,10 +342,19 @@ class FrameCache:
         self.convert = convert
         self.limit = limit
         self.at_least = 1  # frames that one step of the work needs
+        self.steps = max(1, torch.get_num_threads())  # that may be under way at a time, each a frame after the last
         self._kept: dict[int, Tensor] = {}
         self._whole: Tensor | None = None  # (m, ...), on a GPU, if all fit
+        self._lock = threading.RLock()
 
     def __getitem__(self, frame: int) -> Tensor:
+        found = self._kept.get(frame)
+        if found is not None:
+            return found
+        with self._lock:
+            return self._add(frame)
+
+    def _add(self, frame: int) -> Tensor:
         if frame not in self._kept:
             values = self.convert(self.array[frame])
             size = values.numel() * values.element_size() * len(self.array)
@@ -349,7 +363,7 @@ class FrameCache:
                 if self._whole is None:
                     self._whole = values.new_empty(len(self.array), *values.shape)
                 values = self._whole[frame].copy_(values)
-            while not all_fit and len(self._kept) >= self.at_least:
+            while not all_fit and len(self._kept) >= self.at_least + self.steps - 1:
                 del self._kept[max(self._kept, key=lambda kept: abs(kept - frame))]
             self._kept[frame] = values
         return self._kept[frame]

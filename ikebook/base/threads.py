@@ -7,8 +7,15 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import torch
+
+from ikebook.base.compute import Compute
+
 One = TypeVar("One")
 Found = TypeVar("Found")
+
+MOST_CORES = 8
+"""Threads of a clip's frames, at most: each holds what the work on some frames needs."""
 
 
 def side_by_side(
@@ -46,3 +53,39 @@ def side_by_side(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def cores(compute: Compute) -> int:
+    """How many frames, or batches of them, are worked on at a time: as PyTorch has threads; one on a GPU, or in little memory."""
+    if compute.device.type != "cpu" or compute.memory.limit is not None:
+        return 1
+    return min(torch.get_num_threads(), MOST_CORES)
+
+
+def on_cores(work: Callable[[One], Found], items: Iterable[One], compute: Compute) -> Generator[Found, None, None]:
+    """`work` of each item, in order, each on one core; meanwhile PyTorch divides no operation among several.
+
+    An operation on one frame is too short to be divided: its threads mostly wait for each other, and where another program has the
+    processor too they take many times as long as one of them alone (docs/speed.md). Frames side by side wait for nobody.
+
+    Parameters
+    ----------
+    work : of one item, such as some frames, on one thread; it changes nothing that another one reads
+    items : taken one after the other, by the thread that asks
+    compute : where the work is done
+
+    Examples
+    --------
+    >>> list(on_cores(abs, [-1, 2, -3], Compute()))
+    [1, 2, 3]
+    """
+    count = cores(compute)
+    if count == 1:
+        yield from map(work, items)
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # of this thread, and of those that begin from now on
+    try:
+        yield from side_by_side(work, items, count, "cores")
+    finally:
+        torch.set_num_threads(before)

@@ -6,12 +6,14 @@ What a pixel shows, which layer it belongs to and where that point goes are then
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from ikebook.base.threads import side_by_side
 from ikebook.flow.fields import Flow
 from ikebook.video.clip import Clip
 
@@ -93,7 +95,8 @@ def compose(
     pictures = np.empty((frames, h, w, 3), np.uint8)
     masks = np.zeros((frames, h, w), bool)
     forward, backward = np.empty((2, frames - 1, h, w, 2), np.float64)
-    for t in range(frames):
+
+    def draw(t: int) -> None:
         colour, owner = np.zeros((h, w, 3)), np.zeros((h, w), int)
         gain, shade = (1.0, 1.0) if light is None else light(t, where)
         for index, layer in enumerate(layers):
@@ -111,6 +114,8 @@ def compose(
                 forward[t][visible] = apply_affine(layer.place(t + 1), local) - where[visible]
             if t > 0:
                 backward[t - 1][visible] = apply_affine(layer.place(t - 1), local) - where[visible]
+
+    deque(side_by_side(draw, range(frames), cv2.getNumThreads(), "compose"), maxlen=0)
     return Toy(Clip(frames=pictures, masks=masks, name=name), Flow(forward=forward, backward=backward))
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from ikebook.base import check
 from ikebook.base.arrays import Array, chunks, frames_at_once, on_device, pictures, tensor
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
+from ikebook.base.threads import on_cores
 from ikebook.flow.fields import Flow
 from ikebook.graph.contrast import (
     colour_cells,
@@ -166,7 +167,10 @@ class Evidence:
         check.whole("batch", batch, at_least=1)
         self._parts = [range(start, min(start + batch, m)) for start in range(0, m, batch)]
         self._measured = [
-            self.compute.memory.tensor((measure(flow, part, self.options, self.compute) for part in self._parts), m)
+            self.compute.memory.tensor(
+                on_cores(partial(measure, flow, options=self.options, compute=self.compute), self._parts, self.compute),
+                m,
+            )
             for flow in flows
         ]  # each (m, 3, h, w)
         self._scales = [
@@ -207,12 +211,19 @@ class Evidence:
     ) -> Iterator[Tensor]:
         """The saliency by one flow, part by part."""
         contrasts = self._motion_contrasts(measured, known)
-        for part in self._parts:
+
+        def find(given: tuple[range, Tensor | None]) -> Tensor:
+            part, contrast = given
             further = prior if colour is None else prior + colour[self._cells_of(part)]  # a number, or (b, h, w)
-            contrast = torch.stack([next(contrasts) for _ in part]) if self.options.contrast else None
             frames, seen = self.frames[part.start : part.stop], tensor(measured[part.start : part.stop])
             least = None if known is None else self._rest(seen[:, 0], scale) * self._known(known, part)
-            yield map_of(seen, contrast, further, frames, scale, self.options, self.compute, least)
+            return map_of(seen, contrast, further, frames, scale, self.options, self.compute, least)
+
+        parts = (
+            (part, torch.stack([next(contrasts) for _ in part]) if self.options.contrast else None)
+            for part in self._parts
+        )
+        return on_cores(find, parts, self.compute)
 
     def _motion_contrasts(self, measured: Tensor | Array, known: Tensor | Array | None) -> Iterator[Tensor]:
         """L of each cell of motion, (2, bins * bins), frame by frame."""

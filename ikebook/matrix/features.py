@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ikebook.base import check
 from ikebook.base.arrays import Array
 from ikebook.base.check import require, short
+from ikebook.base.threads import on_cores
 from ikebook.matrix.chains import MotionChains, Trace
 from ikebook.matrix.columns import Columns, FlowColumns, MeanColumns, Ones, StepColumns, cue_columns
 from ikebook.matrix.motion import MotionMatrix
@@ -265,10 +266,12 @@ class FeatureMatrix(LinearOperator):
     def _clip_mean(self) -> Tensor:
         """Each column's mean over the clip, (d, 1) float64, from one pass over it."""
         if self._mean is None:
-            sums = [
-                self._sums(self._collect(self.chains.trace(frames, self.reach))) for frames in self.chains.batches()
-            ]
-            self._mean = torch.cat(sums, dim=1).sum(1, keepdim=True) / self.shape[0]
+            sums = on_cores(
+                lambda frames: self._sums(self._collect(self.chains.trace(frames, self.reach))),
+                self.chains.batches(),
+                self.chains.compute,
+            )
+            self._mean = torch.cat(list(sums), dim=1).sum(1, keepdim=True) / self.shape[0]
         return self._mean
 
     def blocks(self, part: range | None = None, *, keep: bool = False) -> Iterator[tuple[range, Tensor]]:
@@ -277,12 +280,19 @@ class FeatureMatrix(LinearOperator):
         With `keep`, they are held for the next time if all of them fit into `keep` bytes.
         """
         cuts = () if part is None else (part.start, part.stop)
-        for frames in self.chains.batches(part, cuts):
+        batches = list(self.chains.batches(part, cuts))
+        known = [frames for frames in batches if frames in self._kept]
+        if known == batches:
+            yield from ((frames, self._kept[frames]) for frames in batches)
+            return
+
+        def find(frames: range) -> Tensor:
             block = self._kept.get(frames)
-            if block is None:
-                block = self.block(self.chains.trace(frames, self.reach))
-                if keep and self._small:
-                    self._kept[frames] = block
+            return self.block(self.chains.trace(frames, self.reach)) if block is None else block
+
+        for frames, block in zip(batches, on_cores(find, batches, self.chains.compute), strict=True):
+            if keep and self._small:
+                self._kept[frames] = block
             yield frames, block
 
     def inner(self, maps: Callable[[range], Tensor], part: range | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -49,19 +50,17 @@ class ColourLikeness:
         cells = partial(_cells, chains.device, chains.dtype, sigma)
         self._cells = FrameCache(colours, cells, chains.compute.memory.share(KEEP_BYTES))
         self._cells.at_least = 2 * reach + chains.batch
-        self._trace: Trace | None = None
-        self._known: dict[int, Tensor] = {}
+        self._known: WeakKeyDictionary[Trace, dict[int, Tensor]] = WeakKeyDictionary()
 
     def along(self, trace: Trace, direction: int) -> Tensor:
         """The likeness of each cell to those that its chain meets, (reach or fewer, links, b, cells); 0 where it has ended.
 
-        Those of the trace that was asked for last are kept: M and the means among the features ask for the same.
+        They are kept as long as the trace is: M and the means among the features ask for the same.
         """
-        if self._trace is not trace:
-            self._trace, self._known = trace, {}
-        if direction not in self._known:
-            self._known[direction] = self._compare(trace, direction)
-        return self._known[direction]
+        known = self._known.setdefault(trace, {})
+        if direction not in known:
+            known[direction] = self._compare(trace, direction)
+        return known[direction]
 
     def _compare(self, trace: Trace, direction: int) -> Tensor:
         met, last = trace.met[direction][: self.reach], self.chains.frames - 1

@@ -14,7 +14,7 @@ is believed only as far as its pixels keep their colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch import Tensor
 from ikebook.base import check
 from ikebook.base.arrays import Array
 from ikebook.base.check import require
+from ikebook.base.threads import on_cores
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Trace
 from ikebook.matrix.likeness import ColourLikeness
 from ikebook.matrix.operator import LinearOperator
@@ -91,12 +92,14 @@ class Rows:
 class Arrival:
     """What is known once some frames have arrived: their own chains, and the rows of C that they complete.
 
-    Of the frames before `complete`, all rows have come by now, and all rows that lead to them.
+    Of the frames before `complete`, all rows have come by now, and all rows that lead to them. `beside` is what has been asked for
+    beside the rows.
     """
 
     trace: Trace
     rows: list[Rows]
     complete: int
+    beside: Tensor | None
 
 
 class MotionMatrix(LinearOperator):
@@ -190,7 +193,9 @@ class MotionMatrix(LinearOperator):
         reach = min(self.options.radius, self.chains.frames - 1)
         return (-(-reach // batch) + 1) * batch
 
-    def stream(self, keep: int = 0, part: range | None = None) -> Iterator[Arrival]:
+    def stream(
+        self, keep: int = 0, part: range | None = None, beside: Callable[[Trace], Tensor] | None = None
+    ) -> Iterator[Arrival]:
         """The rows of C, as frames arrive batch by batch.
 
         When frame j arrives, its rows behind are complete, and so are the rows ahead of frame j-p (at the clip's end,
@@ -200,14 +205,21 @@ class MotionMatrix(LinearOperator):
         ----------
         keep : steps whose positions the arrivals' traces hold, for whoever reads features along the chains
         part : only the rows of these frames; the p frames before and after arrive too, as rows lead to them
+        beside : what else is made of the arrivals' traces, such as the rows of F; frames side by side, as the chains are followed
         """
         p, chains = self.options.radius, self.chains
         part = range(chains.frames) if part is None else part
         arriving = range(max(0, part.start - p), min(chains.frames, part.stop + p))
         waiting: list[Rows] = []  # rows ahead
-        for frames in chains.batches(arriving, (part.start, part.stop)):
+
+        def arrive(frames: range) -> tuple[Trace, Rows, Rows, Tensor | None]:
             trace = chains.trace(frames, max(p, keep), keep)
             behind, ahead = self._rows(trace, BEHIND), self._rows(trace, AHEAD)
+            return trace, behind, ahead, None if beside is None else beside(trace)
+
+        batches = chains.batches(arriving, (part.start, part.stop))
+        for trace, behind, ahead, further in on_cores(arrive, batches, chains.compute):
+            frames = trace.frames
             waiting.append(ahead)
             if self.options.edges == "union":
                 self._halve_mutual(behind, waiting)
@@ -215,7 +227,7 @@ class MotionMatrix(LinearOperator):
             complete = [rows for rows in waiting if last or rows.frames[-1] + p < frames.stop]
             waiting = waiting[len(complete) :]
             rows = [rows for rows in (behind, *complete) if len(rows.cells) and rows.frames[0] in part]
-            yield Arrival(trace, rows, waiting[0].frames.start if waiting else arriving.stop)
+            yield Arrival(trace, rows, waiting[0].frames.start if waiting else arriving.stop, further)
 
     def _rows(self, trace: Trace, direction: int) -> Rows:
         cells = trace.met[direction][: self.options.radius]  # (steps, links, b, cells)

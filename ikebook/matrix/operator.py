@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,15 +20,36 @@ DENSE_LIMIT = 16384
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Keep GPUs from rounding float32 factors to TF32's ten bits, which a program may have allowed for its networks."""
+    """Keep GPUs from rounding float32 factors to TF32's ten bits, which a program may have allowed for its networks.
+
+    The setting is the whole program's: of several threads, the first that comes changes it, and the last that goes restores it.
+    """
     flags = torch.backends.cuda.matmul
     name, wanted = ("fp32_precision", "ieee") if hasattr(flags, "fp32_precision") else ("allow_tf32", False)
-    before = getattr(flags, name)
-    setattr(flags, name, wanted)
+    with _PRECISE.lock:
+        if _PRECISE.threads == 0:
+            _PRECISE.before = getattr(flags, name)
+            setattr(flags, name, wanted)
+        _PRECISE.threads += 1
     try:
         yield
     finally:
-        setattr(flags, name, before)
+        with _PRECISE.lock:
+            _PRECISE.threads -= 1
+            if _PRECISE.threads == 0:
+                setattr(flags, name, _PRECISE.before)
+
+
+class _Precise:
+    """Who is in `full_precision`, and what was set before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.threads = 0
+        self.before: Any = None
+
+
+_PRECISE = _Precise()
 
 
 class LinearOperator(ABC):

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ikebook.base import check
 from ikebook.base.check import require
+from ikebook.base.threads import on_cores
 from ikebook.matrix.directions import few_columns, in_words
 from ikebook.matrix.features import FeatureMatrix
 from ikebook.matrix.operator import LinearOperator, full_precision
@@ -162,8 +163,9 @@ def sample_gram(features: FeatureMatrix, frames: Sequence[int]) -> Tensor:
     """F'F of some frames, (d, d), summed in float64; those of a clip's parts add up."""
     d, chains = features.shape[1], features.chains
     gram = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-    for part in _whole_batches(frames, chains.frames, chains.batch):
-        gram += _gram64(features.block(chains.trace(part, features.reach))).sum(0)
+    parts = _whole_batches(frames, chains.frames, chains.batch)
+    for block in on_cores(lambda part: features.block(chains.trace(part, features.reach)), parts, chains.compute):
+        gram += _gram64(block).sum(0)
     return gram
 
 

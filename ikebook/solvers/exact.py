@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ikebook.base import check
+from ikebook.matrix.chains import Trace
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures, FeatureMatrix
 from ikebook.matrix.motion import MotionMatrix, Rows
@@ -376,9 +377,16 @@ class _RecentFeatures:
 
     def arrivals(self, part: range | None = None) -> Iterator[tuple[range, list[Rows]]]:
         """Frames as they arrive, when their features are there, and the rows of C that they complete."""
-        for arrival in self.motion.stream(self.features.reach, part):
-            self.features.block(arrival.trace, out=self.of(arrival.trace.frames))
+        for arrival in self.motion.stream(self.features.reach, part, self._rows):
+            assert arrival.beside is not None
+            self.of(arrival.trace.frames).copy_(arrival.beside)
             yield arrival.trace.frames, arrival.rows
+
+    def _rows(self, trace: Trace) -> Tensor:
+        """F's rows of some frames, (b, cells, width)."""
+        rows = self.table.new_zeros(len(trace.frames), *self.table.shape[1:])
+        self.features.block(trace, out=rows)
+        return rows
 
     def propagate(self, row: Rows, steps: slice = slice(None)) -> Tensor:
         """The rows of CF of some frames and one direction, (b, cells, width): all steps of the chains, or some."""

@@ -6,8 +6,10 @@ import threading
 import time
 
 import pytest
+import torch
 
-from ikebook.base.threads import side_by_side
+from ikebook.base.compute import Compute
+from ikebook.base.threads import cores, on_cores, side_by_side
 
 
 def left() -> list[str]:
@@ -52,3 +54,58 @@ def test_errors_of_the_work_and_of_the_items_end_all(threads) -> None:
     with pytest.raises(OSError, match="gone"):
         list(side_by_side(lambda item: item, items(), threads, "test-work"))
     assert not left()
+
+
+def threads_here(_: object = None) -> int:
+    torch.ones(2) + 1  # a thread's number is settled by the first operation on it
+    return torch.get_num_threads()
+
+
+@pytest.fixture
+def three_threads():
+    """PyTorch with three threads, as on a machine with three cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_on_cores_no_operation_is_divided_and_afterwards_all_is_as_before() -> None:
+    meeting = threading.Barrier(3, timeout=10)
+
+    def work(item: int) -> int:
+        meeting.wait()
+        return threads_here()
+
+    for found in on_cores(work, range(6), Compute()):
+        assert (found, threads_here()) == (1, 1)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_on_cores_all_is_as_before_when_it_ends_early() -> None:
+    found = on_cores(threads_here, range(9), Compute())
+    next(found)
+    found.close()
+    assert torch.get_num_threads() == 3
+    with pytest.raises(ZeroDivisionError):
+        list(on_cores(lambda item: 1 / item, [1, 0], Compute()))
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_on_cores_within_each_other_there_are_no_more_threads_than_cores() -> None:
+    def outer(item: int) -> set[int]:
+        return {threading.get_ident()} | set(on_cores(lambda _: threading.get_ident(), range(4), Compute()))
+
+    assert all(len(found) == 1 for found in on_cores(outer, range(6), Compute()))
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_on_cores_little_memory_holds_one_frame_at_a_time() -> None:
+    assert (cores(Compute()), cores(Compute(memory="1G"))) == (3, 1)
+    taken = []
+    found = on_cores(lambda item: item, (taken.append(k) or k for k in range(9)), Compute(memory="1G"))
+    assert next(found) == 0
+    assert len(taken) == 1

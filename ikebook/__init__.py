@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 
 from ikebook.base.lazy import attach
-from ikebook.base.openmp import ask_for_threads
+from ikebook.base.quota import ask_for_threads
 
 __version__ = "0.1.0"
 
 # OpenCV reads it when it is first imported. A picture of 20 kB can ask for 3 GB; larger sides than 16384 are refused anyway.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(16384**2))
 
-# And OpenMP what is said to it when PyTorch is first imported.
+# And PyTorch how many threads it may begin.
 ask_for_threads(os.environ)
 
 _HOMES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each of several workers: more would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `import ikebook` has it, before PyTorch comes
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test has several: the workers share the processor
 
 import pytest
 import torch

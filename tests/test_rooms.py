@@ -58,7 +58,7 @@ def test_no_two_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_the_package_imports_none_of_its_rooms_but_what_makes_them_lazy() -> None:
-    assert IMPORTS[""] == {"base.lazy", "base.openmp"}
+    assert IMPORTS[""] == {"base.lazy", "base.quota"}
     assert not {room_of(home) for home in ikebook._HOMES.values()} & LEAVES
 
 

@@ -16,6 +16,7 @@ from ikebook.base import check
 from ikebook.base.arrays import Array, extent
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
+from ikebook.base.threads import on_cores
 from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats
 from ikebook.graph.choice import choose, choose_closest, reference_maps
@@ -316,11 +317,14 @@ def _soft(clip: Clip, labels: Iterable[Tensor], options: GraphOptions, compute: 
     """Labels as soft masks, empty ones where there are none; and how many pixels have which value, as `area_counts` tells."""
     counts = torch.zeros(BINS, dtype=torch.float64, device=compute.device)
 
+    def find(part: Tensor) -> tuple[Tensor, Tensor]:
+        soft = soft_masks(part, options.masks).float()
+        return soft.cpu(), histogram(soft)
+
     def parts() -> Iterator[Tensor]:
-        for part in labels:
-            soft = soft_masks(part, options.masks).float()
-            counts.add_(histogram(soft))
-            yield soft.cpu()
+        for soft, seen in on_cores(find, labels, compute):
+            counts.add_(seen)
+            yield soft
 
     masks = (mask for part in parts() for mask in part.numpy())
     first = next(masks, None)

@@ -1,4 +1,4 @@
-"""What OpenMP is told before PyTorch is loaded: read back from OpenMP itself, and from files as containers have them."""
+"""How many threads a container may have: from files as the kernel writes them, and from PyTorch itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from ikebook.base import openmp
-from ikebook.base.openmp import ask_for_threads, processor_quota
+from ikebook.base.quota import ask_for_threads, processor_quota
 
 SECOND = "0::/{group}\n"
 FIRST = "4:memory:/elsewhere\n2:cpu,cpuacct:/{group}\n1:cpuset:/\n"
@@ -64,29 +63,26 @@ def test_a_system_without_control_groups_has_no_quota(tmp_path) -> None:
     ("quota", "threads"), [(50000, "1"), (100000, "1"), (150000, "2"), (700000, "7"), (800000, None)]
 )
 def test_no_more_threads_than_the_container_may_use(tmp_path, monkeypatch, quota, threads) -> None:
-    monkeypatch.setattr(openmp, "usable_processors", lambda: 8)
+    monkeypatch.setattr("ikebook.base.quota.usable_processors", lambda: 8)
     environment: dict[str, str] = {}
     ask_for_threads(environment, system(tmp_path, SECOND.format(group=""), {"cpu.max": f"{quota} 100000"}))
     assert environment.get("OMP_NUM_THREADS") == threads
 
 
 def test_what_the_user_has_set_stays(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(openmp, "usable_processors", lambda: 8)
-    asked = {"OMP_WAIT_POLICY": "ACTIVE", "OMP_NUM_THREADS": "5"}
+    monkeypatch.setattr("ikebook.base.quota.usable_processors", lambda: 8)
+    asked = {"OMP_NUM_THREADS": "5"}
     environment = dict(asked)
     ask_for_threads(environment, system(tmp_path, SECOND.format(group=""), {"cpu.max": "100000 100000"}))
     assert environment == asked
 
 
-@pytest.mark.parametrize(("asked", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_openmp_itself_has_heard_it(asked, policy) -> None:
-    """OpenMP prints what it goes by when it is loaded, which is with PyTorch."""
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_DISPLAY_ENV": "true"} | ({"OMP_WAIT_POLICY": asked} if asked else {})
-    found = subprocess.run(
-        [sys.executable, "-c", "import ikebook, torch"], env=environment, capture_output=True, text=True, check=True
+def test_pytorch_has_as_many() -> None:
+    """In a process whose files say that it may use one core of the many that it sees."""
+    code = (
+        "import ikebook.base.quota as o, os; o.usable_processors = lambda: 64; o.processor_quota = lambda root: 0.7; "
     )
-    said = found.stdout + found.stderr
-    if "OMP_WAIT_POLICY" not in said:
-        pytest.skip("this PyTorch's OpenMP prints nothing")
-    assert f"OMP_WAIT_POLICY = '{policy}'" in said or f"OMP_WAIT_POLICY='{policy}'" in said
+    code += "o.ask_for_threads(os.environ); import torch; print(torch.get_num_threads())"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "1"

@@ -1,9 +1,8 @@
-"""How PyTorch's threads wait, and how many there are: said in the environment, before PyTorch is loaded.
+"""How many threads PyTorch begins: no more than a container may use, said in the environment before PyTorch is loaded.
 
-PyTorch divides an operation among OpenMP threads. These wait for each other by spinning, which is quickest on an idle machine; where a
-browser, another kernel or another user has the processor as well, a thread that spins keeps the one that it waits for from running. And
-they count the machine's cores, not the share of them that a container may use. A run took up to eleven times as long for either
-(docs/speed.md).
+OpenMP, whose threads they are, counts the cores of the machine, and on Binder or a JupyterHub a container may use one or two of dozens. Its
+threads spin while they wait for each other: those that have their turn use up what the container may have, and the others do not
+come to theirs.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from pathlib import Path
 
 
 def ask_for_threads(environment: MutableMapping[str, str], root: Path = Path("/")) -> None:
-    """Have OpenMP's threads sleep while they wait, and no more of them than this process may use; what is set already stays.
+    """Have OpenMP begin no more threads than this process may use; what is set already stays.
 
     Parameters
     ----------
     environment : variables, such as `os.environ`
     root : where the files of the system begin
     """
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     allowed = processor_quota(root)
     if allowed is not None and allowed < usable_processors():
         environment.setdefault("OMP_NUM_THREADS", str(max(1, math.ceil(allowed))))

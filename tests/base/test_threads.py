@@ -104,8 +104,9 @@ def test_on_cores_within_each_other_there_are_no_more_threads_than_cores() -> No
 
 @pytest.mark.usefixtures("three_threads")
 def test_on_cores_little_memory_holds_one_frame_at_a_time() -> None:
-    assert (cores(Compute()), cores(Compute(memory="1G"))) == (3, 1)
+    found = [cores(Compute(memory=memory)) for memory in (None, "8G", "1.5G", "600M", "100M")]
+    assert found == [3, 3, 2, 1, 1]
     taken = []
-    found = on_cores(lambda item: item, (taken.append(k) or k for k in range(9)), Compute(memory="1G"))
+    found = on_cores(lambda item: item, (taken.append(k) or k for k in range(9)), Compute(memory="500M"))
     assert next(found) == 0
     assert len(taken) == 1

@@ -67,11 +67,13 @@ BRIEF = {
     "distributed.admin.low-level-log-length": 1,
     "distributed.admin.system-monitor.log-length": 1,
     "distributed.admin.system-monitor.interval": "1h",
+    "distributed.admin.tick.interval": "1h",
+    "distributed.worker.profile.enabled": False,
     "distributed.scheduler.worker-ttl": None,
     "distributed.comm.timeouts.connect": "10m",
 }
-"""Workers keep their last thousand steps, and an hour of their machine's load: a thousand of them would fill this process with that. And none is
-taken for dead because all of them share a processor."""
+"""Workers keep their last thousand steps, and an hour of their machine's load: a thousand of them would fill this process with that. Fifty times
+a second each looks whether its loop still runs, which here is one loop. And none is taken for dead because all of them share a processor."""
 
 
 @contextmanager

@@ -20,6 +20,9 @@ from ikebook.base.check import InputError, require
 COPY_FRAMES = 16
 """Frames of an array on disk that are read at a time where all of them are looked at."""
 
+MOST_AT_A_TIME = 8
+"""Frames of a clip that are worked on side by side on a CPU, at most."""
+
 GPU_FRAMES, GPU_PIXELS = 32, 1 << 22
 """Most frames, and most pixels of them, that are worked on at once on a GPU: larger frames come in smaller batches."""
 
@@ -342,7 +345,7 @@ class FrameCache:
         self.convert = convert
         self.limit = limit
         self.at_least = 1  # frames that one step of the work needs
-        self.steps = max(1, torch.get_num_threads())  # that may be under way at a time, each a frame after the last
+        self.steps = min(torch.get_num_threads(), MOST_AT_A_TIME)  # under way at a time, each a frame after the last
         self._kept: dict[int, Tensor] = {}
         self._whole: Tensor | None = None  # (m, ...), on a GPU, if all fit
         self._lock = threading.RLock()
@@ -357,13 +360,14 @@ class FrameCache:
     def _add(self, frame: int) -> Tensor:
         if frame not in self._kept:
             values = self.convert(self.array[frame])
-            size = values.numel() * values.element_size() * len(self.array)
-            all_fit = size <= self.limit and not self._lies_beside(values)
+            size = values.numel() * values.element_size()
+            all_fit = size * len(self.array) <= self.limit and not self._lies_beside(values)
             if all_fit and values.device.type != "cpu":
                 if self._whole is None:
                     self._whole = values.new_empty(len(self.array), *values.shape)
                 values = self._whole[frame].copy_(values)
-            while not all_fit and len(self._kept) >= self.at_least + self.steps - 1:
+            most = self.at_least + min(self.steps - 1, self.limit // max(1, size))
+            while not all_fit and len(self._kept) >= most:
                 del self._kept[max(self._kept, key=lambda kept: abs(kept - frame))]
             self._kept[frame] = values
         return self._kept[frame]

@@ -9,16 +9,14 @@ from typing import TypeVar
 
 import torch
 
+from ikebook.base.arrays import MOST_AT_A_TIME
 from ikebook.base.compute import Compute
 
 One = TypeVar("One")
 Found = TypeVar("Found")
 
-MOST_CORES = 8
-"""Frames that are worked on at a time, at most."""
-
 BYTES_OF_CORE = 1 << 29
-"""Of the memory for arrays that there has to be for each of them: the work on one holds its chains, up to 0.3 GB at 854x480."""
+"""Of the memory for arrays that there has to be for each of them: chains of 15 steps each way, with what they weigh, are 0.15 GB at 854x480."""
 
 
 def side_by_side(
@@ -63,8 +61,8 @@ def cores(compute: Compute) -> int:
     if compute.device.type != "cpu":
         return 1
     limit = compute.memory.limit
-    room = MOST_CORES if limit is None else max(1, limit // BYTES_OF_CORE)
-    return min(torch.get_num_threads(), MOST_CORES, room)
+    room = MOST_AT_A_TIME if limit is None else max(1, limit // BYTES_OF_CORE)
+    return min(torch.get_num_threads(), MOST_AT_A_TIME, room)
 
 
 def on_cores(work: Callable[[One], Found], items: Iterable[One], compute: Compute) -> Generator[Found, None, None]:
@@ -88,9 +86,14 @@ def on_cores(work: Callable[[One], Found], items: Iterable[One], compute: Comput
     if count == 1:
         yield from map(work, items)
         return
-    before = torch.get_num_threads()
+    before, gradients, inference = torch.get_num_threads(), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    def as_here(item: One) -> Found:
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):  # which each thread has of its own
+            return work(item)
+
     torch.set_num_threads(1)  # of this thread, and of those that begin from now on
     try:
-        yield from side_by_side(work, items, count, "cores")
+        yield from side_by_side(as_here, items, count, "cores")
     finally:
         torch.set_num_threads(before)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 
+from ikebook.base.arrays import FrameCache
 from ikebook.base.compute import Compute
 from ikebook.base.threads import cores, on_cores, side_by_side
 
@@ -110,3 +112,25 @@ def test_on_cores_little_memory_holds_one_frame_at_a_time() -> None:
     found = on_cores(lambda item: item, (taken.append(k) or k for k in range(9)), Compute(memory="500M"))
     assert next(found) == 0
     assert len(taken) == 1
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad, torch.inference_mode])
+def test_on_cores_gradients_are_kept_or_not_as_where_it_is_asked_for(mode) -> None:
+    def modes(_: object = None) -> tuple[bool, bool]:
+        return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    with mode():
+        assert set(on_cores(modes, range(6), Compute())) == {modes()}
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize(("limit", "kept"), [(0, 4), (100, 5), (1000, 6)])
+def test_frames_under_way_are_kept_as_far_as_they_may(limit, kept) -> None:
+    cache = FrameCache(
+        np.zeros((40, 25), np.float32), torch.from_numpy, limit
+    )  # 100 bytes each, which lie in memory already
+    cache.at_least = 4
+    for frame in range(40):
+        cache[frame]
+    assert len(cache._kept) == kept

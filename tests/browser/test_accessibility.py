@@ -64,7 +64,7 @@ def test_axe_finds_no_serious_fault_in_a_notebook(lab, axe, scheme) -> None:
     watched = lab.open("everybody", [IN_A_NOTEBOOK], scheme=scheme)
     page = watched.page
     page.get_by_role("button", name="Start", exact=True).wait_for()
-    page.get_by_role("slider", name="flow noise, px").wait_for()
+    page.get_by_role("slider", name="flow noise, measured levels").wait_for()  # in place of that of Python's
     assert faults(page, axe, ".jp-OutputArea") == []
 
 

@@ -54,7 +54,7 @@ def test_whatever_is_plotted_is_well_formed_and_said_in_words(series, title, las
     svg = line_chart(series, title=title, y=(1e-6, 1), last=last, log=log, mark=0)
     root = ET.fromstring(svg)
     assert root.get("role") == "img"
-    assert root.get("aria-label").startswith(title)
+    assert root.get("aria-label").startswith(title.lstrip())
     assert "nan" not in re.sub(r">[^<]*<|aria-label=\"[^\"]*\"", "", svg)
 
 

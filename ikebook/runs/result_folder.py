@@ -91,14 +91,16 @@ def lock_folder(out: Path) -> Iterator[str]:
         write_json(out / OWNER, Owner(host=platform.node(), pid=os.getpid(), since=since, token=token))
         yield token
     finally:
-        with suppress(OSError):
-            (out / OWNER).unlink()
-        for file in (out / LOCKS).glob("*.lock"):
-            with suppress(OSError, Timeout), FileLock(file, timeout=0):  # not those of workers that are still at it
-                file.unlink()
-        with suppress(OSError):
-            (out / LOCKS).rmdir()
-        lock.release()
+        try:
+            with suppress(OSError):
+                (out / OWNER).unlink()
+            for file in (out / LOCKS).glob("*.lock"):
+                with suppress(OSError, Timeout), FileLock(file, timeout=0):  # not those of workers that are still at it
+                    file.unlink()
+            with suppress(OSError):
+                (out / LOCKS).rmdir()
+        finally:  # even if somebody stops this too
+            lock.release()
         if new and [file.name for file in out.iterdir()] == [LOCK]:
             with suppress(OSError):
                 (out / LOCK).unlink()

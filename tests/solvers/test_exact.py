@@ -107,7 +107,8 @@ def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypa
     monkeypatch.setattr(ikebook.matrix.chains, "FrameCache", Counting)
     monkeypatch.setattr(ikebook.matrix.columns, "FrameCache", Counting)
     flow = toy("two_objects", SIZE, FRAMES).flow
-    chains = MotionChains(flow, compute=Compute(dtype=torch.float64), batch=batch, keep=0)
+    compute = Compute(dtype=torch.float64, memory="100M")  # so little that one frame comes after the other
+    chains = MotionChains(flow, compute=compute, batch=batch, keep=0)
     features = FeatureMatrix(
         chains, FeatureOptions(displacements="steps", half_window=2), [Cue(name="c", maps=MAPS)], keep=0
     )

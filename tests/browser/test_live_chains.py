@@ -58,7 +58,7 @@ def test_a_saved_page_has_the_chains_of_every_pixel(disk, tmp_path, name) -> Non
     explorer.frame, explorer.pixel = 3, (15, 11)
     assert_same(seen(watched, [3, 15, 11]), explorer)
     page.locator(".ike-canvas").first.click(position={"x": 100, "y": 100})
-    node = page.locator(CHAINS).evaluate(SEEN)["node"]
+    node = watched.until(lambda: page.locator(CHAINS).evaluate(SEEN)["node"], lambda found: found != [3, 15, 11])
     page.get_by_role("slider", name="radius p").focus()
     page.keyboard.press("Home")
     page.mouse.move(2, 2)

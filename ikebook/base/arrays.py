@@ -121,6 +121,44 @@ Array = np.ndarray | DiskArray
 """What holds a clip's frames, flow or masks: an array in memory, or one on disk."""
 
 
+class Computed:
+    """An array (m, ...) whose items are made of another array's when they are asked for, by their first index, and not held.
+
+    Parameters
+    ----------
+    source : array of m items
+    make : makes an item of one of the source's
+    dtype : of the items
+    """
+
+    def __init__(self, source: Array, make: Callable[[np.ndarray], np.ndarray], dtype: np.typing.DTypeLike) -> None:
+        self.source, self.make, self.dtype = source, make, np.dtype(dtype)
+        self.shape = (len(source), *make(np.asarray(source[0])).shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> np.ndarray: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray:
+        if isinstance(index, slice):
+            items = [self[k] for k in range(*index.indices(len(self)))]
+            return np.stack(items) if items else np.empty((0, *self.shape[1:]), self.dtype)
+        return self.make(np.asarray(self.source[index])).astype(self.dtype, copy=False)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
+
+    def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+
 Held = TypeVar("Held", np.ndarray, Tensor)
 
 
@@ -335,12 +373,14 @@ class FrameCache:
 
     Parameters
     ----------
-    array : (m, ...), in memory or on disk
+    array : (m, ...), in memory, on disk, or computed
     convert : makes a tensor of one frame
     limit : bytes that all of them may take
     """
 
-    def __init__(self, array: Array | Tensor, convert: Callable[[np.ndarray | Tensor], Tensor], limit: int) -> None:
+    def __init__(
+        self, array: Array | Computed | Tensor, convert: Callable[[np.ndarray | Tensor], Tensor], limit: int
+    ) -> None:
         self.array = array
         self.convert = convert
         self.limit = limit

@@ -280,7 +280,7 @@ def _matrix(
     colours = None
     if options.motion.colour is not None:
         colours = (
-            compute.memory.array(lab_colours(clip.frames), len(clip))
+            lab_colours(clip.frames)
             if compute.device.type == "cpu"
             else compute.memory.tensor(lab_on_device(clip.frames, compute.device, compute.dtype), len(clip))
         )

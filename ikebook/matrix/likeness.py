@@ -18,11 +18,8 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, FrameCache, on_device, tensor
+from ikebook.base.arrays import Array, Computed, FrameCache, on_device, tensor
 from ikebook.matrix.chains import MotionChains, Trace, gather
-
-KEEP_BYTES = 1 << 28
-"""Most colours that are kept on the device, where there is as much memory."""
 
 FAR = 1e4
 """Colour of the border, in units of sqrt(2) sigma_c: nothing is like it, so that steps where a chain has ended weigh exactly 0."""
@@ -36,20 +33,21 @@ class ColourLikeness:
     chains : MotionChains
         Of the clip's flow.
     colours : (m, h, w, 3) real
-        Colour of each pixel, in memory or on disk.
+        Colour of each pixel, in memory, on disk, or computed frame by frame.
     sigma : float
         sigma_c, in the colours' unit.
     reach : int
         Steps of the chains that are asked for, each way.
     """
 
-    def __init__(self, chains: MotionChains, colours: Tensor | Array, sigma: float, reach: int) -> None:
+    def __init__(self, chains: MotionChains, colours: Tensor | Array | Computed, sigma: float, reach: int) -> None:
         check.shape("colours", colours, (chains.frames, chains.grid.h, chains.grid.w, 3))
         self.chains, self.colours, self.sigma, self.reach = chains, colours, sigma, reach
         # Not a method of this object: in a circle of references all that is kept would outlive it.
         cells = partial(_cells, chains.device, chains.dtype, sigma)
-        self._cells = FrameCache(colours, cells, chains.compute.memory.share(KEEP_BYTES))
-        self._cells.at_least = 2 * reach + chains.batch
+        self._cells = FrameCache(colours, cells, 0)
+        # Of the frames that chains lead to while rows ahead of the earliest of them are weighed: others are under way by then.
+        self._cells.at_least = 2 * reach + chains.batch + self._cells.steps
         self._known: WeakKeyDictionary[Trace, dict[int, Tensor]] = WeakKeyDictionary()
 
     def along(self, trace: Trace, direction: int) -> Tensor:
@@ -59,17 +57,23 @@ class ColourLikeness:
         """
         known = self._known.setdefault(trace, {})
         if direction not in known:
-            known[direction] = self._compare(trace, direction)
+            known[direction] = self.compare(trace.frames, direction, trace.met[direction][: self.reach])
         return known[direction]
 
-    def _compare(self, trace: Trace, direction: int) -> Tensor:
-        met, last = trace.met[direction][: self.reach], self.chains.frames - 1
-        own = self._cells.batch(trace.frames)  # (b, 3, cells)
+    def take(self, trace: Trace, direction: int) -> Tensor:
+        """`along`, for whoever writes over it: it is not kept any more."""
+        found = self.along(trace, direction)
+        del self._known[trace][direction]
+        return found
+
+    def compare(self, frames: range, direction: int, met: Tensor) -> Tensor:
+        """The likeness of each cell of some frames to those that its chain meets, `met` (steps, links, b, cells), of the same shape."""
+        last = self.chains.frames - 1
+        own = self._cells.batch(frames)  # (b, 3, cells)
         found = torch.empty(met.shape, dtype=own.dtype, device=own.device)
         for k, (cells, out) in enumerate(zip(met, found, strict=True), start=1):
             # Where the clip has no such frame, the cell that is met is one of the border, whatever the frame.
-            frames = [min(max(frame + direction * k, 0), last) for frame in trace.frames]
-            there = self._cells.batch(frames)
+            there = self._cells.batch([min(max(frame + direction * k, 0), last) for frame in frames])
             for link, likeness in zip(cells, out, strict=True):  # each (b, cells)
                 square = torch.zeros_like(likeness)
                 for axis in range(3):
@@ -80,9 +84,18 @@ class ColourLikeness:
 
     def between(self, a: Tensor, b: Tensor) -> Tensor:
         """The likeness of nodes a and b, of one shape, by its definition."""
-        colours = self.colours.cpu().numpy() if isinstance(self.colours, Tensor) else np.asarray(self.colours)
-        one, other = (tensor(colours.reshape(-1, 3)[nodes.cpu().numpy()]).to(self.chains.dtype) for nodes in (a, b))
+        one, other = (self._at(nodes) for nodes in (a, b))
         return torch.exp(-(one - other).square().sum(-1) / (2 * self.sigma**2)).to(self.chains.device)
+
+    def _at(self, nodes: Tensor) -> Tensor:
+        """The colours at nodes, (..., 3)."""
+        frame, pixel = np.divmod(nodes.cpu().numpy(), self.chains.grid.pixels)
+        frames, place = np.unique(frame, return_inverse=True)
+        there = [tensor(self.colours[int(each)]).reshape(-1, 3) for each in frames]
+        if not there:
+            return torch.zeros(*nodes.shape, 3, dtype=self.chains.dtype)
+        places = torch.from_numpy(place.reshape(frame.shape) * self.chains.grid.pixels + pixel)
+        return torch.cat(there).cpu().to(self.chains.dtype)[places]
 
 
 def _cells(device: torch.device, dtype: torch.dtype, sigma: float, frame: np.ndarray | Tensor) -> Tensor:

@@ -14,7 +14,7 @@ is believed only as far as its pixels keep their colour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array
+from ikebook.base.arrays import Array, Computed
 from ikebook.base.check import require
 from ikebook.base.threads import on_cores
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Trace
@@ -67,18 +67,16 @@ class MotionOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """The rows of C that belong to b consecutive frames and one direction.
+class Met:
+    """Where the rows of C lead that belong to b consecutive frames and one direction.
 
     The chain of cell a of the i-th frame meets cell `cells[k-1, l, i, a]` (int32) after k steps, at the l-th of its links,
-    in frame `frames[i] + direction * k`, with the weight `weights[k-1, l, i, a]`, of which all but the first axis may have
-    length 1. Where there is no such frame, that cell is 0, on the border.
+    in frame `frames[i] + direction * k`. Where there is no such frame, that cell is 0, on the border.
     """
 
     frames: range
     direction: int
     cells: Tensor
-    weights: Tensor
 
     def first(self, slots: int) -> Tensor:
         """The first cell of the frames that each step leads to, (steps, 1, b, 1) int32, where frame j has slot j % slots."""
@@ -89,14 +87,24 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
+class Rows(Met):
+    """The rows of C that belong to b consecutive frames and one direction: where they lead, with the weights `weights[k-1, l, i, a]`.
+
+    All axes of the weights but the first may have length 1.
+    """
+
+    weights: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Arrival:
-    """What is known once some frames have arrived: their own chains, and the rows of C that they complete.
+    """What is known once some frames have arrived: the rows of C that they complete.
 
     Of the frames before `complete`, all rows have come by now, and all rows that lead to them. `beside` is what has been asked for
     beside the rows.
     """
 
-    trace: Trace
+    frames: range
     rows: list[Rows]
     complete: int
     beside: Tensor | None
@@ -128,7 +136,10 @@ class MotionMatrix(LinearOperator):
     """
 
     def __init__(
-        self, chains: MotionChains, options: MotionOptions | None = None, colours: Tensor | Array | None = None
+        self,
+        chains: MotionChains,
+        options: MotionOptions | None = None,
+        colours: Tensor | Array | Computed | None = None,
     ) -> None:
         self.chains = chains
         self.options = options or MotionOptions()
@@ -146,7 +157,7 @@ class MotionMatrix(LinearOperator):
         nodes = chains.frames * chains.grid.pixels
         super().__init__((nodes, nodes), chains.dtype, chains.device)
 
-    def _likeness_of(self, colours: Tensor | Array | None) -> ColourLikeness | None:
+    def _likeness_of(self, colours: Tensor | Array | Computed | None) -> ColourLikeness | None:
         if self.options.colour is None:
             return None
         require(
@@ -203,45 +214,54 @@ class MotionMatrix(LinearOperator):
 
         Parameters
         ----------
-        keep : steps whose positions the arrivals' traces hold, for whoever reads features along the chains
+        keep : steps whose positions the traces hold that `beside` is given
         part : only the rows of these frames; the p frames before and after arrive too, as rows lead to them
-        beside : what else is made of the arrivals' traces, such as the rows of F; frames side by side, as the chains are followed
+        beside : what else is made of each batch's trace, such as the rows of F; frames side by side, as the chains are followed
         """
         p, chains = self.options.radius, self.chains
         part = range(chains.frames) if part is None else part
         arriving = range(max(0, part.start - p), min(chains.frames, part.stop + p))
-        waiting: list[Rows] = []  # rows ahead
+        waiting: list[Met] = []  # ahead
 
-        def arrive(frames: range) -> tuple[Trace, Rows, Rows, Tensor | None]:
+        def arrive(frames: range) -> tuple[Rows, Met, Tensor | None]:
             trace = chains.trace(frames, max(p, keep), keep)
-            behind, ahead = self._rows(trace, BEHIND), self._rows(trace, AHEAD)
-            return trace, behind, ahead, None if beside is None else beside(trace)
+            further = None if beside is None else beside(trace)
+            ahead = Met(frames, AHEAD, trace.met[AHEAD][:p])
+            # Rows ahead wait for p frames, and as many wait at a time: they are weighed when they are complete, which saves half
+            # of the memory. Where chains halve each other's weights, they have to be there.
+            return self._rows(trace, BEHIND), self._weigh(ahead) if self.options.edges == "union" else ahead, further
 
-        batches = chains.batches(arriving, (part.start, part.stop))
-        for trace, behind, ahead, further in on_cores(arrive, batches, chains.compute):
-            frames = trace.frames
+        batches = list(chains.batches(arriving, (part.start, part.stop)))
+        for frames, (behind, ahead, further) in zip(batches, on_cores(arrive, batches, chains.compute), strict=True):
             waiting.append(ahead)
             if self.options.edges == "union":
                 self._halve_mutual(behind, waiting)
             last = frames.stop == arriving.stop
-            complete = [rows for rows in waiting if last or rows.frames[-1] + p < frames.stop]
+            complete = [met for met in waiting if last or met.frames[-1] + p < frames.stop]
             waiting = waiting[len(complete) :]
-            rows = [rows for rows in (behind, *complete) if len(rows.cells) and rows.frames[0] in part]
-            yield Arrival(trace, rows, waiting[0].frames.start if waiting else arriving.stop, further)
+            rows = [met for met in (behind, *complete) if len(met.cells) and met.frames[0] in part]
+            weighed = [met if isinstance(met, Rows) else self._weigh(met) for met in rows]
+            yield Arrival(frames, weighed, waiting[0].frames.start if waiting else arriving.stop, further)
 
     def _rows(self, trace: Trace, direction: int) -> Rows:
-        cells = trace.met[direction][: self.options.radius]  # (steps, links, b, cells)
-        weights = self.kernel()[: len(cells), None, None, None]
-        if self._likeness is not None:
-            weights = weights * self._likeness.along(trace, direction)
-        elif self.options.edges == "union":
-            weights = weights.repeat(1, 1, *cells.shape[2:])
-        return Rows(trace.frames, direction, cells, weights)
+        """The rows of C of a trace's frames and one direction."""
+        likeness = None if self._likeness is None else self._likeness.take(trace, direction)
+        return self._weigh(Met(trace.frames, direction, trace.met[direction][: self.options.radius]), likeness)
 
-    def _halve_mutual(self, behind: Rows, waiting: list[Rows]) -> None:
+    def _weigh(self, met: Met, likeness: Tensor | None = None) -> Rows:
+        """What the rows weigh, by time and by colour; `likeness`, if it is known, becomes the weights."""
+        weights = self.kernel()[: len(met.cells), None, None, None]
+        if self._likeness is not None:
+            found = self._likeness.compare(met.frames, met.direction, met.cells) if likeness is None else likeness
+            weights = found.mul_(weights)
+        elif self.options.edges == "union":
+            weights = weights.repeat(1, 1, *met.cells.shape[2:])
+        return Rows(met.frames, met.direction, met.cells, weights)
+
+    def _halve_mutual(self, behind: Rows, waiting: Sequence[Met]) -> None:
         """Halve the weights, in place, of pairs of nodes that two chains join: one behind, and one ahead that waits."""
         own = torch.arange(self.chains.grid.cells, dtype=torch.int32, device=self.device)
-        ahead = {frame: (rows, i) for rows in waiting for i, frame in enumerate(rows.frames)}
+        ahead = {frame: (rows, i) for rows in waiting if isinstance(rows, Rows) for i, frame in enumerate(rows.frames)}
         for i, frame in enumerate(behind.frames):
             for k in range(1, len(behind.cells) + 1):
                 if frame - k in ahead:
@@ -261,8 +281,7 @@ class MotionMatrix(LinearOperator):
         votes = torch.zeros_like(x)
         done = 0
         for arrival in self.stream():
-            frames = arrival.trace.frames
-            for frame in frames:
+            for frame in arrival.frames:
                 x[frame % slots] = next(labels)
                 votes[frame % slots] = loop * x[frame % slots]
             for rows in arrival.rows:

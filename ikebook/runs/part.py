@@ -259,7 +259,7 @@ def _matrices(part: Part, frames: range, saliency: np.ndarray) -> tuple[MotionMa
     chains = MotionChains(flow, part.graph.chains, compute=part.compute())
     colours = None
     if part.graph.motion.colour is not None:
-        colours = np.stack([*lab_colours(_gather(part, "frames", frames))])
+        colours = lab_colours(_gather(part, "frames", frames))
     motion = MotionMatrix(chains, part.graph.motion, colours)
     cue = Cue(name="saliency", maps=saliency)
     return motion, FeatureMatrix(chains, part.graph.features, [cue], keep=0, motion=motion)

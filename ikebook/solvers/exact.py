@@ -379,8 +379,8 @@ class _RecentFeatures:
         """Frames as they arrive, when their features are there, and the rows of C that they complete."""
         for arrival in self.motion.stream(self.features.reach, part, self._rows):
             assert arrival.beside is not None
-            self.of(arrival.trace.frames).copy_(arrival.beside)
-            yield arrival.trace.frames, arrival.rows
+            self.of(arrival.frames).copy_(arrival.beside)
+            yield arrival.frames, arrival.rows
 
     def _rows(self, trace: Trace) -> Tensor:
         """F's rows of some frames, (b, cells, width)."""

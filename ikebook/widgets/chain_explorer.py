@@ -115,7 +115,7 @@ class ChainExplorer(Composed):
         matrix = build(self.clip, flow, cues=cues, options=self.options)
         saliency = matrix.saliency
         self._chains = matrix.motion.chains
-        self._colours = np.stack([*lab_colours(self.clip.frames)])
+        self._colours = np.asarray(lab_colours(self.clip.frames))
         self._cues = [*([Cue(name="saliency", maps=saliency)] if saliency is not None else []), *cues]
         self._lock = RLock()  # chains remember what they were asked for last, and the page's are made in the background
         self._near: Neighbourhood | None = None

@@ -144,7 +144,7 @@ class Clock:
 
 PARTS: tuple[tuple[type, str, str], ...] = (
     (MotionChains, "trace", "chains"),
-    (ColourLikeness, "_compare", "likeness of colour"),
+    (ColourLikeness, "compare", "likeness of colour"),
     (MeanColumns, "_means", "means along the chains"),
     (FeatureMatrix, "planes", "F, centred"),
     (_RecentFeatures, "propagate", "gathers of CF"),

@@ -57,7 +57,7 @@ def chains_of(name: str, *, seed: int = 0, **options: object) -> MotionChains:
 
 @functools.cache
 def colours_of(name: str, seed: int = 0) -> np.ndarray:
-    return np.stack([*lab_colours(window(name, FRAMES, seed).clip.frames)])
+    return np.asarray(lab_colours(window(name, FRAMES, seed).clip.frames))
 
 
 def motion_of(chains: MotionChains, name: str, seed: int = 0, **options: object) -> MotionMatrix:

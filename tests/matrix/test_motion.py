@@ -91,7 +91,7 @@ def test_rows_arrive_with_the_frames_they_lead_to() -> None:
     motion = matrix(shift(m, 1.0), radius=p)
     seen: set[tuple[int, int]] = set()
     for arrival in motion.stream():
-        now = arrival.trace.frames[0]
+        now = arrival.frames[0]
         for row in arrival.rows:
             frame = row.frames[0]
             assert (frame, row.direction) not in seen

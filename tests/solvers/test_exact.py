@@ -120,5 +120,5 @@ def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypa
 def test_a_part_sees_only_the_frames_that_its_rows_lead_to() -> None:
     motion, _ = operators()
     arrivals = list(motion.stream(part=range(8, 10)))
-    assert [frame for arrival in arrivals for frame in arrival.trace.frames] == list(range(5, 13))
+    assert [frame for arrival in arrivals for frame in arrival.frames] == list(range(5, 13))
     assert {frame for arrival in arrivals for row in arrival.rows for frame in row.frames} == {8, 9}

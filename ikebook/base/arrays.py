@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import tempfile
 import threading
@@ -363,6 +364,41 @@ def write_npz(stream: BinaryIO, arrays: Mapping[str, Array]) -> None:
                     member.write(np.ascontiguousarray(item).data)
 
 
+class Spare:
+    """Memory of tensors that are done with, for the next ones: up to one size, taken and given back by several threads.
+
+    Where large tensors come and go while others stay, the system's own heap is left with holes between them, of which it gives
+    nothing back: a third of what a pass over a clip takes. GPUs have such a store already, so there this one does nothing.
+
+    Parameters
+    ----------
+    size : bytes of the largest tensor
+    device : of the tensors
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.size = size if device.type == "cpu" else 0
+        self.device = device
+        self._free: list[torch.UntypedStorage] = []
+
+    def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A tensor with any values in it."""
+        count = math.prod(shape)
+        if count * dtype.itemsize > self.size:
+            return torch.empty(*shape, dtype=dtype, device=self.device)
+        try:
+            storage = self._free.pop()
+        except IndexError:
+            storage = torch.UntypedStorage(self.size)
+        return torch.empty(0, dtype=dtype).set_(storage)[:count].view(*shape)
+
+    def give(self, tensor: Tensor) -> None:
+        """Give a tensor back, of which nobody knows any more, not even a view. One that is not from here is just forgotten."""
+        storage = tensor.untyped_storage()
+        if self.size and storage.nbytes() == self.size:
+            self._free.append(storage)
+
+
 class FrameCache:
     """The frames of an array as tensors on the device: all of them, or those around the one that was asked for last.
 
@@ -411,6 +447,12 @@ class FrameCache:
                 del self._kept[max(self._kept, key=lambda kept: abs(kept - frame))]
             self._kept[frame] = values
         return self._kept[frame]
+
+    def forget(self) -> None:
+        """Hold no frame, unless all of them fit: after a pass they are the last ones, and the next pass begins with the first."""
+        with self._lock:
+            if len(self._kept) < len(self.array):
+                self._kept.clear()
 
     def _lies_beside(self, values: Tensor) -> bool:
         """Whether the array lies in the memory that `values` is in."""

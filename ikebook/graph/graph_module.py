@@ -16,6 +16,7 @@ from ikebook.base import check
 from ikebook.base.arrays import Array, extent
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
+from ikebook.base.machine import return_memory
 from ikebook.base.threads import on_cores
 from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats
@@ -223,6 +224,8 @@ def _segment(
         else:
             chosen, sign = choose(pairs, reference, o)
     soft, counts = _soft(clip, _labels(pairs, chosen, sign), o, compute)
+    matrix.motion.forget()
+    return_memory()
     threshold = threshold_of_counts(counts) if o.masks.threshold == "stable" else float(o.masks.threshold)
     confidence = confidence_of(soft, threshold, pairs, chosen, flows[0], counts)
     seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import FrameCache, frames_at_once, on_device, tensor
+from ikebook.base.arrays import FrameCache, Spare, frames_at_once, on_device, tensor
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.flow.fields import Flow
@@ -140,6 +140,7 @@ class Trace:
     ahead: list[Step]
     behind: list[Step]
     met: dict[int, Tensor]
+    spare: Spare  # whose memory `met` has
 
     def at(self, offset: int) -> Step | None:
         """The step `offset` frames away (not 0), or None where the clip, or the trace, does not reach."""
@@ -202,6 +203,11 @@ class MotionChains:
         """One flow field, ahead or behind, between frames `pair` and `pair` + 1: dx + i dy of each cell, complex."""
         return self._fields[direction][pair]
 
+    def forget(self) -> None:
+        """Hold no fields, unless all of them fit, until the next chains are followed."""
+        for fields in self._fields.values():
+            fields.forget()
+
     def batches(self, frames: range | None = None, cuts: tuple[int, ...] = ()) -> Iterator[range]:
         """Consecutive frames, all if None, in ranges of `batch`, none of which goes across a multiple of it or a cut."""
         frames = range(self.frames) if frames is None else frames
@@ -209,22 +215,25 @@ class MotionChains:
         edges = [*sorted(start for start in starts if start in frames), frames.stop]
         return (range(start, stop) for start, stop in itertools.pairwise(edges))
 
-    def trace(self, frames: range | int, steps: int, keep: int | None = None) -> Trace:
+    def trace(self, frames: range | int, steps: int, keep: int | None = None, spare: Spare | None = None) -> Trace:
         """Follow the chains of all pixels of consecutive frames for `steps` frames each way, fewer at the clip's ends.
 
-        Of the steps after the first `keep`, only the cells that are met are kept; all if None.
+        Of the steps after the first `keep`, only the cells that are met are kept; all if None. `spare` is where the memory for
+        these comes from.
         """
         frames = range(frames, frames + 1) if isinstance(frames, int) else frames
         require(
             0 <= frames.start < frames.stop <= self.frames,
             f"frames are {frames.start} to {frames.stop - 1}; expected some of 0 to {self.frames - 1}.",
         )
+        ways = 2 if self.options.consistent else 1  # ahead and behind, of either flow
         for fields in self._fields.values():
-            fields.at_least = max(fields.at_least, 2 * steps + self.batch)
+            fields.at_least = max(fields.at_least, ways * steps + self.batch)
         keep = steps if keep is None else keep
-        ahead, met_ahead = self._follow(frames, steps, keep, AHEAD)
-        behind, met_behind = self._follow(frames, steps, keep, BEHIND)
-        return Trace(self, frames, ahead, behind, {AHEAD: met_ahead, BEHIND: met_behind})
+        spare = Spare(0, self.device) if spare is None else spare
+        ahead, met_ahead = self._follow(frames, steps, keep, AHEAD, spare)
+        behind, met_behind = self._follow(frames, steps, keep, BEHIND, spare)
+        return Trace(self, frames, ahead, behind, {AHEAD: met_ahead, BEHIND: met_behind}, spare)
 
     def nodes(self, cells: Tensor, frame: int) -> Tensor:
         """The nodes frame*h*w + y*w + x at cells of a frame, -1 where the chain has ended. int64."""
@@ -237,13 +246,15 @@ class MotionChains:
             return step.cell[None]
         return torch.stack([self.grid.cell_of(x, y) for y in _both(step.y) for x in _both(step.x)])
 
-    def _follow(self, frames: range, steps: int, keep: int, direction: int) -> tuple[list[Step], Tensor]:
+    def _follow(self, frames: range, steps: int, keep: int, direction: int, spare: Spare) -> tuple[list[Step], Tensor]:
         grid, options, start = self.grid, self.options, frames.start
         nearest, ends = options.links == "nearest", options.border == "end"
         steps = min(steps, self.frames - 1 - frames.start if direction == AHEAD else frames.stop - 1)
         shape = (steps, 1 if nearest else 4, len(frames), grid.cells)
         some_end = frames.start + direction * steps < 0 or frames.stop + direction * steps > self.frames
-        met = (torch.zeros if some_end else torch.empty)(shape, dtype=torch.int32, device=self.device)
+        met = spare.empty(shape, torch.int32)
+        if some_end:
+            met.zero_()
         right, bottom = grid.w + 1.5, grid.h + 1.5  # shifted, as u and v are
         u, v = (self._x + SHIFT).expand(len(frames), -1), (self._y + SHIFT).expand(len(frames), -1)  # (b, cells)
         cell = grid.cut(u, v)

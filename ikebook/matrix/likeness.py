@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, Computed, FrameCache, on_device, tensor
+from ikebook.base.arrays import Array, Computed, FrameCache, Spare, on_device, tensor
 from ikebook.matrix.chains import MotionChains, Trace, gather
 
 FAR = 1e4
@@ -57,7 +57,7 @@ class ColourLikeness:
         """
         known = self._known.setdefault(trace, {})
         if direction not in known:
-            known[direction] = self.compare(trace.frames, direction, trace.met[direction][: self.reach])
+            known[direction] = self.compare(trace.frames, direction, trace.met[direction][: self.reach], trace.spare)
         return known[direction]
 
     def take(self, trace: Trace, direction: int) -> Tensor:
@@ -66,11 +66,20 @@ class ColourLikeness:
         del self._known[trace][direction]
         return found
 
-    def compare(self, frames: range, direction: int, met: Tensor) -> Tensor:
+    def give_up(self, trace: Trace) -> None:
+        """Give back the memory of what is kept of a trace."""
+        for found in self._known.pop(trace, {}).values():
+            trace.spare.give(found)
+
+    def forget(self) -> None:
+        """Hold no colours until the next chains are compared."""
+        self._cells.forget()
+
+    def compare(self, frames: range, direction: int, met: Tensor, spare: Spare) -> Tensor:
         """The likeness of each cell of some frames to those that its chain meets, `met` (steps, links, b, cells), of the same shape."""
         last = self.chains.frames - 1
         own = self._cells.batch(frames)  # (b, 3, cells)
-        found = torch.empty(met.shape, dtype=own.dtype, device=own.device)
+        found = spare.empty(met.shape, own.dtype)
         for k, (cells, out) in enumerate(zip(met, found, strict=True), start=1):
             # Where the clip has no such frame, the cell that is met is one of the border, whatever the frame.
             there = self._cells.batch([min(max(frame + direction * k, 0), last) for frame in frames])

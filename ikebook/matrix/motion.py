@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, Computed
+from ikebook.base.arrays import Array, Computed, Spare
 from ikebook.base.check import require
 from ikebook.base.threads import on_cores
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Trace
@@ -98,7 +98,7 @@ class Rows(Met):
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """What is known once some frames have arrived: the rows of C that they complete.
+    """What is known once some frames have arrived: the rows of C that they complete, which are there until the next arrival.
 
     Of the frames before `complete`, all rows have come by now, and all rows that lead to them. `beside` is what has been asked for
     beside the rows.
@@ -194,6 +194,12 @@ class MotionMatrix(LinearOperator):
             return torch.ones(a.shape, dtype=self.dtype, device=self.device)
         return self._likeness.between(a, b)
 
+    def forget(self) -> None:
+        """Hold nothing of single frames until the next pass."""
+        self.chains.forget()
+        if self._likeness is not None:
+            self._likeness.forget()
+
     @property
     def slots(self) -> int:
         """Frames that all rows of an arrival lead to or come from: whoever keeps so many has what `stream` asks for.
@@ -222,14 +228,19 @@ class MotionMatrix(LinearOperator):
         part = range(chains.frames) if part is None else part
         arriving = range(max(0, part.start - p), min(chains.frames, part.stop + p))
         waiting: list[Met] = []  # ahead
+        steps, links = min(p, chains.frames - 1), 1 if chains.options.links == "nearest" else 4
+        most = steps * links * chains.batch * chains.grid.cells
+        spare = Spare(most * max(torch.int32.itemsize, self.dtype.itemsize), self.device)
 
         def arrive(frames: range) -> tuple[Rows, Met, Tensor | None]:
-            trace = chains.trace(frames, max(p, keep), keep)
+            trace = chains.trace(frames, max(p, keep), keep, spare)
             further = None if beside is None else beside(trace)
-            ahead = Met(frames, AHEAD, trace.met[AHEAD][:p])
+            behind, ahead = self._rows(trace, BEHIND), Met(frames, AHEAD, trace.met[AHEAD][:p])
+            if self._likeness is not None:
+                self._likeness.give_up(trace)
             # Rows ahead wait for p frames, and as many wait at a time: they are weighed when they are complete, which saves half
             # of the memory. Where chains halve each other's weights, they have to be there.
-            return self._rows(trace, BEHIND), self._weigh(ahead) if self.options.edges == "union" else ahead, further
+            return behind, self._weigh(ahead, spare) if self.options.edges == "union" else ahead, further
 
         batches = list(chains.batches(arriving, (part.start, part.stop)))
         for frames, (behind, ahead, further) in zip(batches, on_cores(arrive, batches, chains.compute), strict=True):
@@ -237,23 +248,27 @@ class MotionMatrix(LinearOperator):
             if self.options.edges == "union":
                 self._halve_mutual(behind, waiting)
             last = frames.stop == arriving.stop
-            complete = [met for met in waiting if last or met.frames[-1] + p < frames.stop]
-            waiting = waiting[len(complete) :]
-            rows = [met for met in (behind, *complete) if len(met.cells) and met.frames[0] in part]
-            weighed = [met if isinstance(met, Rows) else self._weigh(met) for met in rows]
+            complete = [behind, *(met for met in waiting if last or met.frames[-1] + p < frames.stop)]
+            waiting = waiting[len(complete) - 1 :]
+            rows = [met for met in complete if len(met.cells) and met.frames[0] in part]
+            weighed = [met if isinstance(met, Rows) else self._weigh(met, spare) for met in rows]
             yield Arrival(frames, weighed, waiting[0].frames.start if waiting else arriving.stop, further)
+            for tensor in (*(met.cells for met in complete), *(rows.weights for rows in weighed)):
+                spare.give(tensor)
 
     def _rows(self, trace: Trace, direction: int) -> Rows:
         """The rows of C of a trace's frames and one direction."""
         likeness = None if self._likeness is None else self._likeness.take(trace, direction)
-        return self._weigh(Met(trace.frames, direction, trace.met[direction][: self.options.radius]), likeness)
+        met = Met(trace.frames, direction, trace.met[direction][: self.options.radius])
+        return self._weigh(met, trace.spare, likeness)
 
-    def _weigh(self, met: Met, likeness: Tensor | None = None) -> Rows:
+    def _weigh(self, met: Met, spare: Spare, likeness: Tensor | None = None) -> Rows:
         """What the rows weigh, by time and by colour; `likeness`, if it is known, becomes the weights."""
         weights = self.kernel()[: len(met.cells), None, None, None]
         if self._likeness is not None:
-            found = self._likeness.compare(met.frames, met.direction, met.cells) if likeness is None else likeness
-            weights = found.mul_(weights)
+            if likeness is None:
+                likeness = self._likeness.compare(met.frames, met.direction, met.cells, spare)
+            weights = likeness.mul_(weights)
         elif self.options.edges == "union":
             weights = weights.repeat(1, 1, *met.cells.shape[2:])
         return Rows(met.frames, met.direction, met.cells, weights)

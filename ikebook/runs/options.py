@@ -153,12 +153,12 @@ class RunOptions:
         return ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
 
     def compute(self, folder: Path | None = None) -> Compute:
-        """Where a run computes: arrays get half of the memory that is left, the other half being for the work on them.
+        """Where a run computes: arrays get a third of the memory that is left, the rest being for the work on them.
 
         What does not fit goes to `folder`.
         """
         memory = self.memory or machine_memory() // 2
-        limit = max(0, memory - resident_memory()) // 2 if memory else None
+        limit = max(0, memory - resident_memory()) // 3 if memory else None
         return Compute(device=self.torch_device(), memory=Memory(limit, folder))
 
 

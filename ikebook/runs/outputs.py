@@ -30,7 +30,6 @@ from ikebook.graph.refine import RefineOptions, refine
 from ikebook.runs.options import RunOptions
 from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.results import Summary
-from ikebook.runs.sheet import contact_sheet
 from ikebook.runs.single import Outcome
 from ikebook.runs.summary import summarise
 from ikebook.video.clip import Clip
@@ -135,6 +134,8 @@ def _write(
     video: str,
     begin: float,
 ) -> Summary:
+    from ikebook.runs.sheet import contact_sheet  # with Matplotlib, for which the solver's memory has room only now
+
     contact_sheet(folder / "sheet.png", clip, outcome.result)  # first: somebody waits for a picture
     steps = iter(progress("write", len(clip)))
     shown = showing(clip)

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ikebook.base import check
+from ikebook.base.machine import return_memory
 from ikebook.matrix.chains import Trace
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures, FeatureMatrix
@@ -76,8 +77,10 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     o = check.or_default("options", options, SolverOptions)
     with full_precision():
         if matrix.projection.options.scope == "video":
+            conditioner = matrix.projection.conditioner()
+            return_memory()
             reduced, span = reduce_whitened(
-                matrix.projection.conditioner(),
+                conditioner,
                 lambda combinations: reduce(matrix.motion, CombinedFeatures(matrix.features, combinations)),
                 matrix.projection.span_of,
             )
@@ -357,15 +360,15 @@ def reduce_frames(motion: MotionMatrix, features: FeatureMatrix) -> ReducedFrame
 class _RecentFeatures:
     """F's rows for the last frames that have arrived, (slots, cells, width), which is all that rows of C lead to.
 
-    Frame j lies in slot j % slots. Rows have `width` columns, d and then zeros up to a multiple of 32 bytes: fetching
-    them is what a pass mostly does, and they are fetched faster where they begin at such an address.
+    Frame j lies in slot j % slots. Rows have `width` columns: d, and where these take more than 16 bytes zeros up to a multiple of
+    32. Fetching them is what a pass mostly does, and it is faster where a row lies in as few pieces of the cache as may be.
     """
 
     def __init__(self, motion: MotionMatrix, features: FeatureMatrix) -> None:
         self.motion, self.features = motion, features
         self.grid, self.d, self.slots = motion.chains.grid, features.shape[1], motion.slots
-        aligned = 32 // torch.empty((), dtype=features.dtype).element_size()
-        width = -(-self.d // aligned) * aligned
+        size = features.dtype.itemsize
+        width = self.d if self.d * size <= 16 else -(-self.d * size // 32) * 32 // size
         self.table = torch.zeros(self.slots, self.grid.cells, width, dtype=features.dtype, device=features.device)
         self._steps = len(motion.kernel())
         self._weights: dict[tuple[int, ...], Tensor] = {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 
 import ikebook.matrix.chains
 import ikebook.matrix.columns
-from ikebook.base.arrays import FrameCache
+import ikebook.matrix.motion
+from ikebook.base.arrays import FrameCache, Spare
 from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
@@ -115,6 +118,55 @@ def test_a_pass_reads_each_field_once_and_holds_a_window_of_them(batch, monkeypa
     reduce(MotionMatrix(chains, MotionOptions(radius=RADIUS)), features)
     assert max(held) <= 2 * max(RADIUS, features.reach) + batch
     assert len(read) == len(set(read)) == 2 * (FRAMES - 1) + FRAMES
+
+
+class Poisoned(Spare):
+    """Memory that is given back is overwritten; it counts the tensors that it has had to make."""
+
+    made: ClassVar[list[int]] = []
+
+    def empty(self, shape, dtype):
+        if not self._free:
+            self.made.append(1)
+        return super().empty(shape, dtype)
+
+    def give(self, tensor):
+        if tensor.untyped_storage().nbytes() == self.size:
+            torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage()).fill_(255)  # NaN, or cell -1
+        super().give(tensor)
+
+
+@pytest.mark.parametrize(("edges", "links"), [("count", "nearest"), ("count", "corners"), ("union", "nearest")])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_pass_reuses_memory_and_nobody_looks_at_what_is_given_back(edges, links, threads, monkeypatch) -> None:
+    made = toy("two_objects", SIZE, 40)
+    before = torch.get_num_threads()
+
+    def sums(frames: int):
+        flow = Flow(forward=made.flow.forward[: frames - 1], backward=made.flow.backward[: frames - 1])
+        chains = MotionChains(flow, ChainOptions(links=links), compute=Compute(dtype=torch.float64))
+        colours = np.random.default_rng(0).normal(size=(frames, SIZE[1], SIZE[0], 3))
+        motion = MotionMatrix(chains, MotionOptions(radius=RADIUS, edges=edges, colour=2.0), colours)
+        maps = np.random.default_rng(1).normal(size=(frames, SIZE[1], SIZE[0]))
+        options = FeatureOptions(mean=2.0, cue_window=1)
+        return reduce(motion, FeatureMatrix(chains, options, [Cue(name="c", maps=maps)], motion=motion))
+
+    torch.set_num_threads(threads)
+    try:
+        known = {frames: sums(frames) for frames in (20, 40)}
+        monkeypatch.setattr(ikebook.matrix.motion, "Spare", Poisoned)
+        counts = {}
+        for frames, wanted in known.items():
+            Poisoned.made.clear()
+            found = sums(frames)
+            counts[frames] = len(Poisoned.made)
+            assert torch.equal(found.gram, wanted.gram)
+            assert torch.equal(found.motion, wanted.motion)
+    finally:
+        torch.set_num_threads(before)
+    # Rows ahead of p frames wait, with weights only where those are halved; the rest is of the frames under way.
+    waiting = (2 if edges == "union" else 1) * (RADIUS + 1)
+    assert max(counts.values()) <= waiting + 4 * threads + 2 * (threads + 1) + 4
 
 
 def test_a_part_sees_only_the_frames_that_its_rows_lead_to() -> None:

@@ -5,7 +5,10 @@ The test that is not marked `slow` runs with all others; `pytest -m slow tests/t
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -62,6 +65,18 @@ def test_a_part_of_a_real_sequence(davis_root, tmp_path) -> None:
 @pytest.mark.slow
 def test_the_default_reaches_its_aim_over_all_sequences(davis_root, tmp_path) -> None:
     assert np.mean(list(scores(davis_root, tmp_path).values())) > 70
+
+
+@pytest.mark.slow
+def test_a_whole_run_takes_a_gigabyte_of_memory_at_most(davis_root, tmp_path) -> None:
+    """On two threads, 104 frames; docs/speed.md has what was measured."""
+    command = [sys.executable, "-m", "ikebook", "segment", str(davis_root / "JPEGImages" / "480p" / "cows")]
+    command += ["--out", str(tmp_path / "out"), "--no-cache"]
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "2"})
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    print(f"\nmost memory: {summary['peak_memory_bytes'] / 1e9:.3f} GB")
+    assert summary["frames"] == 104
+    assert summary["peak_memory_bytes"] < 1.03e9
 
 
 @pytest.mark.slow

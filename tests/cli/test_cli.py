@@ -38,7 +38,7 @@ NOTHING = np.zeros((1, 1), bool)
 def _no_sheet(request, monkeypatch) -> None:
     """Has one pixel in place of the contact sheet, which takes longer than all the rest, but where `sheet` is asked for."""
     if "sheet" not in request.fixturenames:
-        monkeypatch.setattr("ikebook.runs.outputs.contact_sheet", lambda path, *_: write_mask(path, NOTHING))
+        monkeypatch.setattr("ikebook.runs.sheet.contact_sheet", lambda path, *_: write_mask(path, NOTHING))
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_the_end_of_a_file_is_looked_at(name, tmp_path) -> None:
 )
 def test_the_command_ends_in_one_line(size, more, named, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(
-        "ikebook.runs.outputs.contact_sheet", lambda *_: None
+        "ikebook.runs.sheet.contact_sheet", lambda *_: None
     )  # larger than the disk, and before all else
     write_frames(tmp_path / "frames", noise(12))
     arguments = ["segment", str(tmp_path / "frames"), "--out", str(tmp_path / "out"), "--size", "32x16", "--no-cache"]

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from layouts import read_grey, tree, write_davis, write_frames, write_image
 
-import ikebook.runs.outputs
-import ikebook.runs.parts
 from ikebook.base.check import InputError
 from ikebook.base.written import LISTS, WrittenFiles
 from ikebook.cli import main
@@ -48,7 +46,7 @@ def short():
 @pytest.fixture
 def no_sheet(monkeypatch) -> None:
     """Draws no contact sheet: it takes longer than all the rest."""
-    monkeypatch.setattr(ikebook.runs.outputs, "contact_sheet", lambda *_: None)
+    monkeypatch.setattr("ikebook.runs.sheet.contact_sheet", lambda *_: None)
 
 
 def contents(folder) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ from ikebook.base.files import write_png, write_video
 from ikebook.base.remote import RemoteFolder
 from ikebook.cli import main
 from ikebook.datasets.toys import toy
-from ikebook.runs import RunOptions, outputs, segment_videos
+from ikebook.runs import RunOptions, segment_videos
 from ikebook.runs import videos as tasks
 from ikebook.runs.videos import MADE_OF, expand, folder_names, segment_video, within
 
@@ -43,7 +43,9 @@ def _own_temporaries(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _plain_sheet(monkeypatch):
     """Contact sheets take longer to draw than all else of such small videos."""
-    monkeypatch.setattr(outputs, "contact_sheet", lambda path, *_: write_png(path, np.zeros((4, 4), np.uint8)))
+    monkeypatch.setattr(
+        "ikebook.runs.sheet.contact_sheet", lambda path, *_: write_png(path, np.zeros((4, 4), np.uint8))
+    )
 
 
 @pytest.fixture

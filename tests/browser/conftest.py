@@ -25,6 +25,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from looking import SECONDS, drawn, steady_box, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,9 +42,6 @@ QUIET = re.compile(
 
 SIZE = (1280, 1100)
 """Of the browser's window: most widgets are seen as a whole."""
-
-SECONDS = 60
-"""How long a cell may take to show its widget, on two busy cores."""
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -112,15 +110,11 @@ class Watched:
 
     def until(self, look: Callable[[], Any], good: Callable[[Any], bool] = bool, seconds: float = SECONDS) -> Any:
         """Look until what is seen is good, and give it."""
-        end = time.monotonic() + seconds
-        while not good(seen := look()):
-            assert time.monotonic() < end, f"after {seconds:g} seconds there is still {seen!r}"
-            self.page.wait_for_timeout(40)
-        return seen
+        return until(self.page, look, good, seconds)
 
     def drawn(self) -> None:
         """Wait until the page has been drawn with all that has been asked for up to now."""
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        drawn(self.page)
 
     def updates(self) -> int:
         """Messages so far that changed a widget's state in Python."""
@@ -136,6 +130,10 @@ class Watched:
         from playwright.sync_api import expect
 
         expect(self.page.locator(selector).nth(index)).to_have_attribute(name, wanted, timeout=SECONDS * 1000)
+
+    def wait_count(self, selector: str, count: int) -> None:
+        """Wait until a selector finds so many."""
+        self.until(self.page.locator(selector).count, lambda found: found == count)
 
     def assert_quiet(self) -> None:
         assert not self.errors
@@ -247,9 +245,14 @@ EXECUTE = """async (code) => {
         if (msg_type === 'stream') said += content.text;
         if (msg_type === 'error') said += `${content.ename}: ${content.evalue}`;
     };
-    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 30000));
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 60000));
     await Promise.race([reply.done, late]);
     return said;
+}"""
+
+SAVE = """async () => {
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the notebook is not saved')), 60000));
+    await Promise.race([window.jupyterapp.commands.execute('docmanager:save'), late]);
 }"""
 
 FORGET = """
@@ -369,7 +372,7 @@ class Lab:
 
     def save(self, watched: Watched) -> None:
         """Save the notebook, and wait until its file has its widgets."""
-        self.command(watched, "docmanager:save")
+        watched.page.evaluate(SAVE)
         watched.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
 
     def forget(self) -> None:
@@ -468,7 +471,7 @@ def click_pixel():
         root = watched.page.locator(".ike").nth(canvas)
         stage = root.locator(".ike-canvas")
         stage.scroll_into_view_if_needed()
-        box = stage.bounding_box()
+        box = steady_box(stage)
         _, h, w = root.evaluate("(node) => node.shape")
         x, y = (pixel[0] + 0.5) * box["width"] / w, (pixel[1] + 0.5) * box["height"] / h
         stage.click(position={"x": x, "y": y})

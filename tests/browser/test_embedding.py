@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from looking import SECONDS, steady_box, until, wait_for_walk
+from looking import SECONDS, steady_box, until, wait_for_rest, wait_for_walk
 
 import ikebook
 from ikebook.widgets import ClipPlayer, PowerIterationStepper
@@ -64,6 +64,7 @@ def paint(page) -> float:
     page.mouse.move(box["x"] + 40, box["y"] + 25)
     page.mouse.up()
     page.locator(".ike-iteration").get_by_text("Converged").wait_for()
+    wait_for_rest(page.locator(".ike-iteration"))
     return float(re.search(r"eigenvector (\d\.\d+)", page.locator(".ike-iteration").inner_text())[1])
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from looking import SECONDS, steady_box, wait_for_walk
+from looking import SECONDS, steady_box, wait_for_rest, wait_for_walk
 
 BOOK = Path(__file__).parents[2] / "docs" / "book"
 if not BOOK.exists():
@@ -58,6 +58,7 @@ def test_whatever_is_painted_becomes_the_disc(page, pages) -> None:
     page.mouse.move(box["x"] + 40, box["y"] + 25)
     page.mouse.up()
     page.locator(".ike-iteration").get_by_text("Converged").wait_for()
+    wait_for_rest(page.locator(".ike-iteration"))
     assert float(re.search(r"eigenvector (\d\.\d+)", page.locator(".ike-iteration").inner_text())[1]) > 0.999
 
 

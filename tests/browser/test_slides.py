@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from looking import SECONDS, steady_box, until, wait_for_walk
+from looking import SECONDS, calm, steady_box, until, wait_for_walk
 
 import ikebook
 from ikebook.widgets import PowerIterationStepper
@@ -130,6 +130,7 @@ def test_a_deck_goes_on_and_its_widgets_live(deck, chromium) -> None:
     widget = page.frame_locator("section.present iframe")
     canvas = widget.locator(".ike-canvas").first
     wait_for_walk(widget.locator(".ike-iteration"))
+    calm(page)
     box = steady_box(canvas)  # on the screen, where the slide has come to rest, and has made the widget smaller
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()

@@ -75,6 +75,14 @@ def chromium():
         browser.close()
 
 
+PATIENT = """(() => {
+    // anywidget (0.11) gives a model two seconds to load its script; later, it is deaf to Python for good, and complains, even of a model that
+    // has been closed meanwhile. Here it waits as long as the test does; what fails to load still says so.
+    const { timeout } = AbortSignal;
+    AbortSignal.timeout = (milliseconds) => (milliseconds === 2000 ? new AbortController().signal : timeout.call(AbortSignal, milliseconds));
+})()"""
+
+
 class Watched:
     """A page of the browser, and what it has said and asked for."""
 
@@ -84,6 +92,7 @@ class Watched:
         self.strangers: list[str] = []
         self.sent: list[bytes | str] = []
         self.context = chromium.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+        self.context.add_init_script(PATIENT)
         self.page = self.context.new_page()
         self.page.set_default_timeout(SECONDS * 1000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))

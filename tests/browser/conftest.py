@@ -40,6 +40,9 @@ QUIET = re.compile(
     re.IGNORECASE,
 )
 
+BEGIN = 180
+"""Seconds that JupyterLab and its first kernel may take to begin."""
+
 SIZE = (1280, 1100)
 """Of the browser's window: most widgets are seen as a whole."""
 
@@ -200,7 +203,7 @@ def server(tmp_path_factory):
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + BEGIN
         while True:
             try:
                 urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=5).close()
@@ -287,10 +290,11 @@ class Lab:
         self.watched = Watched(self.chromium, self.server.url)
         self.scheme = "light"
         page = self.watched.page
-        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_function(READY)
-        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        patience = 1000 * BEGIN
+        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset", timeout=patience)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=patience)
+        page.wait_for_function(READY, timeout=patience)
+        page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=patience)
         self.kernel = page.evaluate(KERNEL)
         return self.watched
 

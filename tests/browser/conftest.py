@@ -25,6 +25,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from looking import SECONDS, drawn, steady_box, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,11 +40,11 @@ QUIET = re.compile(
     re.IGNORECASE,
 )
 
+BEGIN = 180
+"""Seconds that JupyterLab and its first kernel may take to begin."""
+
 SIZE = (1280, 1100)
 """Of the browser's window: most widgets are seen as a whole."""
-
-SECONDS = 60
-"""How long a cell may take to show its widget, on two busy cores."""
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -77,6 +78,14 @@ def chromium():
         browser.close()
 
 
+PATIENT = """(() => {
+    // anywidget (0.11) gives a model two seconds to load its script; later, it is deaf to Python for good, and complains, even of a model that
+    // has been closed meanwhile. Here it waits as long as the test does; what fails to load still says so.
+    const { timeout } = AbortSignal;
+    AbortSignal.timeout = (milliseconds) => (milliseconds === 2000 ? new AbortController().signal : timeout.call(AbortSignal, milliseconds));
+})()"""
+
+
 class Watched:
     """A page of the browser, and what it has said and asked for."""
 
@@ -86,6 +95,7 @@ class Watched:
         self.strangers: list[str] = []
         self.sent: list[bytes | str] = []
         self.context = chromium.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+        self.context.add_init_script(PATIENT)
         self.page = self.context.new_page()
         self.page.set_default_timeout(SECONDS * 1000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -112,15 +122,11 @@ class Watched:
 
     def until(self, look: Callable[[], Any], good: Callable[[Any], bool] = bool, seconds: float = SECONDS) -> Any:
         """Look until what is seen is good, and give it."""
-        end = time.monotonic() + seconds
-        while not good(seen := look()):
-            assert time.monotonic() < end, f"after {seconds:g} seconds there is still {seen!r}"
-            self.page.wait_for_timeout(40)
-        return seen
+        return until(self.page, look, good, seconds)
 
     def drawn(self) -> None:
         """Wait until the page has been drawn with all that has been asked for up to now."""
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        drawn(self.page)
 
     def updates(self) -> int:
         """Messages so far that changed a widget's state in Python."""
@@ -136,6 +142,10 @@ class Watched:
         from playwright.sync_api import expect
 
         expect(self.page.locator(selector).nth(index)).to_have_attribute(name, wanted, timeout=SECONDS * 1000)
+
+    def wait_count(self, selector: str, count: int) -> None:
+        """Wait until a selector finds so many."""
+        self.until(self.page.locator(selector).count, lambda found: found == count)
 
     def assert_quiet(self) -> None:
         assert not self.errors
@@ -193,7 +203,7 @@ def server(tmp_path_factory):
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + BEGIN
         while True:
             try:
                 urllib.request.urlopen(f"{url}/api/status?token={token}", timeout=5).close()
@@ -247,9 +257,14 @@ EXECUTE = """async (code) => {
         if (msg_type === 'stream') said += content.text;
         if (msg_type === 'error') said += `${content.ename}: ${content.evalue}`;
     };
-    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 30000));
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the kernel does not answer')), 60000));
     await Promise.race([reply.done, late]);
     return said;
+}"""
+
+SAVE = """async () => {
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error('the notebook is not saved')), 60000));
+    await Promise.race([window.jupyterapp.commands.execute('docmanager:save'), late]);
 }"""
 
 FORGET = """
@@ -275,10 +290,11 @@ class Lab:
         self.watched = Watched(self.chromium, self.server.url)
         self.scheme = "light"
         page = self.watched.page
-        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_function(READY)
-        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        patience = 1000 * BEGIN
+        page.goto(f"{self.server.url}/doc/tree/{name}.ipynb?token={self.server.token}&reset", timeout=patience)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=patience)
+        page.wait_for_function(READY, timeout=patience)
+        page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=patience)
         self.kernel = page.evaluate(KERNEL)
         return self.watched
 
@@ -369,7 +385,7 @@ class Lab:
 
     def save(self, watched: Watched) -> None:
         """Save the notebook, and wait until its file has its widgets."""
-        self.command(watched, "docmanager:save")
+        watched.page.evaluate(SAVE)
         watched.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
 
     def forget(self) -> None:
@@ -468,7 +484,7 @@ def click_pixel():
         root = watched.page.locator(".ike").nth(canvas)
         stage = root.locator(".ike-canvas")
         stage.scroll_into_view_if_needed()
-        box = stage.bounding_box()
+        box = steady_box(stage)
         _, h, w = root.evaluate("(node) => node.shape")
         x, y = (pixel[0] + 0.5) * box["width"] / w, (pixel[1] + 0.5) * box["height"] / h
         stage.click(position={"x": x, "y": y})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from every_widget import WIDGETS
+from looking import calm, wait_for_walk
 
 import ikebook
 from ikebook.widgets import ClipPlayer, PowerIterationStepper
@@ -27,6 +28,7 @@ def axe() -> str:
 def faults(page, axe: str, where: str) -> list[str]:
     """What axe-core calls serious or critical, of what a selector finds."""
     page.evaluate(axe)
+    calm(page)  # while colours fade, their contrast is neither that of before nor that of after
     return page.evaluate(FAULTS, where)
 
 
@@ -93,6 +95,7 @@ def test_painting_iterates_once_for_who_wants_no_motion(disk, tmp_path) -> None:
     PowerIterationStepper(made.clip, made.flow, pace=0.02).save_html(tmp_path / "stepper.html")
     page = disk(tmp_path / "stepper.html").page
     page.emulate_media(reduced_motion="reduce")
+    wait_for_walk(page.locator(".ike-iteration"))
     page.locator(".ike-canvas").first.click(position={"x": 20, "y": 20})
     page.wait_for_selector(".ike-iteration[data-iteration='1']")
     page.wait_for_timeout(300)  # five iterations

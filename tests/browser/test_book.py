@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from looking import SECONDS, steady_box, until, wait_for_rest, wait_for_walk
 
 import ikebook
 from ikebook.video.metrics import region_similarity
@@ -78,8 +79,14 @@ class Reader:
             "(title) => { const { height } = document.querySelector(`iframe[title='${title}']`).style; return !['640px', '760px'].includes(height); }",
             arg=title,
         )
-        height = inside.evaluate("document.documentElement.scrollHeight")
-        assert height - 2 <= frame.evaluate("(node) => node.clientHeight") <= height + 12
+
+        def heights() -> tuple[float, float]:
+            """Of what it holds, and of the frame."""
+            content = inside.evaluate("document.documentElement.scrollHeight")
+            return content, frame.evaluate("(node) => node.clientHeight")
+
+        steady_box(frame)
+        until(self.page, heights, lambda both: both[0] - 2 <= both[1] <= both[0] + 12)
         assert inside.evaluate("document.fullscreenEnabled")
         return inside
 
@@ -88,7 +95,7 @@ class Reader:
 def reader(chromium):
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, offline=True)
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(SECONDS * 1000)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on(
@@ -103,7 +110,8 @@ def paint(page, widget) -> None:
     """Draw into a corner of the first picture, where no object is; the mouse is let go at last."""
     stage = widget.locator(".ike-canvas").first
     stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
+    wait_for_walk(widget.locator(".ike-iteration"))
+    box = steady_box(stage)
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
     page.mouse.move(box["x"] + 45, box["y"] + 25, steps=4)
@@ -129,6 +137,7 @@ def test_paint_step_and_reset_in_the_first_chapter(book, reader) -> None:
     iteration = widget.locator(".ike-iteration")
     paint(reader.page, widget)
     iteration.get_by_text("Converged").wait_for()
+    wait_for_rest(iteration)
     assert cosine(widget) > 0.9999
     assert overlap(widget, made) > 0.8  # the disc itself, though only a corner was painted
     # Back to what is painted, and on by hand: nearer with each iteration.
@@ -141,14 +150,15 @@ def test_paint_step_and_reset_in_the_first_chapter(book, reader) -> None:
         widget.locator(f".ike-iteration[data-iteration='{t}']").wait_for()
         cosines.append(cosine(widget))
     assert cosines[0] < cosines[1] < cosines[2]
-    assert widget.get_by_role("button", name="Back: one stage").is_enabled()
+    until(reader.page, widget.get_by_role("button", name="Back: one stage").is_enabled)
     # On a wide screen it uses the width.
     reader.page.set_viewport_size({"width": 1920, "height": 1080})
-    assert reader.page.locator("iframe[title='Power iteration']").bounding_box()["width"] > 1100
+    frame = reader.page.locator("iframe[title='Power iteration']")
+    until(reader.page, lambda: frame.bounding_box()["width"], lambda width: width > 1100)
     # Nothing painted any more: the picture is empty again.
     widget.get_by_role("button", name="Clear the painting").click()
     widget.get_by_text("Draw on the left").first.wait_for()
-    assert widget.get_by_role("button", name="Restart").is_disabled()
+    until(reader.page, widget.get_by_role("button", name="Restart").is_disabled)
 
 
 def test_mix_eigenvectors_in_the_first_chapter(book, reader) -> None:
@@ -173,4 +183,5 @@ def test_paint_in_a_notebook_of_the_book(book, reader) -> None:
     widget.locator(".ike-iteration[data-iteration='1']").wait_for()
     paint(reader.page, widget)
     widget.locator(".ike-iteration").get_by_text("Converged").wait_for()
+    wait_for_rest(widget.locator(".ike-iteration"))
     assert cosine(widget) > 0.999

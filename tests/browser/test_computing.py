@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from looking import SECONDS, steady_box, wait_for_walk
+
 MADE = "from ikebook import toy\nmade = toy('disc')\n"
 
 COLOUR = """([index, x, y]) => {
@@ -25,7 +27,7 @@ def drag(
     """Press the mouse at the first pixel of a canvas, move it over the others, and let go unless `release` is False."""
     stage = watched.page.locator(".ike-canvas").nth(canvas)
     stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
+    box = steady_box(stage)
     mouse = watched.page.mouse
     for index, (x, y) in enumerate(points):
         mouse.move(box["x"] + (x + 0.5) * box["width"] / size[0], box["y"] + (y + 0.5) * box["height"] / size[1])
@@ -54,6 +56,28 @@ def wait_for_red(watched, canvas: int, pixel: tuple[int, int]) -> None:
     watched.until(lambda: colour(watched, canvas, pixel), is_red)
 
 
+def wait_for_one_red(watched, canvas: int, pixel: tuple[int, int], other: tuple[int, int]) -> None:
+    """Until one of two pixels is red, and the other is not, in the same picture."""
+    pixels = (pixel, other)
+    watched.until(
+        lambda: [colour(watched, canvas, each) for each in pixels], lambda both: is_red(both[0]) and not is_red(both[1])
+    )
+
+
+def press(locator, key: str) -> None:
+    """A key on what is ready to hear it."""
+    from playwright.sync_api import expect
+
+    expect(locator).to_be_enabled(timeout=1000 * SECONDS)
+    locator.focus()
+    locator.page.keyboard.press(key)
+
+
+def wait_for_step(watched, words: str) -> None:
+    """Until a saved page is at the step that its label names so."""
+    watched.until(watched.page.locator(".ike-step").inner_text, lambda text: words in text)
+
+
 def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
     """The moment that the course is built around."""
     code = "from ikebook.widgets import PowerIterationStepper\n"
@@ -65,15 +89,15 @@ def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
     # Next, by the mouse and by the keyboard.
     button(watched, "Next").click()
     page.get_by_text("gathered the votes").wait_for()
-    button(watched, "Next").focus()
-    page.keyboard.press("Enter")
+    press(button(watched, "Next"), "Enter")
     page.get_by_text("what the features can say").wait_for()
-    assert lab.python(watched, "print(stepper.stage, stepper.iteration)") == "projected 1"
+    lab.until(watched, "print(stepper.stage, stepper.iteration)", "projected 1")
     button(watched, "Back").click()
     page.get_by_text("gathered the votes").wait_for()
     # Paint into a corner, far from the object: while the mouse is down, the page itself iterates, and the object comes back.
     lab.until(watched, "print(stepper.live.wanted, len(stepper.live.columns) > 0)", "True True")
-    before = colour(watched, 0, (2, 2))
+    wait_for_walk(page.locator(".ike-iteration"))
+    before = watched.until(lambda: colour(watched, 0, (2, 2)), any)
     drag(watched, 0, [(1, 1), (4, 2), (2, 4)], release=False)
     page.locator(".ike-iteration").get_by_text("cosine to the exact eigenvector 1.0000").wait_for()
     wait_for_red(watched, 1, (9, 7))
@@ -83,26 +107,22 @@ def test_painting_turns_into_the_object(lab, disk, tmp_path) -> None:
     page.mouse.up()
     page.get_by_text("While you painted, the page came to x(").wait_for()
     page.get_by_text("x(0): what the algorithm begins with").wait_for()
-    assert lab.python(watched, "print(stepper.start, stepper.labels[0, 2, 3] > 0, stepper.labels[0, 8, 8])") == (
-        "painted True 0.0"
-    )
-    assert colour(watched, 0, (2, 2)) != before
-    wait_for_red(watched, 1, (3, 2))
-    assert not is_red(colour(watched, 1, (8, 8)))
+    lab.until(watched, "print(stepper.start, stepper.labels[0, 2, 3] > 0, stepper.labels[0, 8, 8])", "painted True 0.0")
+    watched.until(lambda: colour(watched, 0, (2, 2)), lambda seen: seen != before)
+    wait_for_one_red(watched, 1, (3, 2), (8, 8))
     whole(watched, "stepper_painted")
     button(watched, "Play").click()
     page.get_by_text("Converged after").wait_for()
     assert float(lab.python(watched, "stepper.wait(30); print(stepper.cosines[-1])")) > 0.99999
-    wait_for_red(watched, 1, (9, 7))  # the disc of frame 0
-    assert not is_red(colour(watched, 1, (3, 2)))
-    assert page.locator("svg[aria-label^='cosine to the exact eigenvector']").is_visible()
+    wait_for_one_red(watched, 1, (9, 7), (3, 2))  # the disc of frame 0
+    page.locator("svg[aria-label^='cosine to the exact eigenvector']").wait_for()
     whole(watched, "stepper_converged")
     # The frames go on as in any player.
     stage = page.locator(".ike-canvas").nth(1)
     stage.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelectorAll('.ike')[0].dataset.frame === '1'")
-    assert page.locator(".ike").nth(1).get_attribute("data-frame") == "1"
+    watched.wait_frame(1, 0)
+    watched.wait_frame(1, 1)
     # A start from the menu.
     page.get_by_label("x(0)", exact=True).select_option("constant")
     lab.until(watched, "print(stepper.start, stepper.stage)", "constant start")
@@ -128,16 +148,16 @@ def test_an_entry_of_a_matrix_leads_to_its_two_pixels(lab, disk, tmp_path) -> No
     # Click an entry; a screen's pixel has several of the matrix's 1280, so what is expected is what Python heard.
     drag(watched, 0, [(300, 100)], (1280, 1280))
     page.get_by_text("motion chain joins the two pixels").wait_for()
-    row, column = map(int, lab.python(watched, "print(*explorer.entry)").split())
+    said = watched.until(lambda: lab.python(watched, "print(explorer.entry)"), lambda said: said != "None")
+    row, column = map(int, said.strip("()").split(","))
     assert abs(column - 300) < 5
     assert abs(row - 100) < 5
     frame, x, y = column // 256, column % 16, column % 256 // 16
-    assert page.get_by_text(f"frame {frame}, pixel ({x}, {y})").is_visible()
+    page.get_by_text(f"frame {frame}, pixel ({x}, {y})").wait_for()
     # Pointing is enough to see the pixels, in the browser alone: Python hears nothing.
     stage = page.locator(".ike-canvas").first
     stage.scroll_into_view_if_needed()
-    watched.drawn()
-    box, before = stage.bounding_box(), watched.updates()
+    box, before = steady_box(stage), watched.updates()
     page.mouse.move(box["x"] + box["width"] * 1100 / 1280, box["y"] + box["height"] * 500 / 1280)
     watched.wait_frame(500 // 256, 1)
     watched.wait_frame(1100 // 256, 2)
@@ -161,12 +181,12 @@ def test_an_entry_of_a_matrix_leads_to_its_two_pixels(lab, disk, tmp_path) -> No
     lab.until(watched, "print(explorer.shown, explorer.order, explorer.error)", "PMP eigenvector")
     assert lab.python(watched, "print(explorer.joined)") == joined
     wait_for_red(watched, 0, (20, 20))  # object and object
-    assert [colour(watched, 0, (k, k + 5)) for k in range(20, 1200, 100)] != before
+    watched.until(lambda: [colour(watched, 0, (k, k + 5)) for k in range(20, 1200, 100)], lambda seen: seen != before)
     whole(watched, "matrix_ordered")
     lab.python(watched, f"explorer.save_html({str(tmp_path / 'matrix.html')!r})")
     saved = disk(tmp_path / "matrix.html")
     saved.page.get_by_role("button", name="Next step").click()
-    assert "object first" in saved.page.locator(".ike-step").inner_text()
+    wait_for_step(saved, "object first")
     saved.shot("matrix_page")
 
 
@@ -176,17 +196,16 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     watched = lab.open("spectrum", [MADE + code])
     page = watched.page
     page.get_by_text("eigenvector 1", exact=True).wait_for()
-    first = colour(watched, 0, (9, 7))
-    assert is_red(first)
+    first = watched.until(lambda: colour(watched, 0, (9, 7)), is_red)
     button(watched, "2:").click()
     page.get_by_text("eigenvector 2", exact=True).wait_for()
     watched.until(lambda: colour(watched, 0, (9, 7)), lambda seen: seen != first)
-    assert lab.python(watched, "print(explorer.selected, explorer.weights[:2])") == "1 [0.0, 1.0]"
+    lab.until(watched, "print(explorer.selected, explorer.weights[:2])", "1 [0.0, 1.0]")
     # The first mixing slider: while the mouse is down, the page mixes; then Python hears of it.
-    lab.until(watched, "print(len(explorer.mixing.columns) > 0)", "True")
+    watched.until(lambda: page.locator(".ike-mixture").evaluate("(node) => Boolean(node.live.columns)"))
     slider = page.get_by_role("slider", name="Weight of eigenvector 1")
     slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
+    box = steady_box(slider)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
@@ -211,15 +230,13 @@ def test_eigenvectors_are_chosen_mixed_and_shaken(lab, disk, tmp_path) -> None:
     page.get_by_text("Turned by").first.wait_for()
     page.get_by_text("eigenvector 1, 0.2 px of noise").wait_for()
     lab.until(watched, "print(explorer.noise, 0 < explorer.moved <= explorer.bound, explorer.busy)", "0.2 True False")
-    assert (
-        page.get_by_text("0.50 v1 + 1 v2").count() + page.get_by_text("0.5 v1 + 1 v2").count() == 1
-    )  # the mixture stays
-    assert page.locator("svg[aria-label^='sine of the turn']").count() == 1
+    page.get_by_text(re.compile(r"0\.50? v1 \+ 1 v2")).wait_for()  # the mixture stays
+    watched.wait_count("svg[aria-label^='sine of the turn']", 1)
     whole(watched, "spectrum_noise")
     lab.python(watched, f"explorer.save_html({str(tmp_path / 'spectrum.html')!r})")
     saved = disk(tmp_path / "spectrum.html", scheme="dark")
     saved.page.get_by_role("button", name="Next step").click()
-    assert "eigenvector 2" in saved.page.locator(".ike-step").inner_text()
+    wait_for_step(saved, "eigenvector 2")
     saved.page.get_by_role("slider", name="Weight of eigenvector 1").focus()
     saved.page.keyboard.press("Home")
     saved.page.get_by_text("\u22121.00 v1 + 1.00 v2").wait_for()
@@ -236,8 +253,7 @@ def test_a_race_is_run_watched_and_looked_back_at(lab, disk, tmp_path) -> None:
     page.get_by_role("button", name="Run: all starts").click()
     page.get_by_text("After 6 iterations, 5 of 5 starts").wait_for()
     for canvas in range(5):
-        wait_for_red(watched, canvas, (9, 7))
-        assert not is_red(colour(watched, canvas, (2, 2)))
+        wait_for_one_red(watched, canvas, (9, 7), (2, 2))
     lab.until(watched, "print(race.iteration, len(race.curves['J']['noise']))", "6 7")
     page.locator(".ike-race svg[aria-label^='J of its masks']").wait_for()
     whole(watched, "race")
@@ -260,6 +276,7 @@ def test_a_race_is_run_watched_and_looked_back_at(lab, disk, tmp_path) -> None:
 
 
 DASHBOARD = """
+import time
 from ikebook import toy
 from ikebook.cycle import CycleOptions
 from ikebook.networks.unet import NetworkOptions
@@ -268,7 +285,21 @@ from ikebook.widgets import CycleDashboard
 made = toy("disc", (48, 32), 8)
 tiny = NetworkOptions(widths=(8, 16), dilations=(1, 2), stem=1)
 options = CycleOptions(cycles=2, network=tiny, training=TrainOptions(epochs=150, rate=1e-2, patience=10**6), tolerance=0)
-dashboard = CycleDashboard(made.clip, made.flow, options=options)
+rest = 0.5  # seconds after each step of a network: a slow page sees it at work, too
+
+class Unhurried(CycleDashboard):
+    def _exchange(self, job):
+        step = job.step
+
+        def slowly(*said):
+            step(*said)
+            if said[1].startswith("network"):
+                time.sleep(rest)
+
+        job.step = slowly
+        super()._exchange(job)
+
+dashboard = Unhurried(made.clip, made.flow, options=options)
 dashboard
 """
 
@@ -284,33 +315,34 @@ def test_the_dashboard_runs_pauses_and_never_blocks_the_kernel(lab, disk, tmp_pa
     button(watched, "Pause").click()
     page.get_by_text("Paused: it waits").wait_for()
     whole(watched, "dashboard_paused")
-    seen = lab.python(
-        watched, "import time; a = dashboard.bar.job.fraction; time.sleep(0.5); print(a == dashboard.bar.job.fraction)"
-    )
-    assert seen == "True"
+    # The step that it was at may end yet; then there is none, however fast they would be.
+    stands = "a = dashboard.bar.job.fraction; time.sleep(0.5); print(dashboard.state, a == dashboard.bar.job.fraction)"
+    lab.python(watched, "rest = 0")
+    lab.until(watched, stands, "paused True")
+    assert lab.python(watched, stands) == "paused True"
     # What has been found can be looked at meanwhile.
-    assert page.get_by_text("Graph Module 1: x").is_visible()
+    page.get_by_text("Graph Module 1: x").wait_for()
     stage = page.locator(".ike-canvas").first
     stage.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.ike').dataset.frame === '1'")
     button(watched, "Continue").click()
     page.get_by_text("Done: all cycles are done").wait_for()
-    assert lab.python(watched, "print(dashboard.state, len(dashboard.states), dashboard.error)") == "done 3"
+    lab.until(watched, "print(dashboard.state, len(dashboard.states), dashboard.error)", "done 3")
     page.get_by_text("Graph Module 2: x").wait_for()
-    assert page.locator("svg[aria-label^='training']").is_visible()
+    page.locator("svg[aria-label^='training']").wait_for()
     across = [(x, 16) for x in range(4, 46, 2)]
     before = [colour(watched, 0, pixel) for pixel in across]
     button(watched, "network 1").click()
     page.get_by_text("Graph Module 1: x").wait_for()
-    assert page.get_by_text("Network Module 1: s, object").is_visible()
-    assert lab.python(watched, "print(dashboard.shown)") == "1"
+    page.get_by_text("Network Module 1: s, object").wait_for()
+    lab.until(watched, "print(dashboard.shown)", "1")
     watched.until(lambda: [colour(watched, 0, pixel) for pixel in across], lambda seen: seen != before)
     whole(watched, "dashboard_done")
     lab.python(watched, f"dashboard.save_html({str(tmp_path / 'dashboard.html')!r})")
     saved = disk(tmp_path / "dashboard.html")
     saved.page.get_by_role("button", name="Next step").click()
-    assert "network 1" in saved.page.locator(".ike-step").inner_text()
+    wait_for_step(saved, "network 1")
     saved.shot("dashboard_page")
 
 

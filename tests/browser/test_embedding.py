@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from looking import SECONDS, steady_box, until, wait_for_rest, wait_for_walk
 
 import ikebook
 from ikebook.widgets import ClipPlayer, PowerIterationStepper
@@ -43,6 +44,7 @@ def site(chromium, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.set_default_timeout(SECONDS * 1000)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: request.url.startswith((url, "blob:", "data:")) or trouble.append(request.url))
@@ -55,12 +57,14 @@ def site(chromium, tmp_path):
 
 def paint(page) -> float:
     """Draw into a corner, and wait until the object has come back: its cosine to the eigenvector."""
-    box = page.locator(".ike-canvas").first.bounding_box()
+    wait_for_walk(page.locator(".ike-iteration"))
+    box = steady_box(page.locator(".ike-canvas").first)
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
     page.mouse.move(box["x"] + 40, box["y"] + 25)
     page.mouse.up()
     page.locator(".ike-iteration").get_by_text("Converged").wait_for()
+    wait_for_rest(page.locator(".ike-iteration"))
     return float(re.search(r"eigenvector (\d\.\d+)", page.locator(".ike-iteration").inner_text())[1])
 
 
@@ -85,7 +89,7 @@ def test_mysts_directive_shows_the_module(site) -> None:
     site.page.goto(f"{site.url}/empty.html")
     site.page.evaluate(MYST, f"{site.url}/{address}")
     assert paint(site.page) > 0.999
-    assert site.page.locator(".ike-stage").first.bounding_box()["width"] > 200  # its styles are there
+    assert steady_box(site.page.locator(".ike-stage").first)["width"] > 200  # its styles are there
     site.page.evaluate("leave()")
     assert site.page.locator(".ike").count() == 0
 
@@ -103,6 +107,13 @@ def test_a_frame_becomes_as_high_as_what_it_holds(site) -> None:
     )
     page = site.page
     page.goto(f"{site.url}/book.html")
+
+    def sizes(name: str, frame) -> list[float]:
+        """The least that the frame of a page may be high, what it is, and the most."""
+        frame_height = page.locator(f"iframe[src='{name}.html']").evaluate("(node) => node.clientHeight")
+        content = frame.evaluate("document.documentElement.scrollHeight")
+        return [content - 2, frame_height, frame.evaluate("document.body.offsetHeight") + 12]
+
     heights = []
     for name in ("stepper", "player"):
         frame = page.frame(url=re.compile(f"{name}.html"))
@@ -111,9 +122,7 @@ def test_a_frame_becomes_as_high_as_what_it_holds(site) -> None:
             "([name, given]) => document.querySelector(`iframe[src='${name}.html']`).offsetHeight !== given",
             arg=[name, 640],
         )
-        page.wait_for_timeout(200)
-        frame_height = page.locator(f"iframe[src='{name}.html']").evaluate("(node) => node.clientHeight")
-        content = frame.evaluate("document.documentElement.scrollHeight")
-        assert content - 2 <= frame_height <= frame.evaluate("document.body.offsetHeight") + 12
-        heights.append(frame_height)
+        steady_box(page.locator(f"iframe[src='{name}.html']"))
+        found = until(page, lambda name=name, frame=frame: sizes(name, frame), lambda three: three == sorted(three))
+        heights.append(found[1])
     assert heights[0] != heights[1]

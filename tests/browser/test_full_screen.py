@@ -31,8 +31,15 @@ FILLS = """(root) => {
     return [(right - left) / innerWidth, (bottom - top) / innerHeight];
 }"""
 
+STATE = f"(root) => [innerWidth, innerHeight, root.style.zoom, ({CUT_OFF})(root), ...({FILLS})(root)]"
+"""All of it, as it is at one moment."""
+
 ON = "() => document.fullscreenElement?.classList.contains('ike-whole')"
 OFF = "() => !document.fullscreenElement"
+
+
+def fills(across: float, down: float) -> bool:
+    return max(across, down) > 0.9 and min(across, down) > 0.3  # one picture, of a square clip
 
 
 def assert_whole(watched, whole, name) -> None:
@@ -42,27 +49,30 @@ def assert_whole(watched, whole, name) -> None:
     page.wait_for_function(ON)
     for width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
-        watched.drawn()
-        watched.until(lambda: whole.evaluate(CUT_OFF), lambda found: found == [], seconds=5)
-        across, down = whole.evaluate(FILLS)
-        assert max(across, down) > 0.9
-        assert min(across, down) > 0.3  # one picture, of a square clip
-    assert whole.evaluate("(node) => node.style.zoom") == "1.5"  # text is larger, too
+        zoom = "1.5" if width == 1920 else "1"  # text is larger, too
+        wanted = [width, height, zoom, []]
+        watched.until(
+            lambda: whole.evaluate(STATE), lambda seen, wanted=wanted: seen[:4] == wanted and fills(*seen[4:])
+        )
     watched.shot(f"full_screen_{name}")
     page.keyboard.press("Escape")
-    page.wait_for_function(OFF)
+    wait_until_off(watched, whole)
+
+
+def wait_until_off(watched, whole) -> None:
+    watched.page.wait_for_function(OFF)
+    # The browser tells of it a little later than it is.
+    watched.until(lambda: whole.evaluate("(node) => node.style.zoom"), lambda zoom: zoom == "")
 
 
 def assert_returns(watched, whole) -> None:
     """By a key, from wherever the focus is; a button leaves."""
     page = watched.page
-    # The browser tells of it a little later than it is.
-    watched.until(lambda: whole.evaluate("(node) => node.style.zoom"), lambda zoom: zoom == "", seconds=5)
     whole.get_by_role("slider").first.focus()
     page.keyboard.press("f")
     page.wait_for_function(ON)
     whole.get_by_role("button", name="Leave the full screen").click()
-    page.wait_for_function(OFF)
+    wait_until_off(watched, whole)
 
 
 @pytest.mark.parametrize("name", WIDGETS)

@@ -31,13 +31,14 @@ def test_a_choice_opens_to_its_reason(lab, cells) -> None:
     watched = lab.open("guesses", run=False)
     page = watched.page
     task, guess = page.locator(".jp-MarkdownCell").nth(0), page.locator(".jp-MarkdownCell").nth(1)
-    assert task.locator("blockquote details").count() == 2
-    assert guess.locator("details").count() == 3
+    watched.until(task.locator("blockquote details").count, lambda found: found == 2)
+    watched.until(guess.locator("details").count, lambda found: found == 3)
     right = guess.locator("details", has_text="Yes.")
     assert right.count() == 1
     assert not right.locator("p").is_visible()
     right.locator("summary").click()
     right.locator("p").wait_for(state="visible")
     assert "in each *other* frame".replace("*", "") in right.inner_text()
-    assert guess.locator("p").filter(visible=True).count() == 2  # the question and this reason
+    # The question and this reason:
+    watched.until(guess.locator("p").filter(visible=True).count, lambda found: found == 2)
     watched.shot("guesses")

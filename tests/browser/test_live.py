@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from looking import steady_box, wait_for_rest, wait_for_walk
 
 import ikebook
 from ikebook import preset
@@ -28,6 +29,8 @@ RESTARTED = """({ live }) => {
     return [held, values()];
 }"""
 
+WHERE = "({ live, dataset }) => [live.walk.iteration, live.walk.voting, dataset.iteration]"
+
 PAINTED = "(node) => Array.from(node.live.painting)"
 
 ITERATION = ".ike-iteration"
@@ -37,7 +40,8 @@ def stroke(page, *, release: bool = True) -> None:
     """Draw into the upper left corner of the first canvas, where no object is."""
     stage = page.locator(".ike-canvas").first
     stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
+    wait_for_walk(page.locator(ITERATION))
+    box = steady_box(stage)
     for k, (u, v) in enumerate([(0.05, 0.1), (0.15, 0.12), (0.2, 0.2)]):
         page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
         if k == 0:
@@ -68,6 +72,7 @@ def test_a_saved_page_iterates_as_python_does(disk, tmp_path, colour_at, name) -
     # The object comes back, with no click: it iterates while the mouse moves, and goes on.
     stroke(page)
     iteration.get_by_text("Converged").wait_for()
+    wait_for_rest(iteration)
     y, x = np.argwhere(made.clip.masks[0] & (stepper.live._solved.labels()[0].numpy() > 0)).mean(0).round().astype(int)
     watched.until(lambda: colour_at(watched, (x, y), 1), lambda rgb: rgb[0] > rgb[2] + 60)
     watched.shot(f"live_page_{name}")
@@ -81,11 +86,12 @@ def test_a_saved_page_iterates_as_python_does(disk, tmp_path, colour_at, name) -
     assert any(held)
     page.get_by_role("button", name="Restart").click()
     watched.wait_attribute(ITERATION, 0, "data-iteration", re.compile("^0$"))
-    for stage in ("normalised", "propagated", "normalised"):
+    for stage, t in (("normalised", 1), ("propagated", 1), ("normalised", 2)):
         page.get_by_role("button", name="Next stage").click()
         while stepper.stage != stage or stepper.iteration < 1:
             stepper.step()
-        watched.drawn()
+        watched.until(lambda: iteration.evaluate(WHERE), lambda at, it=[t, stage == "propagated", str(t)]: at == it)
+        wait_for_rest(iteration)
         assert_close(read(page, SHOWN), stepper.sign * stepper.labels)
         if stage == "normalised":
             cosine = float(re.search(r"eigenvector (\d\.\d+)", iteration.inner_text())[1])
@@ -112,7 +118,7 @@ def test_a_saved_page_mixes_as_python_does(disk, tmp_path) -> None:
     page.get_by_role("slider", name="flow noise").focus()
     page.keyboard.press("End")
     page.get_by_text("eigenvector 1, 2 px of noise").wait_for()
-    assert page.get_by_text("1.00 v1 \u2212 0.40 v2").is_visible()
+    page.get_by_text("1.00 v1 \u2212 0.40 v2").wait_for()
     found = page.locator(".ike-noise").evaluate(
         "(node, n) => Array.from(node.live.picture.values(0, n))", explorer.labels.size
     )
@@ -129,15 +135,16 @@ def test_a_saved_page_races_as_python_does(disk, tmp_path) -> None:
     page = watched.page
     assert page.locator(".ike-step").count() == 0
     page.get_by_role("slider", name="iteration").focus()
-    for t in (1, 2, 5):
-        while page.locator(".ike-race").get_attribute("data-iteration") != str(t):
-            page.keyboard.press("ArrowRight")
-            watched.drawn()
+    for t in range(1, 6):
+        page.keyboard.press("ArrowRight")
+        watched.wait_attribute(".ike-race", 0, "data-iteration", re.compile(f"^{t}$"))
+        if t in (3, 4):
+            continue
         expected = race._rounds[t]
         for start, name in enumerate(race.starts):
             picture = "(node, [start, n]) => Array.from(node.live.picture('', start, [0]).values(0, n))"
             found = page.locator(".ike-race").evaluate(picture, [start, expected.maps[name].size])
             assert_close(np.array(found), expected.maps[name])
-            assert page.get_by_text(f"{name}: {expected.cosine[name]:.3f}", exact=True).is_visible()
+            page.get_by_text(f"{name}: {expected.cosine[name]:.3f}", exact=True).wait_for()
     scores = page.locator(".ike-race").evaluate("(node) => node.live.traits.get('scores')")
     assert scores == list(race.curves["J"].values())

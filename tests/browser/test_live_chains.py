@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from looking import steady_box
 
 import ikebook
 from ikebook.widgets import ChainExplorer
@@ -14,7 +15,7 @@ CHAINS = ".ike-chains"
 
 
 def point_at(page, explorer: ChainExplorer, x: int, y: int) -> None:
-    box = page.locator(".ike-canvas").first.bounding_box()
+    box = steady_box(page.locator(".ike-canvas").first)
     w, h = explorer.clip.size
     page.mouse.move(box["x"] + (x + 0.5) * box["width"] / w, box["y"] + (y + 0.5) * box["height"] / h)
 
@@ -62,6 +63,7 @@ def test_a_saved_page_has_the_chains_of_every_pixel(disk, tmp_path, name) -> Non
     page.get_by_role("slider", name="radius p").focus()
     page.keyboard.press("Home")
     page.mouse.move(2, 2)
+    watched.until(lambda: page.locator(CHAINS).evaluate("(node) => node.live.at === null"))
     explorer.frame, explorer.pixel, explorer.radius = node[0], (node[1], node[2]), 1
     found = watched.until(lambda: page.locator(CHAINS).evaluate(SEEN), lambda one: len(one["chain"]) <= 3)
     assert found["node"] == node  # what was clicked stays

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from looking import steady_box, wait_for_walk
 
 pytest.importorskip("marimo", reason="marimo is not installed: pip install marimo")
 
@@ -161,7 +162,7 @@ def test_python_hears_of_player_stepper_matrix_and_spectrum(page) -> None:
 
     def until(wanted: str) -> None:
         """Wait until Python has heard of it."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + SECONDS
         while wanted not in (said := python()):
             assert time.monotonic() < end, f"Python says {said!r}, and not {wanted!r}"
             page.wait_for_timeout(100)
@@ -177,7 +178,8 @@ def test_python_hears_of_player_stepper_matrix_and_spectrum(page) -> None:
     # Paint, and the object comes back in the page; Python has the painting, and goes on with it.
     stage = stepper.locator(".ike-canvas").first
     stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
+    wait_for_walk(stepper.locator(".ike-iteration"))
+    box = steady_box(stage)
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
     page.mouse.move(box["x"] + 40, box["y"] + 25, steps=3)

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from looking import steady_box
 
 import ikebook
 from ikebook.widgets import MatrixExplorer
@@ -24,6 +25,15 @@ BRIGHTEST = """(node, places) => {
 }"""
 
 
+WATCH_FLIGHTS = """() => {
+    // Notes whether rows fly, each time that this is said; a flight may be over before anybody has looked.
+    globalThis.flights = [];
+    const note = () => flights.push(root.dataset.flying);
+    const root = document.querySelector('.ike[data-flying]');
+    new MutationObserver(note).observe(root, { attributeFilter: ['data-flying'] });
+}"""
+
+
 @pytest.fixture
 def explorer(tmp_path):
     made = ikebook.toy("disc")
@@ -33,14 +43,13 @@ def explorer(tmp_path):
 
 
 def test_each_entry_of_m_can_be_seen(disk, tmp_path, explorer) -> None:
-    page = disk(tmp_path / "matrix.html").page
-    picture = page.locator(".ike-canvas").first
+    watched = disk(tmp_path / "matrix.html")
+    picture = watched.page.locator(".ike-canvas").first
     m = explorer.matrices["M"]
-    assert picture.bounding_box()["width"] < len(m) / 1.5  # fewer pixels than the matrix has rows
+    assert steady_box(picture)["width"] < len(m) / 1.5  # fewer pixels than the matrix has rows
     there = np.argwhere(m > 0.5 * m.max())[::37]
-    page.wait_for_timeout(100)
     assert len(there) > 30
-    assert min(picture.evaluate(BRIGHTEST, there.tolist())) > 100
+    watched.until(lambda: min(picture.evaluate(BRIGHTEST, there.tolist())), lambda least: least > 100)
     nowhere = [[640 + k, 600 + k] for k in range(0, 40, 5)]
     assert m[640:680, 600:640].max() == 0
     assert max(picture.evaluate(BRIGHTEST, nowhere)) < 60
@@ -51,31 +60,33 @@ def test_rows_fly_to_their_places(disk, tmp_path, explorer) -> None:
     page = watched.page
     picture = page.locator(".ike-canvas").first
     assert page.locator(".ike[data-flying='true']").count() == 0
+    page.evaluate(WATCH_FLIGHTS)
     page.get_by_role("button", name="Next step").click()
-    page.wait_for_selector(".ike[data-flying='true']", state="attached")
     page.wait_for_timeout(300)
     watched.shot("matrix_flying")
-    page.wait_for_selector(".ike[data-flying='true']", state="detached")
-    watched.drawn()
+    flights = watched.until(lambda: page.evaluate("flights"), lambda noted: noted and noted[-1] == "false")
+    assert "true" in flights
     places = np.argsort(~explorer.clip.masks.reshape(-1), kind="stable")
     m = explorer.matrices["M"][np.ix_(places, places)]
     there = np.argwhere(m > 0.5 * m.max())[::37]
-    assert min(picture.evaluate(BRIGHTEST, there.tolist())) > 100  # they have landed where they belong
+    # They have landed where they belong.
+    watched.until(lambda: min(picture.evaluate(BRIGHTEST, there.tolist())), lambda least: least > 100)
 
 
 def test_nothing_flies_for_who_wants_no_motion(disk, tmp_path, explorer) -> None:
     watched = disk(tmp_path / "matrix.html")
     page = watched.page
     page.emulate_media(reduced_motion="reduce")
+    page.evaluate(WATCH_FLIGHTS)
     page.get_by_role("button", name="Next step").click()
     page.get_by_text("object first").first.wait_for()
     watched.drawn()
-    assert page.locator(".ike[data-flying='true']").count() == 0
+    assert "true" not in page.evaluate("flights")
 
 
 def test_both_frames_are_in_view_beside_the_matrix(disk, tmp_path, explorer) -> None:
     page = disk(tmp_path / "matrix.html", size=(1280, 720)).page
-    picture, *frames = [canvas.bounding_box() for canvas in page.locator(".ike-canvas").all()]
+    picture, *frames = [steady_box(canvas) for canvas in page.locator(".ike-canvas").all()]
     assert len(frames) == 2
     for frame in frames:
         assert frame["y"] + frame["height"] < 720

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from looking import SECONDS, calm, steady_box, until, wait_for_walk
 
 import ikebook
 from ikebook.widgets import PowerIterationStepper
@@ -111,6 +112,7 @@ def deck(tmp_path_factory):
 def test_a_deck_goes_on_and_its_widgets_live(deck, chromium) -> None:
     context = chromium.new_context(viewport={"width": 1280, "height": 720}, offline=True)
     page = context.new_page()
+    page.set_default_timeout(SECONDS * 1000)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("requestfailed", lambda request: trouble.append(request.url))
@@ -120,32 +122,27 @@ def test_a_deck_goes_on_and_its_widgets_live(deck, chromium) -> None:
     assert first.locator("math").count() == 1
     assert first.locator("img").get_attribute("alt") == "side by side: a"
     first.locator("summary").click()
-    assert first.locator("details p").is_visible()
+    first.locator("details p").wait_for()
     assert not page.get_by_text("Say this.").is_visible()
     page.keyboard.press("ArrowRight")
     page.locator("section.present iframe").wait_for()
-    assert page.evaluate("Reveal.getIndices().h") == 1
+    until(page, lambda: page.evaluate("Reveal.getIndices().h"), lambda index: index == 1)
     widget = page.frame_locator("section.present iframe")
     canvas = widget.locator(".ike-canvas").first
-    canvas.wait_for()
-    box = canvas.bounding_box()  # on the screen, where the slide has made the widget smaller
+    wait_for_walk(widget.locator(".ike-iteration"))
+    calm(page)
+    box = steady_box(canvas)  # on the screen, where the slide has come to rest, and has made the widget smaller
     page.mouse.move(box["x"] + 10, box["y"] + 10)
     page.mouse.down()
     page.mouse.move(box["x"] + 40, box["y"] + 25)
     page.mouse.up()
     widget.locator(".ike-iteration").get_by_text("Converged").wait_for()
-    colours = (
-        widget.locator(".ike-canvas")
-        .nth(1)
-        .evaluate(
-            "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
-        )
-    )
-    assert colours > 20
+    count = "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    until(page, lambda: widget.locator(".ike-canvas").nth(1).evaluate(count), lambda colours: colours > 20)
     page.locator("section.present h1").click()  # the keys are the deck's again
     page.keyboard.press("ArrowRight")
     page.wait_for_function("Reveal.isLastSlide()")
-    assert page.locator("section.present td").all_inner_texts() == ["1", "2"]
+    until(page, page.locator("section.present td").all_inner_texts, lambda texts: texts == ["1", "2"])
     context.close()
     assert trouble == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from looking import steady_box
 
 import ikebook
 from ikebook.widgets import ChainExplorer, ClipPlayer, Compare
@@ -34,25 +35,24 @@ def test_the_three_widgets_in_a_notebook(lab, colour_at, click_pixel) -> None:
         watched.wait_frame(1, canvas)
     lab.until(watched, "print(player.frame)", "1")
     inside = np.argwhere(ikebook.toy("disc", size=(32, 24), frames=6).clip.masks[1]).mean(0).round().astype(int)
-    plain, masked = (colour_at(watched, (inside[1], inside[0]), canvas) for canvas in (0, 1))
-    assert masked[0] > plain[0] + 30  # red over the object
+    watched.until(
+        lambda: [colour_at(watched, (inside[1], inside[0]), canvas)[0] for canvas in (0, 1)],
+        lambda red: red[1] > red[0] + 30,  # over the object
+    )
     watched.shot("clip_player", page.locator(".jp-OutputArea-output").first)
     # ChainExplorer: a click goes to Python, and its chain comes back.
     click_pixel(watched, (8, 6), 5)
     page.get_by_text("pixel (8, 6)", exact=False).first.wait_for()
-    said = lab.python(watched, "print(explorer.frame, explorer.pixel, len(explorer.chain), len(explorer.canvas.paths))")
-    frame, x, y, points, paths = said.replace("(", "").replace(")", "").replace(",", "").split()
-    assert (frame, x, y) == ("2", "8", "6")
-    assert int(points) >= 2
-    assert int(paths) >= 1
+    lab.until(watched, "print(explorer.frame, explorer.pixel)", "2 (8, 6)")
+    lab.until(watched, "print(len(explorer.chain) >= 2, len(explorer.canvas.paths) >= 1)", "True True")
     page.locator(".jp-OutputArea-output").nth(1).scroll_into_view_if_needed()
     watched.shot("chain_explorer", page.locator(".jp-OutputArea-output").nth(1))
     lab.python(watched, "explorer.radius = 1")
-    assert lab.python(watched, "print(explorer.chain.frames.tolist())") == "[1, 2, 3]"
+    lab.until(watched, "print(explorer.chain.frames.tolist())", "[1, 2, 3]")
     # Compare: the line moves in the browser, and Python hears where it was let go.
     stage = page.locator(".ike-canvas").nth(6)
     stage.scroll_into_view_if_needed()
-    box = stage.bounding_box()
+    box = steady_box(stage)
     y = box["y"] + box["height"] / 3
     page.mouse.move(box["x"] + box["width"] / 2, y)
     page.mouse.down()
@@ -81,9 +81,9 @@ def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeyp
     page.keyboard.press("ArrowRight")
     for canvas in range(4):
         watched.wait_frame(1, canvas)
-    watched.drawn()
     x, y = (round(float(value)) for value in np.argwhere(clip.masks[1]).mean(0)[::-1])
-    assert np.abs(np.subtract(colour_at(watched, (x, y), 0), clip.frames[1, y, x])).max() <= 20
+    wanted = clip.frames[1, y, x]
+    watched.until(lambda: colour_at(watched, (x, y), 0), lambda seen: np.abs(np.subtract(seen, wanted)).max() <= 20)
     page.get_by_role("button", name="Play the video").last.click()
     watched.wait_attribute(".ike", 0, "data-frame", re.compile("^[^1]$"))
     watched.shot("page_player")
@@ -95,12 +95,12 @@ def test_pages_from_disk_offline(disk, tmp_path, colour_at, click_pixel, monkeyp
 
     watched = disk(tmp_path / "chains.html", size=(800, 900))  # a grid of pixels, as if the clip were large
     page = watched.page
-    assert page.locator(".ike-step").inner_text() == "pixel (16, 12)"
+    watched.until(page.locator(".ike-step").inner_text, lambda text: text == "pixel (16, 12)")
     click_pixel(watched, (3, 3), 1)  # 0 is the step slider
     page.get_by_text("pixel (4, 6)", exact=True).wait_for()
     page.get_by_role("button", name="Next step").click()
     page.get_by_text("pixel (12, 6)", exact=True).wait_for()
-    assert page.locator("svg[role=img]").count() == 2
+    watched.wait_count("svg[role=img]", 2)
     watched.shot("page_chains_narrow")
 
 
@@ -117,16 +117,19 @@ def test_pictures_of_a_player_zoom_together_and_each_can_fill_the_screen(disk, t
 
     # The buttons on the bar are for all pictures, and so is Ctrl with the wheel on one of them; the wheel alone scrolls.
     page.get_by_role("button", name="Zoom in").click()
-    assert zooms() == ["1.50"] * 4
-    second.locator(".ike-canvas").hover()
+    watched.until(zooms, lambda found: found == ["1.50"] * 4)
+    stage = second.locator(".ike-canvas")
+    stage.evaluate("(node) => node.addEventListener('wheel', () => (node.turned = true), { once: true })")
+    stage.hover()
     page.mouse.wheel(0, -150)
+    watched.until(lambda: stage.evaluate("(node) => node.turned"))
     assert zooms() == ["1.50"] * 4
     page.keyboard.down("Control")
     page.mouse.wheel(0, -150)
     page.keyboard.up("Control")
     watched.until(zooms, lambda found: found == ["2.47"] * 4)  # 1.5 e^(150 / 300)
     page.get_by_role("button", name="Keys").click()
-    assert page.get_by_text("On a picture:").is_visible()
+    page.get_by_text("On a picture:").wait_for()
     # One picture on the whole screen has a bar of its own, and the others go with it.
     assert second.get_by_role("slider", name="Frame").count() == 0
     second.locator(".ike-canvas").focus()
@@ -135,7 +138,7 @@ def test_pictures_of_a_player_zoom_together_and_each_can_fill_the_screen(disk, t
     second.get_by_role("button", name="Next frame").click()
     for canvas in range(4):
         watched.wait_frame(1, canvas)
-    assert second.get_by_role("button", name="Zoom in").is_visible()
+    second.get_by_role("button", name="Zoom in").wait_for()
     watched.shot("page_player_full")
     second.locator(".ike-canvas").focus()
     page.keyboard.press("F")

@@ -68,12 +68,17 @@ def resident_memory() -> int:
     return (peak_memory() or 0) if now is None else now
 
 
-def return_memory() -> None:
+def return_memory(size: int) -> None:
     """Give the system back what the C library holds of memory that is free; it does so by itself only at the heap's end.
 
-    Between two pieces of work: whatever comes next then begins beside what is there, and not beside what was.
+    Between two pieces of work: whatever comes next then begins beside what is there, and not beside what was. It takes some
+    thousandths of a second, so nothing is done for arrays below a megabyte.
+
+    Parameters
+    ----------
+    size : bytes of the large arrays that came and went
     """
-    if sys.platform == "linux":
+    if sys.platform == "linux" and size >= 1 << 20:
         with suppress(OSError, AttributeError):  # another C library than GNU's
             ctypes.CDLL(None).malloc_trim(0)
 

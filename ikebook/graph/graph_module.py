@@ -225,7 +225,7 @@ def _segment(
             chosen, sign = choose(pairs, reference, o)
     soft, counts = _soft(clip, _labels(pairs, chosen, sign), o, compute)
     matrix.motion.forget()
-    return_memory()
+    return_memory(matrix.motion.row_bytes)
     threshold = threshold_of_counts(counts) if o.masks.threshold == "stable" else float(o.masks.threshold)
     confidence = confidence_of(soft, threshold, pairs, chosen, flows[0], counts)
     seconds = {"features": built - known, "solve": solved - built, "masks": time.perf_counter() - solved}

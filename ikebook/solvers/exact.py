@@ -78,7 +78,7 @@ def exact(matrix: FeatureMotion, options: SolverOptions | None = None) -> Eigenp
     with full_precision():
         if matrix.projection.options.scope == "video":
             conditioner = matrix.projection.conditioner()
-            return_memory()
+            return_memory(matrix.motion.row_bytes)
             reduced, span = reduce_whitened(
                 conditioner,
                 lambda combinations: reduce(matrix.motion, CombinedFeatures(matrix.features, combinations)),

@@ -202,7 +202,8 @@ class MotionMatrix(LinearOperator):
     @property
     def row_bytes(self) -> int:
         """Bytes of the rows of C of one batch of frames and one direction, what they meet or what they weigh; 0 on a GPU, which tidies
-        its memory by itself."""
+        its memory by itself.
+        """
         if self.device.type != "cpu":
             return 0
         chains = self.chains

@@ -318,7 +318,8 @@ class MotionMatrix(LinearOperator):
                 votes[frame % slots] = loop * x[frame % slots]
             for rows in arrival.rows:
                 own = slice(rows.frames[0] % slots, rows.frames[0] % slots + len(rows.frames))
-                for cells, weight in zip(rows.cells + rows.first(slots), rows.weights, strict=True):
+                weights = rows.weights.clone() if x.requires_grad else rows.weights  # a gradient looks at them later
+                for cells, weight in zip(rows.cells + rows.first(slots), weights, strict=True):
                     for link, one in zip(cells, weight.expand(len(cells), -1, -1), strict=True):  # each (b, cells)
                         votes[own] += x.flatten().index_select(0, link.flatten()).view_as(link) * one
                         votes.view(-1).index_add_(0, link.flatten(), (x[own] * one).flatten())

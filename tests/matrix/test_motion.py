@@ -15,6 +15,7 @@ from ikebook.flow import Flow
 from ikebook.matrix.chains import ChainOptions, MotionChains
 from ikebook.matrix.motion import MotionMatrix, MotionOptions
 from ikebook.matrix.operator import DENSE_LIMIT
+from ikebook.video.colours import lab_colours
 
 
 def still(m: int, h: int = 4, w: int = 5) -> Flow:
@@ -100,6 +101,19 @@ def test_rows_arrive_with_the_frames_they_lead_to() -> None:
         assert arrival.complete == (m if now == m - 1 else max(0, now - p + 1))
     expected = {(i, d) for i in range(m) for d in (1, -1) if 0 <= i + d < m}
     assert seen == expected
+
+
+@pytest.mark.parametrize(("edges", "links"), [("count", "nearest"), ("count", "corners"), ("union", "nearest")])
+@pytest.mark.parametrize("colour", [None, 3.0])
+def test_products_have_the_gradients_of_the_dense_matrix(edges, links, colour) -> None:
+    """A pass writes over its memory again and again; what a gradient needs of it is still there afterwards."""
+    made = toy("two_objects", (18, 16), 11)
+    chains = MotionChains(made.flow, ChainOptions(links=links), compute=Compute(dtype=torch.float64))
+    motion = MotionMatrix(chains, MotionOptions(radius=3, edges=edges, colour=colour), lab_colours(made.clip.frames))
+    draw = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(motion.shape[0], generator=draw, dtype=torch.float64) for _ in range(2))
+    (gradient,) = torch.autograd.grad((motion @ x.requires_grad_()) @ y, x)
+    torch.testing.assert_close(gradient, motion.dense() @ y, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("edges", ["count", "union"])

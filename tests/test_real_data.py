@@ -68,15 +68,18 @@ def test_the_default_reaches_its_aim_over_all_sequences(davis_root, tmp_path) ->
 
 
 @pytest.mark.slow
-def test_a_whole_run_takes_a_gigabyte_of_memory_at_most(davis_root, tmp_path) -> None:
+def test_a_whole_run_takes_seven_tenths_of_a_gigabyte_beside_the_libraries(davis_root, tmp_path) -> None:
     """On two threads, 104 frames; docs/speed.md has what was measured."""
+    code = "import ikebook.runs.single, ikebook.runs.outputs; from ikebook.base import machine; print(machine.resident_memory())"
+    libraries = int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
     command = [sys.executable, "-m", "ikebook", "segment", str(davis_root / "JPEGImages" / "480p" / "cows")]
     command += ["--out", str(tmp_path / "out"), "--no-cache"]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "2"})
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    print(f"\nmost memory: {summary['peak_memory_bytes'] / 1e9:.3f} GB")
+    peak = summary["peak_memory_bytes"]
+    print(f"\nmost memory: {peak / 1e9:.3f} GB, {libraries / 1e9:.3f} GB of them libraries")
     assert summary["frames"] == 104
-    assert summary["peak_memory_bytes"] < 1.03e9
+    assert peak - libraries < 0.75e9
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Trace
 from ikebook.matrix.likeness import ColourLikeness
 from ikebook.matrix.operator import LinearOperator
 
-TIDY = 32
+TIDY = 16
 """Frames of a pass after which the system gets back what lies idle between others' memory: a hundredth of a second each time, for a
 tenth of a gigabyte."""
 

@@ -109,7 +109,7 @@ def test_a_run_keeps_to_the_limit_of_its_group(monkeypatch) -> None:
     monkeypatch.setattr(of_machine, "group_limit", lambda: 2 * GB)
     assert of_machine.machine_memory() == 2 * GB
     monkeypatch.setattr("ikebook.runs.options.resident_memory", lambda: GB // 2)
-    assert RunOptions().compute().memory.limit == GB // 4
+    assert RunOptions().compute().memory.limit == GB // 6
     monkeypatch.setattr(of_machine, "group_limit", lambda: GB // 2)
     assert RunOptions().compute().memory.limit == 0  # all goes to the disk
 

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import weakref
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar, overload
@@ -41,7 +42,42 @@ def on_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = 
     return values.to(device, dtype)
 
 
-class DiskArray:
+class _ByFrames(ABC):
+    """An array (m, ...) that is read by its first index: an item, or some of them. `numpy.asarray` reads all."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> np.ndarray: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray:
+        if isinstance(index, slice):
+            return self._several(range(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index is {index}; expected one of {len(self)} items.")
+        return self._several(range(index % len(self), index % len(self) + 1))[0]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
+
+    def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    @abstractmethod
+    def _several(self, indices: range) -> np.ndarray:
+        """The items at indices, (k, ...)."""
+
+
+class DiskArray(_ByFrames):
     """An array (m, ...) in a file, read by its first index; it grows by `append`.
 
     Items are read anew each time that they are asked for, so change them where you have them. `numpy.asarray` reads all.
@@ -69,10 +105,6 @@ class DiskArray:
         return f"DiskArray({self.shape}, {self.dtype})"
 
     @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
     def nbytes(self) -> int:
         return len(self) * self._item_bytes
 
@@ -80,33 +112,18 @@ class DiskArray:
     def _item_bytes(self) -> int:
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice) -> np.ndarray: ...
-    def __getitem__(self, index: int | slice) -> np.ndarray:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
-            return self._read(start, max(stop, start))[::step] if step > 0 else self[:][index]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index is {index}; expected one of {len(self)} items.")
-        return self._read(index % len(self), index % len(self) + 1)[0]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(len(self)))
-
-    def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return self[:].astype(dtype or self.dtype, copy=False)
-
     def append(self, item: np.ndarray) -> None:
         """Write one more item."""
         with self._place:
             self._stream.seek(self._offset + self.nbytes)
             self._stream.write(np.ascontiguousarray(item, self.dtype).data)
         self.shape = (len(self) + 1, *self.shape[1:])
+
+    def _several(self, indices: range) -> np.ndarray:
+        if indices.step < 0:
+            return self._several(indices[::-1])[::-1]
+        start, stop = (indices[0], indices[-1] + 1) if indices else (0, 0)
+        return self._read(start, stop)[:: indices.step]
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         values = np.empty((stop - start, *self.shape[1:]), self.dtype)
@@ -122,8 +139,8 @@ Array = np.ndarray | DiskArray
 """What holds a clip's frames, flow or masks: an array in memory, or one on disk."""
 
 
-class Computed:
-    """An array (m, ...) whose items are made of another array's when they are asked for, by their first index, and not held.
+class Computed(_ByFrames):
+    """An array (m, ...) whose items are made of another array's when they are asked for, and not held.
 
     Parameters
     ----------
@@ -136,28 +153,11 @@ class Computed:
         self.source, self.make, self.dtype = source, make, np.dtype(dtype)
         self.shape = (len(source), *make(np.asarray(source[0])).shape)
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @overload
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, index: slice) -> np.ndarray: ...
-    def __getitem__(self, index: int | slice) -> np.ndarray:
-        if isinstance(index, slice):
-            items = [self[k] for k in range(*index.indices(len(self)))]
-            return np.stack(items) if items else np.empty((0, *self.shape[1:]), self.dtype)
-        return self.make(np.asarray(self.source[index])).astype(self.dtype, copy=False)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(len(self)))
-
-    def __array__(self, dtype: np.typing.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return self[:].astype(dtype or self.dtype, copy=False)
+    def _several(self, indices: range) -> np.ndarray:
+        found = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        for place, index in enumerate(indices):
+            found[place] = self.make(np.asarray(self.source[index]))
+        return found
 
 
 Held = TypeVar("Held", np.ndarray, Tensor)

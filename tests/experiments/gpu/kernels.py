@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -207,18 +208,25 @@ def operations(machine: Machine) -> Iterator[Row]:
 
 
 def gathers(machine: Machine) -> Iterator[Row]:
-    """One batch's rows of CF, in four ways."""
+    """One batch's rows of CF, in several ways."""
     plan = machine.plan
     clip, flow = machine.clip(plan.sizes[0], machine.names[0])
     rate = copy_rate(machine)
     with batches(None):
         matrix = build(clip, flow, options=preset("default"), compute=machine.compute)
         recent = _RecentFeatures(matrix.motion, matrix.features)
-        row = max((one for _, rows in recent.arrivals() for one in rows), key=lambda one: one.cells.numel())
+        # Copies: a pass writes over the rows of an arrival once the next one comes.
+        copies = (
+            replace(one, cells=one.cells.clone(), weights=one.weights.clone())
+            for _, rows in recent.arrivals()
+            for one in rows
+        )
+        row = max(copies, key=lambda one: one.cells.numel())
     cells = (row.cells + row.first(recent.slots))[:, 0].flatten(1)  # (steps, b * cells)
     weights = row.weights.expand(row.cells.shape)[:, 0].flatten(1)
     d = recent.d
-    wide, narrow = recent.table.flatten(0, 1), recent.table.flatten(0, 1)[:, :d].contiguous()
+    narrow = recent.table.flatten(0, 1)[:, :d].contiguous()
+    wide = torch.nn.functional.pad(narrow, (0, -d % (32 // narrow.element_size())))
     known = recent.propagate(row)[..., :d].flatten(0, 1)
     count = cells.numel()
     least = count * (4 * d + 4 + 4) + known.nbytes  # rows of d numbers, indices, weights, and sums
@@ -236,8 +244,9 @@ def gathers(machine: Machine) -> Iterator[Row]:
 
     plainly = loop
     ways: list[tuple[str, Callable[[], torch.Tensor]]] = [
-        ("as it is: a bag of rows padded to 32 bytes", lambda: recent.propagate(row)[..., :d].flatten(0, 1)),
+        ("as it is", lambda: recent.propagate(row)[..., :d].flatten(0, 1)),
         (f"a bag of rows of {d}", lambda: bag(narrow)),
+        ("a bag of rows padded to 32 bytes", lambda: bag(wide)[:, :d]),
         ("step by step", lambda: loop(narrow, cells, weights)),
         ("step by step, padded rows", lambda: loop(wide, cells, weights)[:, :d]),
     ]

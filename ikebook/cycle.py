@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, Memory, chunks
+from ikebook.base.arrays import Array, Memory
 from ikebook.base.compute import Compute
 from ikebook.base.progress import Progress, silent
+from ikebook.base.tensors import chunks
 from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats
 from ikebook.graph.graph_module import segment

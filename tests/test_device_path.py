@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ikebook.base.arrays import FrameCache, extent
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import FrameCache, extent
 from ikebook.datasets.toys import toy
 from ikebook.flow import raft_small
 from ikebook.graph import graph_module, saliency
@@ -26,9 +26,10 @@ from ikebook.matrix.features import CombinedFeatures
 from ikebook.networks import training
 from ikebook.networks.losses import knowledge_loss
 from ikebook.networks.unet import NetworkOptions, new_network
-from ikebook.solvers.exact import exact, reduce
+from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_steps
+from ikebook.solvers.reduced import reduce
 from ikebook.solvers.volumes import SpannedVolumes
 from ikebook.video.colours import lab_colours, lab_on_device
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import torch
 
-from ikebook.base.arrays import MOST_AT_A_TIME
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import MOST_AT_A_TIME
 
 One = TypeVar("One")
 Found = TypeVar("Found")

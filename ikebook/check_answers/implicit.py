@@ -19,7 +19,7 @@ from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
 from ikebook.graph.presets import preset
 from ikebook.matrix.feature_motion import FeatureMotion
-from ikebook.solvers.exact import reduce
+from ikebook.solvers.reduced import reduce
 
 
 @cache

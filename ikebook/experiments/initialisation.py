@@ -20,9 +20,9 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ikebook.base.arrays import tensor
 from ikebook.base.check import InputError
 from ikebook.base.files import plain, write_csv
+from ikebook.base.tensors import tensor
 from ikebook.experiments.common import (
     AnnotatedClip,
     Setup,

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ikebook.base import check
-from ikebook.base.arrays import on_device
 from ikebook.base.provenance import LABELS, SYNTHETIC, Source
+from ikebook.base.tensors import on_device
 from ikebook.base.weights import Known, Published, find, fingerprint, load, origin, torchvision_models
 from ikebook.flow.pairwise import PairwiseFlow
 from ikebook.flow.raft_small import RaftSmall, layer_name

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ikebook.base.arrays import Array, chunks, tensor
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import chunks, tensor
 from ikebook.flow.fields import Flow
 from ikebook.graph.presets import GraphOptions
 from ikebook.graph.saliency import Evidence, SaliencyOptions

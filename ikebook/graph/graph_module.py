@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, extent
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.base.machine import return_memory
+from ikebook.base.tensors import extent
 from ikebook.base.threads import on_cores
 from ikebook.flow import Flow, known_flow
 from ikebook.flow.fields import without_repeats

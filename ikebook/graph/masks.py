@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, chunks
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
+from ikebook.base.tensors import chunks
 
 LOWEST, HIGHEST, REACH = 0.35, 0.65, 0.1
 """Thresholds that may be chosen, and how far from each the areas are compared. The first two were fixed on 20 training sequences of

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ikebook.base.arrays import tensor
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import tensor
 from ikebook.flow.fields import Flow
 from ikebook.graph.residual import STILL, both_directions, dominant_motion
 from ikebook.graph.saliency import sample_parts

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, FrameCache, tensor
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
+from ikebook.base.tensors import FrameCache, tensor
 from ikebook.flow.fields import Flow
 from ikebook.graph.result import enlarge
 from ikebook.matrix.chains import ChainOptions, MotionChains, gather

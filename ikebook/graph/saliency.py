@@ -33,9 +33,10 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, chunks, frames_at_once, on_device, pictures, tensor
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import chunks, frames_at_once, on_device, pictures, tensor
 from ikebook.base.threads import on_cores
 from ikebook.flow.fields import Flow
 from ikebook.graph.contrast import (

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import FrameCache, Spare, frames_at_once, on_device, tensor
 from ikebook.base.check import require
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import FrameCache, Spare, frames_at_once, on_device, tensor
 from ikebook.flow.fields import Flow
 from ikebook.flow.quality import CONSISTENT
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import FrameCache, extent, on_device, tensor
 from ikebook.base.check import require
+from ikebook.base.tensors import FrameCache, extent, on_device, tensor
 from ikebook.matrix.chains import AHEAD, BEHIND, MotionChains, Step, Trace, gather
 from ikebook.matrix.motion import MotionMatrix
 

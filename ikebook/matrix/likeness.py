@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, Computed, FrameCache, Spare, on_device, tensor
+from ikebook.base.arrays import Array, Computed
+from ikebook.base.tensors import FrameCache, Spare, on_device, tensor
 from ikebook.matrix.chains import MotionChains, Trace, gather
 
 FAR = 1e4

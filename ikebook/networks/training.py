@@ -21,9 +21,10 @@ from torch import Tensor
 
 import ikebook
 from ikebook.base import check
-from ikebook.base.arrays import Array, DiskArray, extent, pictures, tensor
+from ikebook.base.arrays import Array, DiskArray
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
+from ikebook.base.tensors import extent, pictures, tensor
 from ikebook.base.torch_files import load_tensors
 from ikebook.networks.losses import knowledge_loss
 from ikebook.networks.unet import GROUPS, NetworkOptions, UNet, new_network

@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn import Conv2d, GroupNorm, Module, ModuleList, Sequential
 
 from ikebook.base import check
-from ikebook.base.arrays import Array, frames_at_once, on_device, pictures
+from ikebook.base.arrays import Array
 from ikebook.base.check import require
+from ikebook.base.tensors import frames_at_once, on_device, pictures
 
 GROUPS = 8
 """Groups of channels that are normalised together; widths are multiples of it."""

@@ -40,7 +40,7 @@ from ikebook.matrix.projection import sample_gram, sampled_frames
 from ikebook.runs.frame_source import FrameSource
 from ikebook.runs.options import RunOptions
 from ikebook.runs.result_folder import has_lock
-from ikebook.solvers.exact import reduce
+from ikebook.solvers.reduced import reduce
 from ikebook.solvers.volumes import SpannedVolumes
 from ikebook.video.clip import resize_area
 from ikebook.video.colours import lab_colours

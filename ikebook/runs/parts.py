@@ -1,6 +1,6 @@
 """One very long video in parts, side by side: the same eigenvector as in one piece, since all it takes are sums.
 
-F'F and F'MF, of which the exact solver makes the eigenvectors, are sums over frames (`ikebook.solvers.exact`), and what else
+F'F and F'MF, of which the exact solver makes the eigenvectors, are sums over frames (`ikebook.solvers.reduced`), and what else
 belongs to the whole video is a quantile, a histogram, or a sum, too. So there are five rounds, and between them this
 process has a few numbers of each part in its hands, never a frame:
 
@@ -51,8 +51,9 @@ from ikebook.runs.part import Arrays, Part, find_evidence, label_part, reduce_pa
 from ikebook.runs.result_folder import lock_folder
 from ikebook.runs.results import PartsSummary
 from ikebook.runs.runners import LostTask, Runner, SerialRunner
-from ikebook.solvers.exact import Reduced, reduce_whitened, solve_reduced
+from ikebook.solvers.exact import reduce_whitened, solve_reduced
 from ikebook.solvers.pairs import spectrum_complaints
+from ikebook.solvers.reduced import Reduced
 from ikebook.video.clip import resize_area, working_size
 from ikebook.video.repeats import find_repeats
 from ikebook.video.selection import Selection

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ikebook.base.arrays import tensor
 from ikebook.base.files import atomic, overlay
+from ikebook.base.tensors import tensor
 from ikebook.graph.result import GraphResult
 from ikebook.video.clip import Clip
 

@@ -14,15 +14,16 @@ import torch
 from torch import Tensor
 
 from ikebook.base import check
-from ikebook.base.arrays import tensor
 from ikebook.base.check import require
+from ikebook.base.tensors import tensor
 from ikebook.matrix.chains import AHEAD, BEHIND
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures
 from ikebook.matrix.operator import full_precision
 from ikebook.matrix.projection import PASSES, Span
-from ikebook.solvers.exact import Reduced, contributions, finish, solve_reduced
+from ikebook.solvers.exact import finish, solve_reduced
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions
+from ikebook.solvers.reduced import Reduced, contributions
 
 THERE = 0.25
 """Share of a direction's squared length that drawn frames have to hold."""

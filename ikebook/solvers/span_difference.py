@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures
-from ikebook.solvers.exact import reduce
+from ikebook.solvers.reduced import reduce
 from ikebook.solvers.volumes import SpannedVolumes
 
 CHUNK = 1 << 18

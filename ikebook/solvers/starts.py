@@ -16,9 +16,9 @@ from ikebook.matrix.chains import Trace
 from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import CombinedFeatures, FeatureMatrix
 from ikebook.matrix.operator import LinearOperator
-from ikebook.solvers.exact import reduce
 from ikebook.solvers.pairs import unit
 from ikebook.solvers.power import power_steps
+from ikebook.solvers.reduced import reduce
 from ikebook.solvers.volumes import SpannedVolumes
 
 ITERATIONS = 20

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ikebook.base.arrays import Array, Computed, frames_at_once, on_device, pictures
+from ikebook.base.arrays import Array, Computed
+from ikebook.base.tensors import frames_at_once, on_device, pictures
 
 BLUR = 0.0034
 """Standard deviation of the Gaussian that colours are blurred by, fraction of the frame's width: 1.4 pixels of 416. It takes out

@@ -10,8 +10,8 @@ import numpy as np
 import traitlets
 
 from ikebook.base import check
-from ikebook.base.arrays import tensor
 from ikebook.base.check import require
+from ikebook.base.tensors import tensor
 from ikebook.video.clip import Clip, as_clip
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas, link

@@ -238,7 +238,7 @@ for d in (7, 27, 100):
 # B and G are d x d. `reduce` sums both in one pass over the video.
 
 # %%
-from ikebook.solvers.exact import reduce
+from ikebook.solvers.reduced import reduce
 
 reduced = reduce(small.motion, small.features)
 G, B = reduced.gram, reduced.motion

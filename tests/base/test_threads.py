@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ikebook.base.arrays import FrameCache
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import FrameCache
 from ikebook.base.threads import cores, on_cores, side_by_side
 
 

@@ -46,8 +46,9 @@ from ikebook.networks.losses import knowledge_loss
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import new_network
 from ikebook.solvers import exact as exact_solver
-from ikebook.solvers.exact import _RecentFeatures, exact, reduce
+from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
+from ikebook.solvers.reduced import _RecentFeatures, reduce
 from ikebook.video.clip import Clip, read_clip
 
 OWN = (854, 480)

@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ikebook.base.arrays import tensor
+from ikebook.base.tensors import tensor
 from ikebook.datasets import Davis2016
 from ikebook.flow import Flow, FlowCache, compute_flow, provider
 from ikebook.graph.graph_module import segment

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import ikebook
-from ikebook.base.arrays import DiskArray, FrameCache, Memory
+from ikebook.base.arrays import DiskArray, Memory
+from ikebook.base.tensors import FrameCache
 from ikebook.cycle import CycleOptions
 from ikebook.graph.presets import PRESETS
 from ikebook.matrix.operator import full_precision

@@ -26,9 +26,10 @@ from ikebook.matrix.feature_motion import FeatureMotion, explicit
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
 from ikebook.matrix.motion import MotionMatrix, MotionOptions
 from ikebook.matrix.projection import Projection, ProjectionOptions
-from ikebook.solvers.exact import exact, reduce
+from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_iteration, start_labels
+from ikebook.solvers.reduced import reduce
 from ikebook.video.colours import lab_colours
 
 FRAMES = 4

@@ -13,7 +13,8 @@ from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.graph.presets import override, preset
 from ikebook.solvers.differentiable import small_eigenpairs
-from ikebook.solvers.exact import exact, reduce
+from ikebook.solvers.exact import exact
+from ikebook.solvers.reduced import reduce
 
 MADE = ikebook.toy("two_objects", (20, 16), 8)
 RIDGES = pytest.mark.parametrize("ridge", [0.0, 3.0])

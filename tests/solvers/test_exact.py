@@ -12,14 +12,14 @@ import torch
 import ikebook.matrix.chains
 import ikebook.matrix.columns
 import ikebook.matrix.motion
-from ikebook.base.arrays import FrameCache, Spare
 from ikebook.base.compute import Compute
+from ikebook.base.tensors import FrameCache, Spare
 from ikebook.datasets.toys import toy
 from ikebook.flow import Flow
 from ikebook.matrix.chains import ChainOptions, MotionChains
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
 from ikebook.matrix.motion import MotionMatrix, MotionOptions
-from ikebook.solvers.exact import reduce, reduce_frames
+from ikebook.solvers.reduced import reduce, reduce_frames
 
 SIZE, FRAMES, RADIUS, WINDOW = (18, 16), 17, 3, 2
 MAPS = torch.rand(FRAMES, SIZE[1], SIZE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -17,10 +17,11 @@ from ikebook.matrix.feature_motion import FeatureMotion
 from ikebook.matrix.features import Cue, FeatureMatrix, FeatureOptions
 from ikebook.matrix.motion import MotionMatrix, MotionOptions
 from ikebook.matrix.projection import Projection, ProjectionOptions, complete, precondition
-from ikebook.solvers.exact import Reduced, exact, solve_reduced
+from ikebook.solvers.exact import exact, solve_reduced
 from ikebook.solvers.lanczos import lanczos, lobpcg
 from ikebook.solvers.pairs import SolverOptions, residual_norms, volume_residuals
 from ikebook.solvers.power import power_iteration, power_steps, start_labels
+from ikebook.solvers.reduced import Reduced
 from ikebook.solvers.volumes import SpannedVolumes, StoredVolumes
 
 SIZE, FRAMES = (18, 16), 5  # 1440 nodes

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from plan import Plan, Row
 
-from ikebook.base import arrays
+from ikebook.base import tensors
 from ikebook.base.check import InputError
 from ikebook.base.compute import Compute
 from ikebook.base.machine import machine, peak_memory
@@ -154,13 +154,13 @@ class Machine:
 @contextlib.contextmanager
 def batches(frames: int | None) -> Iterator[None]:
     """So many frames at once on a GPU, however large they are."""
-    before = arrays.GPU_FRAMES, arrays.GPU_PIXELS
+    before = tensors.GPU_FRAMES, tensors.GPU_PIXELS
     if frames is not None:
-        arrays.GPU_FRAMES, arrays.GPU_PIXELS = frames, 1 << 40
+        tensors.GPU_FRAMES, tensors.GPU_PIXELS = frames, 1 << 40
     try:
         yield
     finally:
-        arrays.GPU_FRAMES, arrays.GPU_PIXELS = before
+        tensors.GPU_FRAMES, tensors.GPU_PIXELS = before
 
 
 @contextlib.contextmanager

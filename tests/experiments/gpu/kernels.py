@@ -23,9 +23,10 @@ from ikebook.graph.presets import preset
 from ikebook.graph.saliency import Evidence
 from ikebook.networks.training import TrainOptions, train
 from ikebook.networks.unet import NetworkOptions
-from ikebook.solvers.exact import _RecentFeatures, exact, reduce
+from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.power import power_steps
+from ikebook.solvers.reduced import _RecentFeatures, reduce
 
 ASKED = {"aten::_local_scalar_dense"}
 WAITED = {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpy"}

@@ -107,13 +107,14 @@ def compose(
             owner[alpha > 0.5] = index
         pictures[t] = np.rint(colour.clip(0, 255)).astype(np.uint8)
         for index, layer in enumerate(layers):
-            visible = owner == index
-            masks[t] |= visible & layer.is_object
-            local = invert_affine(layer.place(t), where[visible])
+            masks[t] |= (owner == index) & layer.is_object
+            visible = np.flatnonzero(owner == index)  # as numbers: a mask of pairs is much slower to select by
+            here = where.reshape(-1, 2).take(visible, 0)
+            local = invert_affine(layer.place(t), here)
             if t + 1 < frames:
-                forward[t][visible] = apply_affine(layer.place(t + 1), local) - where[visible]
+                forward[t].reshape(-1, 2)[visible] = apply_affine(layer.place(t + 1), local) - here
             if t > 0:
-                backward[t - 1][visible] = apply_affine(layer.place(t - 1), local) - where[visible]
+                backward[t - 1].reshape(-1, 2)[visible] = apply_affine(layer.place(t - 1), local) - here
 
     deque(side_by_side(draw, range(frames), cv2.getNumThreads(), "compose"), maxlen=0)
     return Toy(Clip(frames=pictures, masks=masks, name=name), Flow(forward=forward, backward=backward))

@@ -122,8 +122,9 @@ def demo(frames: int = 24, size: tuple[int, int] | str = WORKING_SIZE, seed: int
     w, h = check.size("size", size)
     layers, light = SCENES[scene](Stage(w, h, frames))
     made = compose(scene, layers, (w, h), frames, light)
-    noise = np.random.default_rng(seed).normal(0, 3, made.clip.frames.shape)
-    noisy = np.rint(made.clip.frames + noise).clip(0, 255).astype(np.uint8)
+    chance, noisy = np.random.default_rng(seed), np.empty_like(made.clip.frames)
+    for frame, out in zip(made.clip.frames, noisy, strict=True):
+        out[:] = np.rint(frame + chance.normal(0, 3, frame.shape)).clip(0, 255)
     name = "demo" if scene == "cup" else scene
     return Toy(Clip(frames=noisy, masks=made.clip.masks, name=name, fps=12.0), made.flow)
 

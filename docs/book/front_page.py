@@ -26,7 +26,7 @@ from ikebook.widgets import PowerIterationStepper
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, PANEL = 36, (312, 168)
-WINDOW = {"width": 1120, "height": 780}
+WINDOW = {"width": 1120, "height": 724}
 
 
 def main() -> None:

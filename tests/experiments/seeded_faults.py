@@ -177,7 +177,11 @@ def table(files: Sequence[Path]) -> str:
     lines = ["# Seeded faults", "", about, ""]
     for name, run in zip(names, runs, strict=True):
         verdicts = [run["found"].get(fault.what, {"verdict": "void"})["verdict"] for fault in FAULTS]
-        lines.append(f"- {name}: {verdicts.count('caught')} of {len(FAULTS)} faults are caught.")
+        void = verdicts.count("void")
+        lines.append(
+            f"- {name}: {verdicts.count('caught')} of {len(FAULTS) - void} faults are caught"
+            + (f"; {void} are of what it does not have." if void else ".")
+        )
     heads = [f"{name}: caught | by | s" for name in names]
     lines += ["", f"| file | what is wrong | {' | '.join(heads)} |", "|---|---|" + "---|---|---:|" * len(runs)]
     for fault in FAULTS:

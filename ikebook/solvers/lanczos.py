@@ -61,7 +61,7 @@ def lanczos(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None 
     except scipy.sparse.linalg.ArpackNoConvergence as stopped:
         values, vectors, complete = stopped.eigenvalues, stopped.eigenvectors, False
         require(len(values) > 0, "Lanczos found no eigenpair; use method='exact'.")
-    ends = _other_ends(operator, begin, values)
+    ends = _other_ends(operator, begin, values, o.which)
     return _measured(matrix, values, vectors, ends, products, "lanczos", o, complete=complete)
 
 
@@ -103,7 +103,7 @@ def lobpcg(matrix: FeatureMotion, start: Tensor, options: SolverOptions | None =
     values, vectors = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
     if len(found) > 1:
         values, vectors = _ritz(operator, vectors)
-    ends = _other_ends(operator, begin[:, 0].astype(operator.dtype), values)
+    ends = _other_ends(operator, begin[:, 0].astype(operator.dtype), values, o.which)
     return _measured(matrix, values, vectors, ends, products, "lobpcg", o, complete=True)
 
 
@@ -142,7 +142,7 @@ def both_ends(matrix: FeatureMotion, begin: Tensor) -> tuple[tuple[float, float]
     vector = begin.cpu().numpy()
     if not np.any(operator.matvec(vector)):
         return (0.0, 0.0), len(products)
-    return _other_ends(operator, vector, np.zeros(0)), len(products)
+    return _other_ends(operator, vector, np.zeros(0), "LM"), len(products)
 
 
 def _block(matrix: FeatureMotion, start: Tensor, o: SolverOptions) -> np.ndarray | None:
@@ -150,8 +150,9 @@ def _block(matrix: FeatureMotion, start: Tensor, o: SolverOptions) -> np.ndarray
     n = matrix.shape[0]
     count = max(1, min(o.pairs or PAIRS, n // 5))
     d = matrix.features.shape[1]
-    if matrix.projection.options.scope == "video" and 3 * count >= d:
-        count = min(d, n // 5)  # three blocks do not fit into the span: one that fills it has it all at once
+    if matrix.projection.options.scope == "video" and 6 * count >= d:
+        # Three blocks do not fit into where A is not 0, which can be much less than the span: one that fills it has it all at once.
+        count = min(d, n // 5)
     noise = torch.Generator().manual_seed(o.seed)
     block = [start, *(torch.randn(n, generator=noise, dtype=matrix.dtype) for _ in range(count - 1))]
     begin = np.stack([unit(matrix.projection.matvec(x)).double().cpu().numpy() for x in block], axis=1)
@@ -185,17 +186,20 @@ def _counted(operator: LinearOperator, on_product: Callable[[], None] = lambda: 
     return scipy.sparse.linalg.LinearOperator(operator.shape, matvec=product, dtype=dtype), products
 
 
-def _other_ends(operator: Any, begin: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Both ends of A's spectrum, zeros included: what has been found, and a rough look at the other end."""
+def _other_ends(operator: Any, begin: np.ndarray, values: np.ndarray, which: str) -> tuple[float, float]:
+    """Both ends of A's spectrum, zeros included: the one that was asked for is among `values`; at the other, a rough look.
+
+    What a solver gives beyond the wanted end, of rounding or of a block that was larger, is not the other end.
+    """
     least, greatest = min(0.0, float(values.min(initial=0.0))), max(0.0, float(values.max(initial=0.0)))
-    for which in ("SA", "LA"):
-        if (which == "SA" and least < 0) or (which == "LA" and greatest > 0):
-            continue
+    zero = 1e-6 * max(-least, greatest)
+    known = {"SA": which in ("SA", "LM") and -least > zero, "LA": which in ("LA", "LM") and greatest > zero}
+    for end in (end for end in known if not known[end]):
         try:
-            end = scipy.sparse.linalg.eigsh(operator, k=1, which=which, v0=begin, tol=ENDS, return_eigenvectors=False)
+            found = scipy.sparse.linalg.eigsh(operator, k=1, which=end, v0=begin, tol=ENDS, return_eigenvectors=False)
         except scipy.sparse.linalg.ArpackNoConvergence as stopped:
-            end = stopped.eigenvalues
-        least, greatest = min([least, *end.tolist()]), max([greatest, *end.tolist()])
+            found = stopped.eigenvalues
+        least, greatest = min([least, *found.tolist()]), max([greatest, *found.tolist()])
     zero = 1e-6 * max(-least, greatest)
     return (least if -least > zero else 0.0), (greatest if greatest > zero else 0.0)
 

@@ -15,6 +15,9 @@ from ikebook.solvers.lanczos import both_ends
 from ikebook.solvers.pairs import Eigenpairs, SolverOptions, attainable, no_pairs, select, unit
 from ikebook.solvers.volumes import stored_volumes
 
+INDEPENDENT = 1e-4
+"""Vectors that have less than a hundredth of their length (here its square) of their own count as combinations of the others."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PowerState:
@@ -107,8 +110,8 @@ def power_steps(
         if normalisation == "l2":
             x = _orthogonal_to(x, found)
         projected = x
-        if shift:
-            x = x + shift * before
+        if shift:  # what is known stays out of the start too, of which each iteration keeps a part
+            x = _orthogonal_to(x + shift * before, found)
         if normalisation == "l2":
             value, left, alive = _known_of(before, projected, x)
             if inside:
@@ -118,6 +121,10 @@ def power_steps(
         x = unit(x) if normalisation == "l2" else _minmax_frames(x.clamp_min(0), grid.pixels)
         yield PowerState(step="normalisation", labels=x, **state)
         if state["residual"] <= tolerance or not (alive if normalisation == "l2" else bool(x.any())):
+            return
+        if shift and max(abs(state["value"]), left) <= tolerance * abs(
+            shift
+        ):  # one of A's zeros, which the shift alone keeps
             return
 
 
@@ -169,6 +176,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     vectors: list[Tensor] = []
     values: list[float] = []
     residuals: list[float] = []
+    zero = attainable(1e-6, matrix.dtype) * size
     noise = torch.Generator().manual_seed(o.seed)
     for k in range(count):
         found = torch.stack(vectors) if vectors else None
@@ -178,6 +186,11 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
         products += spent
         if state is None:  # nothing is left of A, or of the start
             break
+        if _beyond(o.which, state.value, zero):
+            products += 1
+            x = state.labels
+            if float((matrix.matvec(x) - state.value * x).double().norm()) <= tolerance * size:
+                break  # where A has its zeros, or on the side of them that was not asked for
         vectors.append(unit(state.labels))
         values.append(state.value)
         residuals.append(state.residual)
@@ -188,7 +201,7 @@ def power_iteration(matrix: FeatureMotion, start: Tensor, options: SolverOptions
     if len(vectors) > 1:
         value, x, residual = _ritz(matrix, x)
         products += len(vectors)
-    chosen = select(value, attainable(1e-6, matrix.dtype) * size, o)
+    chosen = select(value, zero, o)
     if len(chosen) == 0:
         return replace(no_pairs(matrix, "power", products), which=o.which, ends=ends)
     value, residual = value[chosen], residual[chosen]
@@ -212,6 +225,11 @@ def _shift(which: str, ends: tuple[float, float], *, first: bool) -> float:
     other = {"LA": ends[0], "SA": ends[1], "LM": 0.0}[which]
     wanted = {"LA": ends[1], "SA": ends[0], "LM": 1.0}[which]
     return 0.0 if first and abs(other) <= 0.95 * abs(wanted) else -other
+
+
+def _beyond(which: str, value: float, zero: float) -> bool:
+    """Whether an eigenvalue is none of those that are asked for: 0, or of the other sign."""
+    return {"LA": value <= zero, "SA": value >= -zero, "LM": abs(value) <= zero}[which]
 
 
 def _settle(
@@ -249,12 +267,20 @@ def _minmax(matrix: FeatureMotion, start: Tensor, o: SolverOptions) -> Eigenpair
 
 
 def _ritz(matrix: FeatureMotion, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The best eigenpairs of A within the span of orthonormal vectors (r, n), decreasing, and their residuals."""
+    """The best eigenpairs of A within the span of unit vectors X' (r, n), decreasing, and their residuals.
+
+    The vectors are about orthogonal, or where an iteration was stopped early, they need not even be independent: a basis that is
+    orthonormal comes from their Gram matrix, without which no quotient would be one of A's.
+    """
     products = torch.stack([matrix.matvec(x) for x in vectors]).double()
-    small = vectors.double() @ products.T  # X'AX, (r, r)
+    vectors = vectors.double()
+    lengths, basis = torch.linalg.eigh(vectors @ vectors.T)  # X'X, (r, r)
+    kept = lengths > INDEPENDENT * lengths.max()
+    basis = basis[:, kept] / lengths[kept].sqrt()
+    small = basis.T @ (vectors @ products.T) @ basis
     value, rotation = torch.linalg.eigh((small + small.T) / 2)
-    value, rotation = value.flip(0), rotation.flip(1)
-    x = rotation.T @ vectors.double()
+    value, rotation = value.flip(0), basis @ rotation.flip(1)
+    x = rotation.T @ vectors
     residual = (rotation.T @ products - value[:, None] * x).norm(dim=1) / value.abs().clamp_min(
         torch.finfo(torch.float64).tiny
     )

@@ -31,11 +31,13 @@ class WrittenFiles:
         What part of the files this is about: each has a list of its own, as several may be written at a time.
     kind : str, default "files"
         What wrote them, if not a segmentation or an evaluation: "report", say. Neither replaces what the other has written.
+    option : str, default "--out"
+        Of the command, that says where they go, as a user is told who has something else there.
     """
 
-    def __init__(self, folder: Path, part: str = "", *, kind: str = "files") -> None:
+    def __init__(self, folder: Path, part: str = "", *, kind: str = "files", option: str = "--out") -> None:
         name = f"-{hashlib.blake2b(part.encode(), digest_size=8).hexdigest()}" if part else ""
-        self.folder, self.list = folder, folder / LISTS / f"{kind}{name}.jsonl"
+        self.folder, self.list, self.option = folder, folder / LISTS / f"{kind}{name}.jsonl", option
 
     def hashes(self) -> dict[str, list[str]]:
         """By name, the hashes of what has been written, the latest last."""
@@ -55,7 +57,7 @@ class WrittenFiles:
         """Raise `InputError` if any file of these names is there and not on the list as it is now."""
         known = self.hashes()
         for name in names:
-            _check(self.folder / name, known.get(name, []))
+            _check(self.folder / name, known.get(name, []), self.option)
 
     def intact(self) -> bool:
         """Whether there is a list, and all files on it are there as they were written last."""
@@ -77,7 +79,7 @@ class WrittenFiles:
 
         def record(temporary: Path, file: Path) -> None:
             name = file.relative_to(self.folder).as_posix()
-            _check(file, known.get(name, []))
+            _check(file, known.get(name, []), self.option)
             digest = digest_of(temporary) or ""
             known.setdefault(name, []).append(digest)
             self.list.parent.mkdir(parents=True, exist_ok=True)
@@ -121,10 +123,10 @@ def remove_written(folder: Path) -> None:
             (folder / place).rmdir()
 
 
-def _check(file: Path, digests: list[str]) -> None:
+def _check(file: Path, digests: list[str], option: str = "--out") -> None:
     if os.path.lexists(file) and not _is_ours(file, digests):
         raise InputError(
-            f"{file} is there, and ikebook has not written it, or it has changed since; move it, or choose another --out."
+            f"{file} is there, and ikebook has not written it, or it has changed since; move it, or choose another {option}."
         )
 
 

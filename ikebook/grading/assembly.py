@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ikebook.grading.handed_in import Cell
+from ikebook.grading.student_code import has_call, holds_more, suspicions
 
-LEFT_OUT = frozenset({"widget", "colab", "check"})
+LEFT_OUT = frozenset({"widget", "colab"})
 """Tags of the course's cells that no answer depends on."""
 
 
@@ -20,11 +21,13 @@ class Exercise:
     ----------
     names : of the answers, as the course's check asks for them
     answer : the student's cell that the course's empty answer has become; None if it is gone
+    beside : cells of the exercise's check that hold more than it, such as the answer
     remarks : what a lecturer may want to know
     """
 
     names: list[str]
     answer: int | None = None
+    beside: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -79,27 +82,25 @@ def _same_name(own: Cell, cell: Cell) -> bool:
 
 
 def assemble(student: Sequence[Cell], course: Sequence[Cell]) -> Assembled:
-    """Put the course's checks into a student's notebook: each after its answer, and not before where the student has it."""
+    """Put the course's checks into a student's notebook: each after its answer, and not before where the student has it.
+
+    All that a student has written is run, calls of checks among it: in the notebook's process they say nothing, and earn nothing.
+    """
     pairs = pair(student, course)
+    called = [cell.checks for cell in student]
     exercises: dict[str, Exercise] = {}
     due: dict[int, list[str]] = {}
-    skipped = {index for index, cell in enumerate(student) if cell.check}
+    skipped: set[int] = set()
     gone = changed = 0
     for index, own in enumerate(course):
         place = pairs.get(index)
         if own.check:
-            exercise = Exercise(names_of_answers(own.source), pairs.get(index - 1))
+            own_checks = [i for i, checks in enumerate(called) if own.check in checks]
+            answer = _answer(student, pairs, index)
+            exercise = _exercise(student, own, own_checks, answer)
             exercises[own.check] = exercise
-            own_checks = [i for i, cell in enumerate(student) if cell.check == own.check]
-            if exercise.answer is None:
-                exercise.remarks.append("the cell for the answer is gone")
-            elif own_checks and exercise.answer > own_checks[-1]:
-                exercise.remarks.append("the answer stands after its check")
-            if not own_checks:
-                exercise.remarks.append("the check was gone, and is put back")
-            elif all(student[i].source.strip() != own.source.strip() for i in own_checks):
-                exercise.remarks.append("the check was changed, and is put back")
-            places = [*own_checks[:1], *([] if exercise.answer is None else [exercise.answer])]
+            kept = place if place in own_checks else next(iter(own_checks), None)
+            places = [each for each in (kept, answer) if each is not None]
             due.setdefault(max(places, default=len(student) - 1), []).append(own.check)
         elif own.kind == "code" and "exercise" not in own.tags:
             if place is None:
@@ -113,24 +114,30 @@ def assemble(student: Sequence[Cell], course: Sequence[Cell]) -> Assembled:
         for index, cell in enumerate(student)
     ]
     counted = ((gone, "of the course's cells gone"), (changed, "of the course's cells changed"))
-    remarks = [f"{count} {what}" for count, what in counted if count] + _suspicious(student)
+    remarks = [f"{count} {what}" for count, what in counted if count]
+    remarks += suspicions(cell.source for cell in student if cell.kind == "code")
     return Assembled([step for step in steps if step[1] is not None or step[2]], exercises, remarks)
 
 
-def _suspicious(student: Sequence[Cell]) -> list[str]:
-    """Words on cells that look for solutions or for the checks' own code."""
-    code = "\n".join(cell.source for cell in student if cell.kind == "code")
-    found = []
-    if "solutions" in code:
-        found.append("code mentions `solutions`")
-    lines = [
-        line for line in code.splitlines() if "check_answers" in line and not line.lstrip().startswith("check_answers(")
-    ]
-    usual = "from ikebook.check_answers import"
-    if any(not line.startswith(usual) or set(line[len(usual) :].replace(",", " ").split()) - USUAL for line in lines):
-        found.append("code takes hold of `check_answers`")
+def _answer(student: Sequence[Cell], pairs: Mapping[int, int], check: int) -> int | None:
+    """The student's cell with the answer that one of the course's checks is about.
+
+    A platform may have taken the names of all cells: then it is the one before the check, as it is in the course.
+    """
+    found, place = pairs.get(check - 1), pairs.get(check, 0)
+    if found is None and place and student[place - 1].kind == "code" and place - 1 not in pairs.values():
+        return place - 1
     return found
 
 
-USUAL = frozenset({"WrongAnswer", "check_answers"})
-"""What notebooks import of the checks."""
+def _exercise(student: Sequence[Cell], own: Cell, own_checks: Sequence[int], answer: int | None) -> Exercise:
+    """What a notebook has of an exercise, whose check is one of the course's cells."""
+    exercise = Exercise(names_of_answers(own.source), answer)
+    exercise.beside = [index for index in own_checks if index != answer and holds_more(student[index].source)]
+    if own_checks and answer is not None and answer > own_checks[-1]:
+        exercise.remarks.append("the answer stands after its check")
+    if not own_checks:
+        exercise.remarks.append("the check was gone, and is put back")
+    elif not any(has_call(student[index].source, own.source) for index in own_checks):
+        exercise.remarks.append("the check was changed, and is put back")
+    return exercise

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.places import user_path
+
+if TYPE_CHECKING:
+    from ikebook.grading.outputs import Output
 
 BESIDE = "beside the table"
 """What --html is without a file."""
@@ -61,14 +65,18 @@ def add_command(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> None:
     from ikebook.grading.course import Kept, Rules, grade_all, rows
     from ikebook.grading.handed_in import course_cells, find
+    from ikebook.grading.outputs import Output
     from ikebook.grading.pages import write_page, write_table
     from ikebook.grading.session import Limits, can_jail
 
     check.whole("--jobs", options.jobs, at_least=1)
     seconds = check.seconds("--time", options.time)
     limits = Limits(seconds, cell=seconds / 3, memory=check.memory("--memory", options.memory))
-    table_path = user_path(options.csv)
-    require(table_path.suffix.lower() == ".csv", f"--csv is {table_path}; expected a file named .csv.")
+    csv = Output("--csv", user_path(options.csv), (".csv",))
+    page = _page(options.html, csv.path)
+    for output in (csv, *page):
+        output.check()
+    kept = Kept(csv.path.with_suffix(".json"), again=options.again)
     rules = Rules(_points(options.points), _due(options.due), _students(options.students), options.notebooks)
     course = course_cells()
     found, left_out = find(user_path(options.folder), course)
@@ -90,17 +98,25 @@ def execute(options: argparse.Namespace) -> None:
             flush=True,
         )
 
-    kept = Kept(table_path.with_suffix(".json"), again=options.again)
     graded = grade_all(found, course, kept, limits, jailed=not why, jobs=options.jobs, tell=tell)
     table = rows(found, graded, course, rules)
     require(bool(table), "there is nothing to grade: no student has handed in a notebook that has exercises.")
-    write_table(table_path, table)
-    print(f"Written: {table_path}")
-    if options.html is not None:
-        page = table_path.with_suffix(".html") if options.html == BESIDE else user_path(options.html)
-        write_page(page, table, notes)
-        print(f"Written: {page}")
+    csv.write(lambda path: write_table(path, table))
+    print(f"Written: {csv.path}")
+    for output in page:
+        output.write(lambda path: write_page(path, table, notes))
+        print(f"Written: {output.path}")
     _summarise(table)
+
+
+def _page(html: str | None, table: Path) -> list[Output]:
+    """The page that --html asks for; none where it does not."""
+    from ikebook.grading.outputs import Output
+
+    if html is None:
+        return []
+    path = table.with_suffix(".html") if html == BESIDE else user_path(html)
+    return [Output("--html", path, (".html", ".htm"))]
 
 
 def _summarise(table: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,12 +55,14 @@ class Kept:
 
     def __init__(self, path: Path, *, again: bool = False) -> None:
         self.path, self._known = path, {}
-        if path.exists() and not again:
+        if os.path.lexists(path):  # also where it is to be forgotten: it will be written over
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 self._known = dict(content["ikebook grade"])
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 raise InputError(f"{path} is not of 'ikebook grade'; move it away, or choose another --csv.") from None
+        if again:
+            self._known = {}
 
     def get(self, key: str) -> Graded | None:
         """What was found before."""
@@ -72,13 +75,14 @@ class Kept:
 
 
 def key_of(handed_in: HandedIn, course: Sequence[Cell], limits: Limits, *, jailed: bool) -> str:
-    """A text that changes when the file, the course, the checks or the limits do."""
+    """A text that changes when the file, the course, the checks, how they are put in or the limits do."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(handed_in.path.read_bytes())
     digest.update(repr([(cell.name, cell.source) for cell in course]).encode())
     digest.update(repr((ikebook.__version__, asdict(limits), jailed, handed_in.student, handed_in.path.name)).encode())
-    for path in sorted((Path(ikebook.__file__).parent / "check_answers").glob("*.py")):
-        digest.update(path.read_bytes())
+    for room in ("check_answers", "grading"):
+        for path in sorted((Path(ikebook.__file__).parent / room).glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ from typing import Any
 
 from ikebook.base.check import InputError, require
 from ikebook.course.lab import notebooks
+from ikebook.grading.student_code import checks_called
 
 MOST_BYTES, MOST_CELLS = 50_000_000, 2000
 """Of a notebook's file, with its outputs."""
-
-CHECK = re.compile(r"^check_answers\(\s*[\"'](\d\d\.\d)[\"']", re.MULTILINE)
-"""A call of a check, as notebooks have it."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +28,14 @@ class Cell:
     tags: frozenset[str]
 
     @property
+    def checks(self) -> tuple[str, ...]:
+        """The exercises that the cell checks."""
+        return checks_called(self.source) if self.kind == "code" else ()
+
+    @property
     def check(self) -> str | None:
-        """The exercise that the cell checks."""
-        found = CHECK.search(self.source) if self.kind == "code" else None
-        return found[1] if found else None
+        """The exercise that a cell of the course's checks: one at most."""
+        return next(iter(self.checks), None)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def find(folder: Path, course: dict[str, list[Cell]]) -> tuple[list[HandedIn], l
 
 def _number_by_content(cells: Iterable[Cell], course: dict[str, list[Cell]]) -> str | None:
     """The notebook whose exercises these are."""
-    votes = Counter(cell.check[:2] for cell in cells if cell.check)
+    votes = Counter(check[:2] for cell in cells for check in cell.checks)
     names = {cell.name: number for number, own in course.items() for cell in own if cell.kind == "code" and cell.name}
     votes.update(names[cell.name] for cell in cells if cell.name in names)
     return votes.most_common(1)[0][0] if votes and votes.most_common(1)[0][0] in course else None

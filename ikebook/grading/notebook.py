@@ -9,7 +9,7 @@ from typing import TypedDict
 from ikebook.base.check import InputError
 from ikebook.check_answers import WrongAnswer, exercises
 from ikebook.check_answers.reading import require_answers
-from ikebook.grading.assembly import Assembled, assemble
+from ikebook.grading.assembly import Assembled, Exercise, assemble
 from ikebook.grading.handed_in import Cell, HandedIn, printable, read_cells
 from ikebook.grading.session import Ended, Limits, Session
 from ikebook.grading.wire import Missing
@@ -61,7 +61,7 @@ def grade_notebook(handed_in: HandedIn, course: Sequence[Cell], limits: Limits, 
     except Ended as ended:  # before its first cell
         verdicts = {number: _wrong(f"not reached: {ended}.") for number in assembled.exercises}
     for number, exercise in assembled.exercises.items():
-        verdicts[number]["remarks"] = exercise.remarks
+        verdicts[number]["remarks"] += exercise.remarks
     in_order = {number: verdicts[number] for number in assembled.exercises}
     return {
         "exercises": in_order,
@@ -70,8 +70,8 @@ def grade_notebook(handed_in: HandedIn, course: Sequence[Cell], limits: Limits, 
     }
 
 
-def _wrong(reason: str) -> Verdict:
-    return {"right": False, "reason": printable(reason), "remarks": []}
+def _wrong(reason: str, *remarks: str) -> Verdict:
+    return {"right": False, "reason": printable(reason), "remarks": [*remarks]}
 
 
 def _run(session: Session, assembled: Assembled) -> dict[str, Verdict]:
@@ -90,25 +90,27 @@ def _run(session: Session, assembled: Assembled) -> dict[str, Verdict]:
                     crashes[index] = f"the cell stops with {crash}"
         for number in due:
             exercise = assembled.exercises[number]
-            crash = crashes.get(-1 if exercise.answer is None else exercise.answer)
+            own = [index for index in (exercise.answer, *exercise.beside) if index in crashes]
+            crash = crashes[own[0]] if own else None
             if ended:
                 verdicts[number] = _wrong(f"{ended}.")
                 continue
             try:
-                verdicts[number] = check(session, number, exercise.names, crash)
+                verdicts[number] = check(session, number, exercise, crash)
             except Ended as error:
                 ended = f"the notebook was ended while {number} was checked: {error}"
                 verdicts[number] = _wrong(f"{ended}.")
     return verdicts
 
 
-def check(session: Session, number: str, names: list[str], crash: str | None) -> Verdict:
+def check(session: Session, number: str, exercise: Exercise, crash: str | None) -> Verdict:
     """The verdict of the course's check, reached here, on answers that are over there."""
     try:
-        answers = session.answers(names)
-        absent = [name for name, value in zip(names, answers, strict=True) if value is Missing]
+        answers = session.answers(exercise.names)
+        absent = [name for name, value in zip(exercise.names, answers, strict=True) if value is Missing]
         if absent:
-            return _wrong(crash or f"there is no `{absent[0]}`.")
+            gone = ["the cell for the answer is gone"] if exercise.answer is None else []
+            return _wrong(crash or f"there is no `{absent[0]}`.", *gone)
         reason = exercises(number[:2])[number](*require_answers(tuple(answers)))
     except WrongAnswer as wrong:
         return _wrong(crash or str(wrong)[:MOST_LETTERS])

@@ -63,8 +63,8 @@ class WrittenFiles:
         return bool(known) and all(digest_of(self.folder / name) == digests[-1] for name, digests in known.items())
 
     def remove(self) -> None:
-        """Remove all files on the list that are as they were written, then the list."""
-        for name, digests in self.hashes().items():
+        """Remove all files on the list that are as they were written, the last first, as it says that all are there; then the list."""
+        for name, digests in reversed(self.hashes().items()):
             file = self.folder / name
             if _is_ours(file, digests):
                 file.unlink(missing_ok=True)
@@ -114,7 +114,7 @@ def remove_written(folder: Path) -> None:
     """Remove all that ikebook has written to a folder, its folders where they are empty then, and its lists."""
     lists = all_lists(folder)
     folders = {place for one in lists for name in one.hashes() for place in Path(name).parents} - {Path()}
-    for one in lists:
+    for one in reversed(lists):  # the one that is of no part, with the summary of all, is the last
         one.remove()
     for place in sorted(folders, key=lambda place: -len(place.parts)):
         with suppress(OSError):

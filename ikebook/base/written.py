@@ -34,7 +34,8 @@ class WrittenFiles:
     """
 
     def __init__(self, folder: Path, part: str = "", *, kind: str = "files") -> None:
-        name = f"-{hashlib.blake2b(part.encode(), digest_size=8).hexdigest()}" if part else ""
+        digest = hashlib.blake2b(part.encode(errors="surrogatepass"), digest_size=8)
+        name = f"-{digest.hexdigest()}" if part else ""
         self.folder, self.list = folder, folder / LISTS / f"{kind}{name}.jsonl"
 
     def hashes(self) -> dict[str, list[str]]:

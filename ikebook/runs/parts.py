@@ -31,7 +31,7 @@ from torch import Tensor
 
 import ikebook
 from ikebook.base import check
-from ikebook.base.check import InputError, require
+from ikebook.base.check import InputError, readable, require
 from ikebook.base.files import TEMPORARY, plain, write_json
 from ikebook.base.machine import versions
 from ikebook.base.places import user_path
@@ -161,7 +161,7 @@ def segment_parts(
         found = _five_rounds(parts, graph, size, runner, say)
         summary: PartsSummary = plain(
             {
-                "clip": source.path.stem,
+                "clip": readable(source.path.stem),
                 "input": {"path": str(source.path), "fps": source.fps()},
                 "frames": frames,
                 "parts": len(parts),

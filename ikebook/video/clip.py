@@ -120,6 +120,8 @@ class Clip:
             require(self.masks.dtype == bool, f"masks are {self.masks.dtype}; expected bool (masks > 127, say).")
         names = tuple(self.frame_names) or tuple(f"{index:05d}" for index in range(m))
         require(len(names) == m, f"frame_names has {len(names)} names for {m} frames; expected one for each.")
+        for name in names:
+            check.file_name("frame_names", name)
         require(len(set(names)) == m, "frame_names repeats a name; results named after it would overwrite each other.")
         object.__setattr__(self, "frame_names", names)
         if self.original_size == (0, 0):

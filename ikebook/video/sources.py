@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from ikebook.base.check import InputError, require
+from ikebook.base.check import InputError, readable, require
 from ikebook.base.places import user_path
 from ikebook.base.pyav import PyAVFile, has_pyav
 from ikebook.video.images import IMAGE_SUFFIXES, NOT_READ, ImageFolder, image_files, left_out, natural_key
@@ -60,8 +60,8 @@ def name_of(path: str | Path) -> str:
     """What the clip at a path is called: as its folder or file."""
     path = user_path(path)
     if path.is_dir():
-        return path.resolve().name
-    return path.parent.resolve().name if not path.exists() and is_pattern(path) else path.stem
+        return readable(path.resolve().name)
+    return readable(path.parent.resolve().name if not path.exists() and is_pattern(path) else path.stem)
 
 
 def is_pattern(path: Path) -> bool:

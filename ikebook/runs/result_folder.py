@@ -229,6 +229,7 @@ class ResultsWriter:
         """One more entry, or failure."""
         if "reason" in result:
             self.failed[sequence] = result
+            self.entries.pop(sequence, None)
         else:
             self.entries[sequence] = result
             self.failed.pop(sequence, None)

@@ -232,7 +232,7 @@ def read_clip(
     ----------
     path : str or Path
         Folder of images (natural order of their names; other files in it are passed over), a pattern of their names such as
-        "frames/*.png", a video file, an animated WebP or PNG, or a TIFF of several pages. `~` is home. Or the address of such in an
+        "frames/*.png", a video file, an animated GIF, WebP or PNG, or a TIFF of several pages. `~` is home. Or the address of such in an
         object store or on a web server, s3://, gs:// or https://: of it there is a copy here, as long as the clip.
     size : (int, int), str or None, default "auto"
         Working size, width and height in pixels, or a text such as "416x224", by area interpolation. "auto" is 416x224, or

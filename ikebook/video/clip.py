@@ -17,12 +17,11 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
 from ikebook.base.check import InputError, require
-from ikebook.base.places import is_remote, shown, user_path
-from ikebook.base.pyav import frame_times
+from ikebook.base.places import is_remote, shown
 from ikebook.base.remote import local_copy
 from ikebook.video.images import ImageFolder, is_image_name
 from ikebook.video.selection import SelectedFrames, Selection
-from ikebook.video.sources import Frames, name_of, open_frames
+from ikebook.video.sources import Frames, name_of, open_frames, times_of
 
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
@@ -286,10 +285,10 @@ def _read_clip(
     selection: Selection,
     memory: Memory | None,
 ) -> Clip:
-    source: Frames | SelectedFrames = open_frames(path)
+    whole = open_frames(path)
+    source: Frames | SelectedFrames = whole
     if selection:
-        times = None if isinstance(source, ImageFolder) else frame_times(user_path(path))
-        source = SelectedFrames(source, selection.indexes(source.fps, times, source.count()))
+        source = SelectedFrames(whole, selection.indexes(whole.fps, times_of(whole), whole.count()))
     known = isinstance(source, (ImageFolder, SelectedFrames))
     frames = Recorder(memory or Memory(), source.count() if known else None)
     original_size = (0, 0)

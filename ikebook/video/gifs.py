@@ -43,6 +43,11 @@ class GifFile:
         lasting = [each for each in self._durations if each > 0]
         return 1000 / float(np.mean(lasting)) if lasting else DEFAULT_RATE
 
+    def times(self) -> list[float] | None:
+        """When each picture is shown, in seconds; None where the file does not say of all of them."""
+        lasting = np.array(self._durations)
+        return list(np.cumsum([0.0, *lasting[:-1]]) / 1000) if (lasting > 0).all() else None
+
     def moves(self) -> bool:
         """Whether there is more than one picture."""
         return next(self.between(1, 2), None) is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ikebook.base.check import InputError, readable, require
 from ikebook.base.places import refuse_pipe, user_path
-from ikebook.base.pyav import PyAVFile, has_pyav
+from ikebook.base.pyav import PyAVFile, frame_times, has_pyav
 from ikebook.video.gifs import GifFile, is_gif
 from ikebook.video.images import IMAGE_SUFFIXES, NOT_READ, ImageFolder, image_files, left_out, natural_key
 from ikebook.video.movies import Animation, VideoFile, holds_several
@@ -57,6 +57,13 @@ def open_frames(path: str | Path) -> Frames:
     is_text = path.suffix.lower() in TEXT_SUFFIXES
     require(not is_text, f"{path} is a text file; expected a folder of images or a video file.")
     return _video(path)
+
+
+def times_of(source: Frames) -> list[float] | None:
+    """When each frame is shown, in seconds, where that is known: of a GIF by itself, of a video where PyAV is installed."""
+    if isinstance(source, GifFile):
+        return source.times()
+    return None if isinstance(source, ImageFolder) else frame_times(source.path)
 
 
 def name_of(path: str | Path) -> str:

@@ -98,3 +98,12 @@ def test_one_picture_is_held_at_a_time(tmp_path) -> None:
     found = GifFile(write_gif(tmp_path / "a.gif", pictures(), duration=40)).between(2, 5)
     assert np.array_equal(next(found), pictures()[2])
     assert np.array_equal(list(found), pictures()[3:5])
+
+
+def test_a_part_by_seconds(tmp_path) -> None:
+    path = write_gif(tmp_path / "a.gif", pictures(), duration=[40, 80, 40, 40, 200, 40])
+    assert GifFile(path).times() == pytest.approx([0, 0.04, 0.12, 0.16, 0.2, 0.4])
+    assert list(read_clip(path, None, start="0.1s", end="0.21s").frame_names) == ["00002", "00003", "00004"]
+    without = write_gif(tmp_path / "b.gif", pictures())
+    assert GifFile(without).times() is None
+    assert list(read_clip(without, None, start="0.05s", end="0.2s").frame_names) == ["00002", "00003", "00004"]

@@ -120,7 +120,7 @@ def test_a_name_that_is_not_utf_8(bug) -> None:
     except OSError:
         pytest.skip("this file system has names in UTF-8 only")
     clip = ikebook.read_clip(bug / os.fsdecode(b"caf\xe9.mp4"))
-    assert (len(clip), clip.name) == (12, os.fsdecode(b"caf\xe9"))
+    assert (len(clip), clip.name) == (12, "caf\N{REPLACEMENT CHARACTER}")
 
 
 @folder("mirrored_selfie")

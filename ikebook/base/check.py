@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 Kind = TypeVar("Kind")
+
+NO_CHARACTER = re.compile("[\ud800-\udfff]")
+"""What Python has for such bytes."""
 
 
 class InputError(ValueError):
@@ -63,6 +68,27 @@ def short(value: Any, most: int = 60) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     text = " ".join(repr(value).split())
     return text if len(text) <= most else f"a {type(value).__name__}"
+
+
+def file_name(name: str, value: Any) -> None:
+    """Raise unless `value` can be the name of a file in some folder: a text that names no other folder, with no character of code 0.
+
+    >>> file_name("frame", "00000")
+    """
+    fits = isinstance(value, str) and value not in ("", ".", "..") and "\0" not in value and "/" not in value
+    require(
+        fits and PurePath(str(value)).name == value,  # on Windows a backslash, or a drive, names another place, too
+        f"{name} holds {short(value)}; expected names of files without their folders, such as '00000'.",
+    )
+
+
+def readable(name: str) -> str:
+    """A name in characters that every file and font has: bytes of a file's name that are no UTF-8 become U+FFFD.
+
+    >>> readable(chr(0xDCF6) + "n") == chr(0xFFFD) + "n"
+    True
+    """
+    return NO_CHARACTER.sub(chr(0xFFFD), name)
 
 
 def one_of(name: str, value: object, choices: Iterable[str]) -> None:

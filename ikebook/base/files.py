@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from ikebook.base import check, pyav
-from ikebook.base.check import InputError, require
+from ikebook.base.check import InputError, readable, require
 
 TEMPORARY = re.compile(r"\.ikebook-[^/]{0,40}-[a-z0-9_]{8}\.\w+")
 """What `atomic` calls files that are not yet whole: nobody else calls a file so."""
@@ -129,11 +129,28 @@ def _ebml_size(content: bytes, place: int) -> tuple[int | None, int]:
 
 def count_frames(path: Path) -> int:
     """How many frames of a video can be decoded."""
-    capture, count = cv2.VideoCapture(str(path.absolute())), 0
-    while capture.grab():
-        count += 1
-    capture.release()
+    count = 0
+    with openable(path) as name:
+        capture = cv2.VideoCapture(name)
+        while capture.grab():
+            count += 1
+        capture.release()
     return count
+
+
+@contextmanager
+def openable(path: Path) -> Iterator[str]:
+    """What OpenCV and PyAV can open a file by: its path, or a link to it, where that has bytes that are no UTF-8, at which they crash."""
+    name = str(
+        path.absolute()
+    )  # FFmpeg takes what stands before a colon for a protocol, unless the path begins with a slash
+    if readable(name) == name:
+        yield name
+        return
+    with tempfile.TemporaryDirectory(prefix="ikebook-") as folder:
+        link = Path(folder, f"video{path.suffix.encode('ascii', 'ignore').decode()}")
+        link.symlink_to(name)
+        yield str(link)
 
 
 def fsync_folder(folder: Path, *files: Path) -> None:
@@ -179,7 +196,9 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, fieldnames=list(rows[0]))
         table.writeheader()
-        table.writerows(rows)
+        table.writerows(
+            {key: readable(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows
+        )
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
@@ -217,12 +236,12 @@ def write_video(
     when each frame is shown, and with `sound`, it is PyAV that writes, and H.264 in MP4 (see `ikebook.base.pyav.encode`). Odd sides get
     one more row or column, a copy of the last: codecs want even ones.
     """
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, openable(temporary) as name:
         if seconds is None:
-            count = _write_by_opencv(path, temporary, frames, fps)
+            count = _write_by_opencv(path, name, frames, fps)
         else:
             try:
-                count = pyav.encode(temporary, frames, seconds, rate=fps, sound=sound)
+                count = pyav.encode(Path(name), frames, seconds, rate=fps, sound=sound)
             except pyav.EncodingError as error:
                 raise OSError(error.errno, f"not all of it could be written ({error.strerror})", str(path)) from None
         require(count > 0, f"{path} can't be written: there is no frame.")
@@ -230,7 +249,7 @@ def write_video(
             raise OSError(errno.EIO, "not all of it could be written", str(path))
 
 
-def _write_by_opencv(path: Path, temporary: Path, frames: Iterable[np.ndarray], fps: float) -> int:
+def _write_by_opencv(path: Path, name: str, frames: Iterable[np.ndarray], fps: float) -> int:
     """Write a video's frames to where it is made; gives their number."""
     # MPEG-4 keeps the rate as a fraction of whole numbers below 2^16.
     rate = round(fps, 3 if fps < 65 else 2 if fps < 650 else 0)
@@ -243,7 +262,7 @@ def _write_by_opencv(path: Path, temporary: Path, frames: Iterable[np.ndarray], 
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             if writer is None:
                 with _without_chatter():
-                    writer = cv2.VideoWriter(str(temporary), code, rate, (even.shape[1], even.shape[0]))
+                    writer = cv2.VideoWriter(name, code, rate, (even.shape[1], even.shape[0]))
                 require(writer.isOpened(), f"{path} can't be written: this OpenCV has no writer for {path.suffix}.")
             writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
     finally:
@@ -271,9 +290,9 @@ def _without_chatter() -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8."""
+    """Write a text in UTF-8; see `readable` for names in it that are none."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(readable(text), encoding="utf-8")
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

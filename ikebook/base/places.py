@@ -36,6 +36,17 @@ def user_path(path: str | Path) -> Path:
         raise InputError(f"{path} can't be found: nobody knows that home. Write the path out.") from None
 
 
+def refuse_pipe(path: Path) -> None:
+    """Raise `InputError` if a path is that of a pipe, a socket or a device: who reads there may wait forever.
+
+    What is not there at all is no concern of this.
+    """
+    require(
+        not path.exists() or path.is_file() or path.is_dir(),
+        f"{path} is a pipe or a device; expected a file or a folder. Write what comes from it to a file first.",
+    )
+
+
 def is_remote(path: object) -> bool:
     """Whether a path is an address: a text that begins with a kind of them, such as `s3://`.
 

@@ -64,7 +64,11 @@ def _note(folder: Path) -> tuple[str, str] | None:
     """Who made the files right in `folder`, and what taught them."""
     try:
         file = folder / NOTE
-        entry = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size <= LARGEST_NOTE else {}
+        entry = (
+            json.loads(file.read_text(encoding="utf-8"))
+            if file.is_file() and file.stat().st_size <= LARGEST_NOTE
+            else {}
+        )
         who, supervision = entry["name"], entry["supervision"]
         if isinstance(who, str) and supervision in SUPERVISION:
             return who, supervision

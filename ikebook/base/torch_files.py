@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ikebook.base.check import InputError, require
+from ikebook.base.places import refuse_pipe
 
 OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How files begin that PyTorch wrote before 1.6: a pickled number that stands for them."""
@@ -37,6 +38,7 @@ def load_tensors(
         If it can't be read safely.
     """
     damaged = f"{path} is no file of torch.save, or damaged. {mend}"
+    refuse_pipe(path)
     try:
         with path.open("rb") as stream:  # PyTorch reads other files than archives, too, by other rules
             begin = stream.read(len(OLD))

@@ -36,7 +36,8 @@ class WrittenFiles:
     """
 
     def __init__(self, folder: Path, part: str = "", *, kind: str = "files", option: str = "--out") -> None:
-        name = f"-{hashlib.blake2b(part.encode(), digest_size=8).hexdigest()}" if part else ""
+        digest = hashlib.blake2b(part.encode(errors="surrogatepass"), digest_size=8)
+        name = f"-{digest.hexdigest()}" if part else ""
         self.folder, self.list, self.option = folder, folder / LISTS / f"{kind}{name}.jsonl", option
 
     def hashes(self) -> dict[str, list[str]]:
@@ -65,8 +66,8 @@ class WrittenFiles:
         return bool(known) and all(digest_of(self.folder / name) == digests[-1] for name, digests in known.items())
 
     def remove(self) -> None:
-        """Remove all files on the list that are as they were written, then the list."""
-        for name, digests in self.hashes().items():
+        """Remove all files on the list that are as they were written, the last first, as it says that all are there; then the list."""
+        for name, digests in reversed(self.hashes().items()):
             file = self.folder / name
             if _is_ours(file, digests):
                 file.unlink(missing_ok=True)
@@ -116,7 +117,7 @@ def remove_written(folder: Path) -> None:
     """Remove all that ikebook has written to a folder, its folders where they are empty then, and its lists."""
     lists = all_lists(folder)
     folders = {place for one in lists for name in one.hashes() for place in Path(name).parents} - {Path()}
-    for one in lists:
+    for one in reversed(lists):  # the one that is of no part, with the summary of all, is the last
         one.remove()
     for place in sorted(folders, key=lambda place: -len(place.parts)):
         with suppress(OSError):

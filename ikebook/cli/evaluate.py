@@ -13,7 +13,7 @@ from ikebook.cli.terminal import say, status_line
 from ikebook.cli.workers import add_where, runner_of, several
 
 if TYPE_CHECKING:
-    from ikebook.runs.results import Entry, Failure
+    from ikebook.runs.results import Entry, Failure, Results
 
 
 def add_command(commands: Any) -> None:
@@ -32,7 +32,9 @@ def add_command(commands: Any) -> None:
         "--root", required=True, metavar="DIR", help="folder that holds the data set (JPEGImages/, ...)"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument("--sequences", metavar="A,B", help="only these sequences")
+    parser.add_argument(
+        "--sequences", metavar="A,B", help="only these sequences; results.json keeps those that OUT has already"
+    )
     parser.add_argument(
         "--masks", metavar="DIR", help="score the masks DIR/<sequence>/<frame>.png (above 127 is object) instead"
     )
@@ -44,7 +46,7 @@ def add_command(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> int:
     from ikebook.datasets.registry import open_dataset
     from ikebook.runs.evaluation import evaluate, evaluate_masks
-    from ikebook.runs.tables import cycles_table, scores_table
+    from ikebook.runs.tables import cycles_table, of_sequences, scores_table
 
     dataset, out = open_dataset(options.dataset, user_path(options.root).absolute()), user_path(options.out)
     check_out(out)
@@ -79,11 +81,17 @@ def execute(options: argparse.Namespace) -> int:
             results = evaluate(dataset, out, chosen, sequences, report=report, runner=runner)
     for note in notes:
         say(f"ikebook: note: {note}")
-    if scores := scores_table(results):
+    asked = of_sequences(results, names, dataset.protocol.mean)
+    if scores := scores_table(asked):
         print(scores)
-    if halves := cycles_table(results):
+    if halves := cycles_table(asked):
         print(f"\n{halves}\n")
-    print(f"Written to {out}: results.json, results.csv" + ("" if options.masks else ", cycles.csv, masks/"))
+    print(f"Written to {out}: {', '.join(_written(results, segmented=not options.masks))}")
+    more = len(results["sequences"]) - len(asked["sequences"])
+    if more:
+        say(
+            f"ikebook: note: results.json and results.csv also hold {more} other sequence{'s' * (more > 1)}, and their means are of all."
+        )
     failed = [name for name in names if name in results["failed"]]
     if failed:
         say(
@@ -91,6 +99,18 @@ def execute(options: argparse.Namespace) -> int:
             "results.json; run again to try them again."
         )
     return 3 if failed else 0
+
+
+def _written(results: Results, *, segmented: bool) -> list[str]:
+    """What the folder of results holds; nothing but the reasons where all sequences failed."""
+    entries = results["sequences"].values()
+    tables = {"results.csv": bool(entries), "cycles.csv": any(entry.get("cycles") for entry in entries)}
+    return [
+        "results.json",
+        *(name for name, there in tables.items() if there),
+        *(["masks/"] if segmented and entries else []),
+        *(["refined/"] if segmented and any("refined" in entry for entry in entries) else []),
+    ]
 
 
 def _in_words(result: Entry | Failure) -> str:

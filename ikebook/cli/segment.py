@@ -113,7 +113,7 @@ def execute(options: argparse.Namespace) -> int:
         _execute_parts(options, chosen, out)
         return 0
     require(
-        not (options.workers or options.cluster or options.resources or options.threads),
+        all(one is None for one in (options.workers, options.cluster, options.resources, options.threads)),
         "--workers, --cluster, --resources and --threads are for a video in --parts, and for videos or results in an object store; leave "
         "them out, or name the frames of a part, too.",
     )
@@ -277,7 +277,7 @@ def _execute_several(options: argparse.Namespace, chosen: RunOptions, inputs: Se
     """Segment each of several videos into a folder of its own: what is wrong with one does not stop the others."""
     for name in ("parts", "workers", "cluster", "resources", "threads", "init"):
         require(
-            not getattr(options, name), f"--{name} is for one video; give {len(inputs)} videos one after the other."
+            getattr(options, name) is None, f"--{name} is for one video; give {len(inputs)} videos one after the other."
         )
     from ikebook.runs.videos import folder_names
     from ikebook.video.images import IMAGE_SUFFIXES

@@ -61,7 +61,7 @@ def runner_of(
     if options.threads is not None:
         check.whole("--threads", options.threads, at_least=1, at_most=1024)
     require(
-        not (options.workers and options.cluster),
+        options.workers is None or not options.cluster,
         "--workers starts processes here, --cluster uses those that are there; give one of them.",
     )
     require(

@@ -20,7 +20,7 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from ikebook.base.check import require
+from ikebook.base.check import readable, require
 from ikebook.base.files import atomic
 from ikebook.base.places import user_path
 from ikebook.video.colours import BLUE, COLOURS, RED
@@ -265,6 +265,7 @@ def flow(field: Any, frame: Any = None, *, step: int = 8, title: str = "") -> Pi
 
 def _fit(title: str, inches: float) -> str:
     """A title in as many lines as it needs where it has so much room."""
+    title = readable(title)
     return "\n".join(textwrap.wrap(title, max(8, int(inches * 72 / (0.6 * TEXT))))) if title else title
 
 

@@ -19,7 +19,7 @@ import scipy.linalg
 import torch
 from matplotlib.figure import SubFigure
 
-from ikebook.base.check import require
+from ikebook.base.check import readable, require
 from ikebook.base.compute import Compute
 from ikebook.base.files import plain, write_csv
 from ikebook.experiments.common import (
@@ -184,7 +184,7 @@ def draw(path: Path, name: str, spectra: Sequence[Spectrum]) -> None:
     for part, spectrum in zip(parts.flat, spectra, strict=True):
         _draw_one(part, spectrum)
     figure.suptitle(
-        f"{name}: A of {FRAMES} frames, the object's nodes first. Red: above 0, blue: below", parse_math=False
+        f"{readable(name)}: A of {FRAMES} frames, the object's nodes first. Red: above 0, blue: below", parse_math=False
     )
     write_figure(path, figure)
 

@@ -11,6 +11,7 @@ from ikebook.base.check import require
 from ikebook.base.files import remove_temporaries
 from ikebook.base.places import user_path
 from ikebook.base.progress import Progress, silent
+from ikebook.base.replacing import check_changeable, replacing
 from ikebook.base.written import WrittenFiles, check_written
 from ikebook.exports.coco import write_coco
 from ikebook.exports.cvat import write_cvat
@@ -120,10 +121,9 @@ def export_locked(
     steps = iter(progress("export", len(formats)))
     for one in formats:
         write, names = FORMATS[one]
-        written = WrittenFiles(root, f"export {place.relative_to(root).as_posix()} {one}")
-        written.remove()
-        with written.recording():
-            notes += write(saved, place)
+        part = f"export {place.relative_to(root).as_posix()} {one}"
+        with replacing(root, part, remove=WrittenFiles(root, part).remove) as new:
+            notes += write(saved, new / place.relative_to(root))
         files += [place / name for name in names if (place / name).exists()]
         next(steps, None)
     return Exported(files, notes)
@@ -138,6 +138,7 @@ def check_exports(root: Path, place: Path, formats: Iterable[str]) -> None:
             for folder in (one for one in (path, *inside) if one.is_dir()):
                 remove_temporaries(folder)
             check_written(root, [file for file in inside if file.suffix in SUFFIXES or file == path])
+            check_changeable(root, [path.relative_to(root).as_posix()])
 
 
 def known_formats(formats: str | Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.check import InputError, require
 from ikebook.base.files import atomic
-from ikebook.base.places import user_path
+from ikebook.base.places import refuse_pipe, user_path
 from ikebook.video.images import files_fingerprint, natural_key
 
 MAGIC = b"PIEH"
@@ -41,6 +41,7 @@ def read_flo(path: str | Path) -> np.ndarray:
         If the file is missing, is no `.flo`, is cut short or too long, or has unknown, NaN or infinite values.
     """
     path = user_path(path)
+    refuse_pipe(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:

@@ -10,7 +10,7 @@ import torch
 
 from ikebook.base.arrays import Memory
 from ikebook.base.check import InputError, require
-from ikebook.base.places import user_path
+from ikebook.base.places import refuse_pipe, user_path
 from ikebook.base.torch_files import load_tensors
 from ikebook.matrix.features import Cue
 from ikebook.video.clip import Clip, resize_area
@@ -51,6 +51,8 @@ def read_cue(folder: str | Path, clip: Clip, *, memory: Memory | None = None) ->
         if f.suffix.lower() in IMAGE_SUFFIXES | {".npy", ".pt"} and not f.name.startswith(".")
     ]
     files = sorted(files, key=lambda file: natural_key(file.name))
+    for file in files:
+        refuse_pipe(file)
     by_name = {file.stem: file for file in files}
     if all(name in by_name for name in clip.frame_names):
         files = [by_name[name] for name in clip.frame_names]

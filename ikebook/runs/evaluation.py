@@ -179,15 +179,14 @@ def _evaluate(
     with lock_folder(out) as token, WrittenFiles(out).recording():
         for folder in {out, *(entry_path(out, name).parent for name in known)}:
             remove_temporaries(folder)
-        again: set[str] = set() if masks is None else set(names)  # masks that were made elsewhere are scored anew
-        stale = _read_earlier(writer, key, lambda name: input_files(dataset, name, options, masks), again)
+        stale = _read_earlier(writer, key, lambda name: input_files(dataset, name, options, masks))
         check_written(out, [file for name in names if name not in writer.entries for file in _pictures(out, name)])
         check_written(out, [out / table for table in ("results.json", "results.csv", "cycles.csv")])
         for name in stale & set(names):
             entry_path(out, name).unlink(missing_ok=True)
         tasks: dict[str, SequenceTask] = {}
         for name in names if isinstance(runner, SerialRunner) else _longest_first(dataset, names):
-            if name in writer.entries:
+            if name in writer.entries and masks is None:  # masks that were made elsewhere are scored anew
                 report(name, writer.entries[name])
                 continue
             tasks[name] = SequenceTask(
@@ -205,7 +204,7 @@ def _evaluate(
         return writer.write()
 
 
-def _read_earlier(writer: ResultsWriter, key: str, files: Callable[[str], Sequence[Path]], again: set[str]) -> set[str]:
+def _read_earlier(writer: ResultsWriter, key: str, files: Callable[[str], Sequence[Path]]) -> set[str]:
     """Add what earlier runs with the same options have left: failures, and entries that are still right; names of the others.
 
     Parameters
@@ -215,8 +214,6 @@ def _read_earlier(writer: ResultsWriter, key: str, files: Callable[[str], Sequen
         Of the options.
     files : callable
         Gives the files that a sequence's entry is made from.
-    again : set of str
-        Names whose entries are not right, whatever they say.
 
     Raises
     ------
@@ -233,7 +230,7 @@ def _read_earlier(writer: ResultsWriter, key: str, files: Callable[[str], Sequen
             if WrittenFiles(writer.out, name).vouches(entry_path(writer.out, name)):
                 stale.add(name)
             continue
-        if entry is not None and name not in again and _is_current(writer.out, name, files):
+        if entry is not None and _is_current(writer.out, name, files):
             writer.add(name, entry)
         elif entry is not None:
             stale.add(name)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ikebook.base.pyav import frame_times
 from ikebook.video.images import ImageFolder
 from ikebook.video.selection import SelectedFrames, Selection
-from ikebook.video.sources import open_frames
+from ikebook.video.sources import open_frames, times_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class FrameSource:
         if self.whole is not None:
             return self.whole
         source = open_frames(self.path)
-        times = None if isinstance(source, ImageFolder) or not self.selection else frame_times(self.path)
+        times = times_of(source) if self.selection else None
         return self.selection.indexes(source.fps, times, source.count())
 
     def count(self) -> int:

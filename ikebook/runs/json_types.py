@@ -42,7 +42,8 @@ def read_json(path: Path, kind: type[Kind]) -> Kind | None:
         A `TypedDict`, say; see `has_type`.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
+        fits = path.is_file() and path.stat().st_size <= LARGEST
+        content = json.loads(path.read_text(encoding="utf-8")) if fits else None
     except (OSError, ValueError, RecursionError):
         return None
     return content if not _is_deeper(content, DEEPEST) and has_type(content, kind) else None

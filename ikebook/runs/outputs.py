@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from ikebook.base.files import (
 from ikebook.base.places import user_path
 from ikebook.base.progress import Progress, silent
 from ikebook.base.pyav import import_pyav
+from ikebook.base.replacing import check_changeable, replacing, sweep
 from ikebook.base.written import LISTS, WrittenFiles, check_written, remove_written
 from ikebook.graph.refine import RefineOptions, refine
 from ikebook.runs.options import RunOptions
@@ -62,7 +64,8 @@ def write_results(
 ) -> Summary:
     """Write masks, soft masks, overlay video, contact sheet and summary to a folder, at the clip's own size.
 
-    An earlier run's results there are removed first; other files stay: which are whose, a list in `folder`/.ikebook says.
+    An earlier run's results there are removed when the new ones are all written, and stay if that fails; other files stay in any case:
+    which are whose, a list in `folder`/.ikebook says.
 
     Parameters
     ----------
@@ -113,9 +116,16 @@ def write_locked(
     begin = time.perf_counter()
     check_video(video)
     check_place(folder, clip.frame_names)
-    remove_results(folder)
-    with WrittenFiles(folder).recording():
-        return _write(folder, clip, outcome, options, progress, video, begin)
+    sweep(folder)
+    if (folder / "summary.json").exists():  # a whole result, which is there until the new one is
+        with replacing(folder, remove=partial(remove_results, folder)) as new:
+            summary = _write(new, clip, outcome, options, progress, video, begin)
+    else:
+        remove_results(folder)
+        with WrittenFiles(folder).recording():
+            summary = _write(folder, clip, outcome, options, progress, video, begin)
+    remove_checkpoints(folder / CHECKPOINTS)
+    return summary
 
 
 def check_video(video: str) -> None:
@@ -148,7 +158,6 @@ def _write(
         fsync_folder(folder / place)
     summary = summarise(clip, outcome, options, {"write": time.perf_counter() - begin})
     write_json(folder / "summary.json", summary)
-    remove_checkpoints(folder / CHECKPOINTS)
     return summary
 
 
@@ -187,7 +196,9 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def check_place(folder: Path, frames: Sequence[str] | None) -> None:
-    """Raise `InputError` if a folder has files that ikebook has not written where results would come, before any work.
+    """Raise `InputError` if a folder has files that ikebook has not written where results would come, or can't be written to.
+
+    It is asked before any work, and again before anything is written.
 
     Parameters
     ----------
@@ -204,6 +215,7 @@ def check_place(folder: Path, frames: Sequence[str] | None) -> None:
     else:
         pictures = [folder / kind / f"{name}.png" for kind in FOLDERS for name in frames]
     check_written(folder, [*pictures, *(folder / name for name in FILES)])
+    check_changeable(folder, [f"{kind}/00000.png" for kind in FOLDERS])
 
 
 def remove_results(folder: Path) -> None:

@@ -23,6 +23,7 @@ from ikebook.base.check import require
 from ikebook.base.compute import Compute
 from ikebook.base.files import atomic, write_mask, write_soft
 from ikebook.base.progress import Progress, silent
+from ikebook.base.replacing import NEW
 from ikebook.base.written import WrittenFiles
 from ikebook.flow import Flow, FlowFiles, FlowProvider
 from ikebook.flow.compute import fields_of
@@ -115,6 +116,11 @@ class Part:
         for start in range(frames.start, frames.stop, size):
             yield range(start - first, min(start + size, frames.stop) - first)
 
+    @property
+    def new(self) -> Path:
+        """Where masks lie until those of all parts are there."""
+        return self.out / "parts" / NEW
+
     def file(self, name: str, start: int | None = None) -> Path:
         """A file of this part, or of the one that begins at `start`."""
         return self.out / "parts" / f"{self.start if start is None else start:09d}-{name}.npy"
@@ -201,26 +207,27 @@ def label_part(task: tuple[Part, np.ndarray], progress: Progress = silent) -> Ar
 def write_part(task: tuple[Part, float], progress: Progress = silent) -> Arrays:
     """Fifth round: masks and soft masks, at the video's own size; the pixels of the object."""
     part, threshold = task
+    written = WrittenFiles(part.new, f"part {part.start}")
 
     def work() -> Arrays:
         soft, pixels = _load(part.file("soft")), 0
         names = part.source.names(part.frame_range)
-        with WrittenFiles(part.out, f"part {part.start}").recording():
+        with written.recording():
             for name, one, frame in zip(names, soft, part.source.read(part.frame_range), strict=True):
                 large = enlarge(np.asarray(one), (frame.shape[1], frame.shape[0]))
-                write_soft(part.out / "soft" / f"{name}.png", large)
-                write_mask(part.out / "masks" / f"{name}.png", large > threshold)
+                write_soft(part.new / "soft" / f"{name}.png", large)
+                write_mask(part.new / "masks" / f"{name}.png", large > threshold)
                 pixels += int((one > threshold).sum())
         return {"object": np.array(pixels)}
 
-    return _once(part, "written", work)
+    return _once(part, "written", work, still_right=written.intact)
 
 
-def _once(part: Part, name: str, work: Callable[[], Arrays]) -> Arrays:
-    """What a part's work in a round finds, or what it has found before."""
+def _once(part: Part, name: str, work: Callable[[], Arrays], still_right: Callable[[], bool] = lambda: True) -> Arrays:
+    """What a part's work in a round finds, or what it has found before, if that is still right."""
     require(has_lock(part.out, part.token), f"this worker does not see {part.out} as it is now; it has to be shared.")
     path = part.file(f"found-{name}").with_suffix(".npz")
-    if path.exists():
+    if path.exists() and still_right():
         with suppress(OSError, ValueError, zipfile.BadZipFile, zlib.error), np.load(path, allow_pickle=False) as known:
             return dict(known)  # unless the power failed before it was on the disk
     found = work()

@@ -10,16 +10,18 @@ process has a few numbers of each part in its hands, never a frame:
     part: labels, soft masks                  -> a histogram               together: the threshold
     part: masks at the video's own size, written
 
-The rounds are in `ikebook.runs.part`. What each part has given back lies in OUT/parts until all is done: run again with the
+The rounds are in `ikebook.runs.part`. What each part has given back, and the masks, lie in OUT/parts until all is done: run again with the
 same options, it goes on there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,13 @@ from torch import Tensor
 
 import ikebook
 from ikebook.base import check
-from ikebook.base.check import InputError, require
+from ikebook.base.check import InputError, readable, require
 from ikebook.base.files import TEMPORARY, plain, write_json
 from ikebook.base.machine import versions
 from ikebook.base.places import user_path
 from ikebook.base.progress import Progress
 from ikebook.base.provenance import label_trained
+from ikebook.base.replacing import put_in_place
 from ikebook.base.written import LISTS, WrittenFiles
 from ikebook.flow import FlowFiles
 from ikebook.graph.choice import choose_by, correlation
@@ -158,7 +161,7 @@ def segment_parts(
         found = _five_rounds(parts, graph, size, runner, say)
         summary: PartsSummary = plain(
             {
-                "clip": source.path.stem,
+                "clip": readable(source.path.stem),
                 "input": {"path": str(source.path), "fps": source.fps()},
                 "frames": frames,
                 "parts": len(parts),
@@ -176,8 +179,7 @@ def segment_parts(
                 "versions": versions(),
             }
         )
-        with WrittenFiles(out).recording():
-            write_json(out / "summary.json", summary)
+        _put_in_place(parts.values(), summary)
         _remove_parts(out)
     return summary
 
@@ -341,6 +343,17 @@ def _plan(
     return plan
 
 
+def _put_in_place(parts: Collection[Part], summary: PartsSummary) -> None:
+    """Have the masks of all parts, and the summary, take the place of an earlier result."""
+    first = next(iter(parts))
+    together = WrittenFiles(first.new)
+    with together.recording():
+        write_json(first.new / "summary.json", summary)
+    lists = [WrittenFiles(first.new, f"part {part.start}") for part in parts]
+    put_in_place(first.out, [*lists, together], partial(remove_results, first.out))
+    shutil.rmtree(first.new, ignore_errors=True)
+
+
 def _remove_parts(out: Path) -> None:
     """Remove the files of the parts, by another name first: where some of them are missing, no run could go on."""
     folder, gone = out / "parts", out / LISTS / "parts"
@@ -369,7 +382,6 @@ def _check_plan(folder: Path, plan: dict[str, Any]) -> None:
             folder.is_dir() and all(TEMPORARY.fullmatch(one.name) for one in folder.iterdir())
         )
         require(not others, f"{folder} is there, and is none of ikebook's; move it, or choose another --out.")
-        remove_results(folder.parent)
         write_json(path, plan)
     require(
         read_json(path, dict[str, Any]) == plan,

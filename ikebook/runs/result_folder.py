@@ -122,7 +122,7 @@ def has_lock(out: Path, token: str, patience: float = 30.0) -> bool:
 def lock_sequence(out: Path, sequence: str) -> Iterator[None]:
     """Be the only one who works on a sequence: a cluster may run a task twice, when it takes a slow worker for a dead one."""
     (out / LOCKS).mkdir(parents=True, exist_ok=True)
-    name = hashlib.blake2b(sequence.encode(), digest_size=8).hexdigest()
+    name = hashlib.blake2b(sequence.encode(errors="surrogatepass"), digest_size=8).hexdigest()
     with FileLock(out / LOCKS / f"{name}.lock").acquire(poll_interval=0.5):
         yield
 
@@ -229,6 +229,7 @@ class ResultsWriter:
         """One more entry, or failure."""
         if "reason" in result:
             self.failed[sequence] = result
+            self.entries.pop(sequence, None)
         else:
             self.entries[sequence] = result
             self.failed.pop(sequence, None)

@@ -26,7 +26,7 @@ from ikebook.graph.result import enlarge
 from ikebook.runs.inputs import input_files, look
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import CHECKPOINTS, refined_masks, remove_checkpoints
-from ikebook.runs.result_folder import has_lock, lock_sequence, read_entry, write_entry
+from ikebook.runs.result_folder import entry_path, has_lock, lock_sequence, read_entry, write_entry
 from ikebook.runs.results import Entry, Failure, Place
 from ikebook.runs.single import Outcome, run
 from ikebook.runs.summary import summarise
@@ -56,7 +56,7 @@ class SequenceTask:
         Of what the run is made with.
     options : RunOptions, optional
     masks : Path, optional
-        Folder of masks to score, where nothing is to be segmented.
+        Folder of masks to score, where nothing is to be segmented: anew, whatever an earlier run has found.
     """
 
     dataset: Dataset
@@ -77,7 +77,11 @@ def evaluate_sequence(task: SequenceTask, progress: Progress = silent) -> Entry 
     try:
         _check_worker(task)
         with lock_sequence(task.out, task.name):
-            return read_entry(task.out, task.name, task.key) or _evaluate(task, progress)
+            known = read_entry(task.out, task.name, task.key)
+            if known is not None and task.masks is None:
+                return known
+            entry_path(task.out, task.name).unlink(missing_ok=True)
+            return _evaluate(task, progress)
     except Exception as error:  # noqa: BLE001  # whatever it is, the other sequences are to be finished
         return failure_of(error)
 

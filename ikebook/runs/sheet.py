@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ikebook.base.check import readable
 from ikebook.base.files import atomic, overlay
 from ikebook.base.tensors import tensor
 from ikebook.graph.result import GraphResult
@@ -47,7 +48,7 @@ def contact_sheet(path: Path, clip: Clip, result: GraphResult, rows: int = 4) ->
         _draw_row(row, titles, clip, result, frame)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
-    pictures.suptitle(f"{clip.name}: {len(clip)} frames, {w}x{h}", parse_math=False)
+    pictures.suptitle(f"{readable(clip.name)}: {len(clip)} frames, {w}x{h}", parse_math=False)
     plot_spectrum(spectrum.subplots(), result)
     with atomic(path) as temporary, warnings.catch_warnings():
         # Names in scripts that the font lacks: boxes will do.
@@ -69,7 +70,7 @@ def _draw_row(axes: Sequence[Axes], titles: Sequence[str], clip: Clip, result: G
         axis.imshow(shown[title], cmap="viridis", vmin=0, vmax=1)
         axis.set_xticks([])
         axis.set_yticks([])
-    axes[0].set_ylabel(clip.frame_names[frame], parse_math=False)
+    axes[0].set_ylabel(readable(clip.frame_names[frame]), parse_math=False)
 
 
 def plot_spectrum(axis: Axes, result: GraphResult) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ikebook.base.arrays import DiskArray
+from ikebook.base.check import readable
 from ikebook.base.files import plain
 from ikebook.base.machine import peak_memory, versions
 from ikebook.base.provenance import label_trained
@@ -37,7 +38,7 @@ def summarise(clip: Clip, outcome: Outcome, options: RunOptions, further: Mappin
     peak = peak_memory()
     summary: Summary = plain(
         {
-            "clip": clip.name,
+            "clip": readable(clip.name),
             **input_of(clip),
             "frames": len(clip),
             "original_size": f"{clip.original_size[0]}x{clip.original_size[1]}",

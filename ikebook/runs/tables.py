@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypedDict, cast
 
 import numpy as np
 
 from ikebook.base.provenance import marks
-from ikebook.datasets.protocol import scores_of
+from ikebook.datasets.protocol import Scores, scores_of
 from ikebook.runs.results import HalfCycle, Results
 
 
@@ -32,6 +33,20 @@ def scores_table(results: Results) -> str:
         cells = ["-" if score is None else f"{100 * score:.1f}" for score in found]
         lines.append(f"{name:{first}}" + "".join(f"{cell:>{width}}" for cell in cells))
     return "\n".join([*lines, *marks(results["options"].get("sources", ()))])
+
+
+def of_sequences(
+    results: Results, names: Sequence[str], mean: Callable[[Mapping[str, Mapping[str, Any]]], Scores]
+) -> Results:
+    """The results of these sequences alone, where a folder holds more; `mean` is that of the data set's protocol."""
+    entries = {name: entry for name, entry in results["sequences"].items() if name in names}
+    failed = {name: failure for name, failure in results["failed"].items() if name in names}
+    found = cast("Results", {**results, "mean": mean(entries), "sequences": entries, "failed": failed})
+    found.pop("mean_refined", None)
+    refined = {name: entry["refined"] for name, entry in entries.items() if "refined" in entry}
+    if refined and len(refined) == len(entries):
+        found["mean_refined"] = mean(refined)
+    return found
 
 
 class CycleMean(TypedDict):

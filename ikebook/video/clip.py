@@ -17,12 +17,11 @@ import numpy as np
 from ikebook.base import check
 from ikebook.base.arrays import Array, DiskArray, Memory, Recorder
 from ikebook.base.check import InputError, require
-from ikebook.base.places import is_remote, shown, user_path
-from ikebook.base.pyav import frame_times
+from ikebook.base.places import is_remote, shown
 from ikebook.base.remote import local_copy
 from ikebook.video.images import ImageFolder, is_image_name
 from ikebook.video.selection import SelectedFrames, Selection
-from ikebook.video.sources import Frames, name_of, open_frames
+from ikebook.video.sources import Frames, name_of, open_frames, times_of
 
 WORKING_SIZE = (416, 224)
 """Width and height that the paper works at (Sec. 6, 'Resolution'), in pixels."""
@@ -120,6 +119,8 @@ class Clip:
             require(self.masks.dtype == bool, f"masks are {self.masks.dtype}; expected bool (masks > 127, say).")
         names = tuple(self.frame_names) or tuple(f"{index:05d}" for index in range(m))
         require(len(names) == m, f"frame_names has {len(names)} names for {m} frames; expected one for each.")
+        for name in names:
+            check.file_name("frame_names", name)
         require(len(set(names)) == m, "frame_names repeats a name; results named after it would overwrite each other.")
         object.__setattr__(self, "frame_names", names)
         if self.original_size == (0, 0):
@@ -230,7 +231,7 @@ def read_clip(
     ----------
     path : str or Path
         Folder of images (natural order of their names; other files in it are passed over), a pattern of their names such as
-        "frames/*.png", a video file, an animated WebP or PNG, or a TIFF of several pages. `~` is home. Or the address of such in an
+        "frames/*.png", a video file, an animated GIF, WebP or PNG, or a TIFF of several pages. `~` is home. Or the address of such in an
         object store or on a web server, s3://, gs:// or https://: of it there is a copy here, as long as the clip.
     size : (int, int), str or None, default "auto"
         Working size, width and height in pixels, or a text such as "416x224", by area interpolation. "auto" is 416x224, or
@@ -284,10 +285,10 @@ def _read_clip(
     selection: Selection,
     memory: Memory | None,
 ) -> Clip:
-    source: Frames | SelectedFrames = open_frames(path)
+    whole = open_frames(path)
+    source: Frames | SelectedFrames = whole
     if selection:
-        times = None if isinstance(source, ImageFolder) else frame_times(user_path(path))
-        source = SelectedFrames(source, selection.indexes(source.fps, times, source.count()))
+        source = SelectedFrames(whole, selection.indexes(whole.fps, times_of(whole), whole.count()))
     known = isinstance(source, (ImageFolder, SelectedFrames))
     frames = Recorder(memory or Memory(), source.count() if known else None)
     original_size = (0, 0)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import InputError, require
+from ikebook.base.places import refuse_pipe
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -105,6 +106,7 @@ def read_image(file: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
 
 def read_bytes(file: Path) -> np.ndarray:
     """A file's content, (bytes,) uint8."""
+    refuse_pipe(file)
     try:
         return np.fromfile(file, dtype=np.uint8)
     except OSError as error:
@@ -282,6 +284,7 @@ def files_fingerprint(files: Sequence[Path]) -> str:
     """Hash of the files' contents, in their order."""
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
+        refuse_pipe(file)
         try:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())

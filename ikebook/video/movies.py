@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 
 from ikebook.base.check import InputError, require
+from ikebook.base.files import openable
 from ikebook.video import mp4
 from ikebook.video.images import depth_of, files_fingerprint, read_bytes, to_8_bits
 
@@ -136,26 +136,11 @@ class VideoFile:
 def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
     """A file that OpenCV has opened."""
     with ExitStack() as stack:
-        # FFmpeg takes what stands before a colon for a protocol, unless the path begins with a slash.
-        name = str(path.absolute())
-        try:
-            name.encode()
-        except UnicodeEncodeError:  # OpenCV would crash
-            name = stack.enter_context(_link(name))
-        capture = cv2.VideoCapture(name)
+        capture = cv2.VideoCapture(stack.enter_context(openable(path)))
         stack.callback(capture.release)
         if not capture.isOpened():
             raise InputError(_why_not_opened(path))
         yield capture
-
-
-@contextmanager
-def _link(name: str) -> Iterator[str]:
-    """Another name for a file whose own has bytes that are not UTF-8."""
-    with tempfile.TemporaryDirectory(prefix="ikebook-") as folder:
-        link = Path(folder, f"video{Path(name).suffix.encode('ascii', 'ignore').decode()}")
-        link.symlink_to(name)
-        yield str(link)
 
 
 def _why_not_opened(path: Path) -> str:

@@ -6,9 +6,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from ikebook.base.check import InputError, require
-from ikebook.base.places import user_path
-from ikebook.base.pyav import PyAVFile, has_pyav
+from ikebook.base.check import InputError, readable, require
+from ikebook.base.places import refuse_pipe, user_path
+from ikebook.base.pyav import PyAVFile, frame_times, has_pyav
+from ikebook.video.gifs import GifFile, is_gif
 from ikebook.video.images import IMAGE_SUFFIXES, NOT_READ, ImageFolder, image_files, left_out, natural_key
 from ikebook.video.movies import Animation, VideoFile, holds_several
 
@@ -21,7 +22,7 @@ NAMED = 5
 COUNTED = re.compile(r"%0?(\d*)d")
 """The number of a frame in a pattern such as `frame%04d.png`."""
 
-Frames = ImageFolder | VideoFile | PyAVFile | Animation
+Frames = ImageFolder | VideoFile | PyAVFile | Animation | GifFile
 """Frames at their own size, read one after the other, as often as asked."""
 
 
@@ -43,12 +44,14 @@ def open_frames(path: str | Path) -> Frames:
     if not there and is_pattern(path):
         return ImageFolder(_matching(path))
     require(there, f"{path} does not exist; expected a folder of images or a video file.")
+    refuse_pipe(path)
     if path.is_dir():
         return _folder(path)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        several = holds_several(path)
+    gif = GifFile(path) if is_gif(path) else None
+    if gif is not None or path.suffix.lower() in IMAGE_SUFFIXES:
+        several = holds_several(path) if gif is None else gif.moves()
         require(several, f"{path} is a single image; expected the folder that holds the frames, or a video file.")
-        return Animation(path)
+        return gif or Animation(path)
     is_picture = path.suffix.lower() in NOT_READ - {".gif"}
     require(not is_picture, f"{path} is a picture of a kind that is not read here; convert its frames to PNG.")
     is_text = path.suffix.lower() in TEXT_SUFFIXES
@@ -56,12 +59,19 @@ def open_frames(path: str | Path) -> Frames:
     return _video(path)
 
 
+def times_of(source: Frames) -> list[float] | None:
+    """When each frame is shown, in seconds, where that is known: of a GIF by itself, of a video where PyAV is installed."""
+    if isinstance(source, GifFile):
+        return source.times()
+    return None if isinstance(source, ImageFolder) else frame_times(source.path)
+
+
 def name_of(path: str | Path) -> str:
     """What the clip at a path is called: as its folder or file."""
     path = user_path(path)
     if path.is_dir():
-        return path.resolve().name
-    return path.parent.resolve().name if not path.exists() and is_pattern(path) else path.stem
+        return readable(path.resolve().name)
+    return readable(path.parent.resolve().name if not path.exists() and is_pattern(path) else path.stem)
 
 
 def is_pattern(path: Path) -> bool:

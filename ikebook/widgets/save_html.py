@@ -15,8 +15,8 @@ from typing import Any
 
 import ipywidgets
 
-from ikebook.base.check import require
-from ikebook.base.files import atomic
+from ikebook.base.check import readable, require
+from ikebook.base.files import write_text
 from ikebook.base.places import user_path
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.choice import Choice
@@ -103,8 +103,7 @@ def write_page(
     require(not path.is_dir(), f"{path} is a folder; expected the name of a file, such as {path / 'page.html'}.")
     snapshots, store = pictured(widget, states)
     content = page(title, note, snapshots, store)
-    with atomic(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    write_text(path, content)
 
 
 def write_module(path: str | Path, widget: ipywidgets.Widget, *, states: Iterable[str | State] = ()) -> None:
@@ -143,8 +142,7 @@ def write_module(path: str | Path, widget: ipywidgets.Widget, *, states: Iterabl
         f"{path} is a folder; expected the name of a file, such as {path / 'widget.mjs'}.",
     )
     content = module(widget, states)
-    with atomic(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    write_text(path, content)
 
 
 def module(widget: ipywidgets.Widget, states: Iterable[str | State] = ()) -> str:
@@ -190,7 +188,7 @@ class Store:
 
     def text(self, value: str) -> str | dict[str, str]:
         """A text, or where to find it if it is long."""
-        return value if len(value) <= LONG else {"text": self.put(value.encode())}
+        return value if len(value) <= LONG else {"text": self.put(readable(value).encode())}
 
     def groups_of(self, value: Any) -> Any:
         """A name, or each of those in a list or a dict, as `group` gives it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ikebook.base.files import atomic
+from ikebook.base.files import atomic, write_text
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -62,8 +62,7 @@ def write_markdown(path: Path, blocks: Sequence[Block]) -> None:
             with atomic(path.parent / f"{block.name}.png") as temporary:
                 temporary.write_bytes(block.data)
         parts.append(_markdown(block))
-    with atomic(path) as temporary:
-        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
 
 
 def write_html(path: Path, blocks: Sequence[Block]) -> None:
@@ -71,14 +70,13 @@ def write_html(path: Path, blocks: Sequence[Block]) -> None:
     title = next((block.text for block in blocks if block.kind == "h1"), "Report")
     body = "\n".join(map(_html, blocks))
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    with atomic(path) as temporary:
-        temporary.write_text(
-            f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-            f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n",
-            encoding="utf-8",
-        )
+    write_text(
+        path,
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n",
+    )
 
 
 def _markdown(block: Block) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ikebook.base.check import require
+from ikebook.base.check import readable, require
 from ikebook.base.files import overlay
 from ikebook.datasets.registry import Dataset
 from ikebook.video.images import read_image
@@ -41,7 +41,7 @@ def bars(sequences: Mapping[str, Mapping[str, float | None]], columns: Mapping[s
         shift = (index - (len(columns) - 1) / 2) * width
         values = [np.nan if (score := sequences[name].get(key)) is None else score for name in names]
         axis.bar(places + shift, values, width=width, color=COLOURS[index], label=label)
-    axis.set_xticks(places, names, rotation=40, ha="right", parse_math=False)
+    axis.set_xticks(places, [readable(name) for name in names], rotation=40, ha="right", parse_math=False)
     axis.set_ylim(0, 1)
     if columns:
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -93,7 +93,7 @@ def _draw_frame(axes: Sequence[Axes], dataset: Dataset, masks: Path, name: str, 
     titles = (f"{name} {frame_name}, J {100 * score:.0f}", "annotation")
     for axis, mask, title in zip(axes, (_mask(masks / name, frame_name), truth), titles, strict=True):
         axis.imshow(overlay(frame, mask))
-        axis.set_title(title, fontsize="medium", parse_math=False)
+        axis.set_title(readable(title), fontsize="medium", parse_math=False)
         axis.set_axis_off()
 
 

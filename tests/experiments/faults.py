@@ -280,8 +280,8 @@ DATASETS = [
     Fault(
         "a toy's backward flow leads forward",
         "datasets/layers.py",
-        "apply_affine(layer.place(t - 1), local) - where[visible]",
-        "where[visible] - apply_affine(layer.place(t - 1), local)",
+        "apply_affine(layer.place(t - 1), local) - here",
+        "here - apply_affine(layer.place(t - 1), local)",
         ("datasets/test_toys.py",),
         "toys.py",
         "_apply(layer.place(t - 1), own) - where[mine]",

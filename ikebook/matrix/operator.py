@@ -84,6 +84,7 @@ class LinearOperator(ABC):
 
     def matmat(self, x: Tensor) -> Tensor:
         """Product with the columns of `x` (columns, k), (rows, k)."""
+        _check_tensor(x)
         require(
             x.ndim == 2 and len(x) == self.shape[1],
             f"x has shape {tuple(x.shape)}; expected ({self.shape[1]}, k) for a {self.shape[0]} x {self.shape[1]} "
@@ -94,6 +95,7 @@ class LinearOperator(ABC):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Product with a vector (columns,), or with the columns of a matrix (columns, k): what libraries take for a map."""
+        _check_tensor(x)
         return self.matmat(x) if x.ndim == 2 else self.matvec(x)
 
     def __matmul__(self, x: Tensor) -> Tensor:
@@ -167,12 +169,20 @@ class LinearOperator(ABC):
         return self._matvec(x)
 
     def _vector(self, x: Tensor, length: int) -> Tensor:
+        _check_tensor(x)
         require(
             x.shape == (length,),
             f"x has shape {tuple(x.shape)}; expected ({length},) for a {self.shape[0]} x {self.shape[1]} "
             f"{type(self).__name__}. Flatten labels (m, h, w) with .flatten().",
         )
         return x.to(dtype=self.dtype, device=self.device)
+
+
+def _check_tensor(x: object) -> None:
+    require(
+        isinstance(x, Tensor),
+        f"x is a {type(x).__name__}; expected a tensor: torch.from_numpy(x) makes one of an array, and as_linear_operator() takes arrays.",
+    )
 
 
 class ProductTensor(Tensor):

@@ -26,7 +26,7 @@ from ikebook.video.colours import lab_colours
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.chain_view import PIXEL, chain_path, facts_html, link_paths, node_charts
-from ikebook.widgets.inputs import clip_and_flow, graph_options
+from ikebook.widgets.inputs import check_frame, clip_and_flow, graph_options
 from ikebook.widgets.live_chains import ChainSource, LiveChains
 from ikebook.widgets.number_slider import NumberSlider
 from ikebook.widgets.save_html import State
@@ -178,9 +178,7 @@ class ChainExplorer(Composed):
 
     @traitlets.validate("frame")
     def _check_frame(self, proposal: Any) -> int:
-        last = len(self.clip) - 1
-        require(0 <= proposal.value <= last, f"frame is {proposal.value}; expected one of 0 to {last}.")
-        return int(proposal.value)
+        return check_frame(proposal.value, self.clip)
 
     @traitlets.validate("pixel")
     def _check_pixel(self, proposal: Any) -> tuple[int, int]:

@@ -12,9 +12,11 @@ import traitlets
 from ikebook.base import check
 from ikebook.base.check import require
 from ikebook.base.tensors import tensor
+from ikebook.graph.result import GraphResult
 from ikebook.video.clip import Clip, as_clip
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas, link
+from ikebook.widgets.inputs import check_frame
 
 Maps = Any
 """A map of the clip, (m, h, w): an array, a tensor or one on disk; or several by their names."""
@@ -27,11 +29,11 @@ class ClipPlayer(Composed):
     ----------
     clip : Clip, or (m, h, w, 3) uint8 RGB
         m frames.
-    masks : (m, h, w) bool, or a dict of several by their names, optional
+    masks : (m, h, w) bool, a GraphResult, or a dict of several by their names, optional
         Drawn over the frames in red.
-    soft : (m, h, w) in [0, 1], or a dict of several by their names, optional
+    soft : (m, h, w) in [0, 1], a GraphResult, or a dict of several by their names, optional
         Soft masks, drawn over the frames in colours.
-    labels : (m, h, w) real, or a dict of several by their names, optional
+    labels : (m, h, w) real, a GraphResult, or a dict of several by their names, optional
         Labels x, blue below and red above 0.
     names : sequence of str, optional
         One for each picture, the clip's first.
@@ -114,6 +116,10 @@ class ClipPlayer(Composed):
         )
         super().__init__([row, *everyone[len(self.canvases) :]])
 
+    @traitlets.validate("frame")
+    def _check_frame(self, proposal: Any) -> int:
+        return check_frame(proposal.value, self.clip)
+
     def __repr__(self) -> str:
         w, h = self.clip.size
         titles = ", ".join(canvas.caption for canvas in self.canvases)
@@ -130,7 +136,7 @@ def named_maps(kind: str, maps: Maps, clip: Clip) -> dict[tuple[str, str], np.nd
 
 
 def checked_map(name: str, kind: str, maps: Any, clip: Clip) -> np.ndarray:
-    """Maps of a clip as an array (m, h, w).
+    """Maps of a clip, or those of what was found on it, as an array (m, h, w).
 
     Raises
     ------
@@ -138,6 +144,8 @@ def checked_map(name: str, kind: str, maps: Any, clip: Clip) -> np.ndarray:
         For a shape that is not the clip's, masks that are not bool, values that are not finite, and soft masks outside
         [0, 1].
     """
+    if isinstance(maps, GraphResult):
+        maps = getattr(maps, kind)
     check.shape(name, maps, (len(clip), clip.size[1], clip.size[0]))
     array = maps if isinstance(maps, np.ndarray) else tensor(maps[:]).detach().cpu().numpy()
     if kind == "masks":

@@ -9,12 +9,14 @@ import numpy as np
 import traitlets
 
 from ikebook.base.check import require
+from ikebook.graph.result import GraphResult
 from ikebook.video.clip import Clip, as_clip
 from ikebook.video.colours import BLUE, ORANGE
 from ikebook.video.metrics import region_similarity
 from ikebook.widgets.base import Composed
 from ikebook.widgets.canvas import VideoCanvas
 from ikebook.widgets.clip_player import Maps, checked_map
+from ikebook.widgets.inputs import check_frame
 
 THRESHOLD = 0.5
 """Soft masks are scored above it."""
@@ -27,7 +29,7 @@ class Compare(Composed):
     ----------
     clip : Clip, or (m, h, w, 3) uint8 RGB
         m frames.
-    first, second : (m, h, w) bool, or real in [0, 1]
+    first, second : (m, h, w) bool, real in [0, 1], or a GraphResult, whose masks are taken
         Shown left and right of the line. Soft masks are scored above 0.5.
     names : (str, str), default ("first", "second")
         What they are called.
@@ -108,10 +110,14 @@ class Compare(Composed):
             traitlets.link((self.canvas, name), (self, name))
         super().__init__([self.canvas])
 
+    @traitlets.validate("frame")
+    def _check_frame(self, proposal: Any) -> int:
+        return check_frame(proposal.value, self.clip)
+
     def __repr__(self) -> str:
         means = [f"{name} {np.mean(values):.3f}" for name, values in self.scores.items()]
         return f"Compare({self.clip.name!r}, {', '.join(['mean J', *means] if means else self.names)})"
 
 
 def _is_bool(values: Any) -> bool:
-    return "bool" in str(getattr(values, "dtype", ""))
+    return isinstance(values, GraphResult) or "bool" in str(getattr(values, "dtype", ""))

@@ -38,3 +38,9 @@ def clip_and_flow(widget: str, clip: Any, flow: Any) -> tuple[Clip, Flow]:
 def graph_options(options: Any) -> GraphOptions:
     """The options given, or the default ones; raise `InputError` if they are no options of a graph."""
     return check.or_default("options", options, GraphOptions, "such as ikebook.preset('paper')")
+
+
+def check_frame(frame: int, clip: Clip) -> int:
+    """The number of a frame of the clip; else it raises `InputError`, and the widget keeps the frame that it shows."""
+    require(0 <= frame < len(clip), f"frame is {frame}; expected one of 0 to {len(clip) - 1}.")
+    return int(frame)

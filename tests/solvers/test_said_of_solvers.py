@@ -36,6 +36,6 @@ def test_an_operator_says_what_it_multiplies(of, x) -> None:
     matrix = ikebook.build(MADE.clip, MADE.flow)
     operator = matrix if of is None else getattr(matrix, of)
     for product in (operator.__matmul__, operator.matvec, operator.matmat, operator.rmatvec):
-        with pytest.raises(InputError, match="expected a tensor: torch.from_numpy"):
+        with pytest.raises(InputError, match=r"expected a tensor: torch\.from_numpy"):
             product(x)
     assert torch.equal(matrix @ torch.ones(1280), matrix.matvec(torch.ones(1280)))

@@ -127,6 +127,19 @@ def test_a_saved_page_mixes_as_python_does(disk, tmp_path) -> None:
     page.get_by_text(f"sine {changed.sine:.3g}.").wait_for()
 
 
+def test_a_longer_title_moves_nothing(disk, tmp_path) -> None:
+    made = ikebook.toy("disc")  # whose pictures are narrower than their column
+    SpectrumExplorer(made.clip, made.flow).save_html(tmp_path / "spectrum.html")
+    page = disk(tmp_path / "spectrum.html").page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    noise = page.get_by_role("slider", name="flow noise")
+    before = steady_box(noise)
+    noise.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("eigenvector 1, 0.05 px of noise").wait_for()
+    assert steady_box(noise) == before
+
+
 def test_a_saved_page_races_as_python_does(disk, tmp_path) -> None:
     made = ikebook.toy("disc", size=(32, 24), frames=6)
     race = InitialisationRace(made.clip, made.flow, options=preset("saliency"), iterations=5)

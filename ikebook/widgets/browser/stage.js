@@ -53,6 +53,8 @@ export class Stage {
     root.style.maxWidth = full ? "" : `${Math.max(widest, parts === "all" ? 440 : 220)}px`;
     const available = root.clientWidth;
     if (!available) return;
+    // A title may be as wide as the column: where a picture is narrow, a longer one would come to two lines, and all below would jump.
+    this.view.title.style.width = full ? "" : `${Math.max(available, root.parentElement?.clientWidth ?? 0)}px`;
     const width = Math.floor(Math.min(available - (full ? 48 : 0), widest));
     viewport.size = [width, Math.max(1, Math.round((width * h) / w))];
     const sharpness = (devicePixelRatio || 1) * (this.canvas.currentCSSZoom ?? 1);

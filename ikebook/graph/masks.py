@@ -59,6 +59,10 @@ class MaskOptions:
         require(self.top <= 1, f"MaskOptions.top is {self.top}; expected 1 or less.")
         if self.threshold != "stable":
             check.number("MaskOptions.threshold", self.threshold, at_least=0)
+            require(
+                float(self.threshold) <= 1,
+                f"MaskOptions.threshold is {self.threshold}; expected 1 or less: soft masks end there.",
+            )
 
 
 def soft_masks(labels: Tensor, options: MaskOptions | None = None) -> Tensor:

@@ -305,6 +305,7 @@ class TestSet:
             ("motion.edges=all", "edges is 'all'; expected one of 'count', 'union'"),
             ("features.bias=yes", "expected true or false"),
             ("masks.threshold=high", "threshold is 'high'; expected a finite number"),
+            ("masks.threshold=2", "threshold is 2.0; expected 1 or less"),
             ("masks.top=2", "top is 2.0; expected 1 or less"),
             ("saliency=all", "only saliency=none switches a whole group, off"),
             ("chains=none", "chains has no option ''"),

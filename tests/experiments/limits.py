@@ -45,7 +45,7 @@ from ikebook.matrix.likeness import ColourLikeness
 from ikebook.networks.losses import knowledge_loss
 from ikebook.networks.training import TrainOptions
 from ikebook.networks.unet import new_network
-from ikebook.solvers import exact as exact_solver
+from ikebook.solvers import reduced
 from ikebook.solvers.exact import exact
 from ikebook.solvers.pairs import SolverOptions
 from ikebook.solvers.reduced import _RecentFeatures, reduce
@@ -364,18 +364,18 @@ def radii(values: Sequence[int], frames: int, size: tuple[int, int], repeat: int
     made = ikebook.demo(frames, size)
     known: dict[tuple[str, str, int], dict[str, float]] = {}
     saliency = Evidence(made.clip.frames, made.flow, preset("default").saliency).saliency()
-    together = {f"{exact_solver.AT_ONCE} at a time": exact_solver.AT_ONCE, "all at once": 1 << 30}
+    together = {f"{reduced.AT_ONCE} at a time": reduced.AT_ONCE, "all at once": 1 << 30}
     for _, kind, p, way in itertools.product(range(repeat), RECIPES, (BASE, *values), together):
         options = override(preset("default"), *RECIPES[kind], f"motion.radius={p}")
         maps = None if options.saliency is None else saliency
         matrix = build(made.clip, made.flow, saliency=maps, options=options)
-        clock, usual = Clock(), exact_solver.AT_ONCE
-        exact_solver.AT_ONCE = together[way]
+        clock, usual = Clock(), reduced.AT_ONCE
+        reduced.AT_ONCE = together[way]
         try:
             with parts(clock), clock.within("the rest"):
                 reduce(matrix.motion, matrix.features)
         finally:
-            exact_solver.AT_ONCE = usual
+            reduced.AT_ONCE = usual
         least = known.setdefault((kind, way, p), dict(clock.seconds))
         for stage, seconds in clock.seconds.items():
             least[stage] = min(least[stage], seconds)

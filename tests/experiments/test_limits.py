@@ -15,7 +15,7 @@ from ikebook.base.compute import Compute
 from ikebook.datasets.toys import toy
 from ikebook.graph.graph_module import build
 from ikebook.graph.presets import override, preset
-from ikebook.solvers import exact
+from ikebook.solvers import reduced
 
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("limits", ROOT / "tests" / "experiments" / "limits.py")
@@ -58,7 +58,7 @@ def test_the_passs_parts_are_put_back_and_sum_to_the_whole() -> None:
     before = [getattr(owner, name) for owner, name, _ in limits.PARTS]
     matrix = build(made.clip, made.flow)
     begin = time.process_time()
-    seconds, moved, _ = limits.measured(lambda: exact.reduce(matrix.motion, matrix.features), 1)
+    seconds, moved, _ = limits.measured(lambda: reduced.reduce(matrix.motion, matrix.features), 1)
     assert [getattr(owner, name) for owner, name, _ in limits.PARTS] == before
     assert 0 < sum(seconds.values()) <= time.process_time() - begin
     assert {"chains", "gathers of CF", "G and B", "the rest"} <= set(seconds)
@@ -76,7 +76,7 @@ def test_many_steps_are_summed_a_few_at_a_time_to_the_same(links, monkeypatch) -
     made = toy("deforming", (18, 16), 24)
     options = override(preset("default"), "motion.radius=20", f"chains.links={links}")
     matrix = build(made.clip, made.flow, options=options, compute=Compute(dtype=torch.float64))
-    found = exact.reduce(matrix.motion, matrix.features)
+    found = reduced.reduce(matrix.motion, matrix.features)
     f = matrix.features.dense()
     assert torch.allclose(found.motion, f.T @ matrix.motion.matmat(f), rtol=1e-10)  # M x gathers and casts step by step
     fetched = []
@@ -86,11 +86,11 @@ def test_many_steps_are_summed_a_few_at_a_time_to_the_same(links, monkeypatch) -
         "embedding_bag",
         lambda index, *a, **k: fetched.append(index.shape[1]) or usual(index, *a, **k),
     )
-    exact.reduce(matrix.motion, matrix.features)
-    assert max(fetched) == exact.AT_ONCE * (1 if links == "nearest" else 4)
-    monkeypatch.setattr(exact, "AT_ONCE", 1000)
+    reduced.reduce(matrix.motion, matrix.features)
+    assert max(fetched) == reduced.AT_ONCE * (1 if links == "nearest" else 4)
+    monkeypatch.setattr(reduced, "AT_ONCE", 1000)
     fetched.clear()
-    assert torch.allclose(exact.reduce(matrix.motion, matrix.features).motion, found.motion, rtol=1e-12)
+    assert torch.allclose(reduced.reduce(matrix.motion, matrix.features).motion, found.motion, rtol=1e-12)
     assert max(fetched) == 20 * (1 if links == "nearest" else 4)
 
 

@@ -17,38 +17,15 @@ from ikebook.base.files import write_mask
 from ikebook.base.replacing import NEW
 from ikebook.base.written import LISTS, WrittenFiles, all_lists
 from ikebook.cli import main
-from ikebook.datasets.toys import toy
 from ikebook.exports import export
 from ikebook.exports.formats import FORMATS
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import write_results
 from ikebook.runs.parts import segment_parts
 from ikebook.runs.runners import SerialRunner
-from ikebook.runs.single import run
 
 OPTIONS = RunOptions(size=(32, 24), device="cpu", cache=False)
 ERRORS = [OSError(28, "No space left on device"), KeyboardInterrupt(), TypeError("a bug")]
-
-
-def outcome_of(frames):
-    clip = toy("disc", (32, 24), frames).clip
-    return clip, run(clip, options=OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def long():
-    return outcome_of(7)
-
-
-@pytest.fixture(scope="module")
-def short():
-    return outcome_of(3)
-
-
-@pytest.fixture
-def no_sheet(monkeypatch) -> None:
-    """Draws no contact sheet: it takes longer than all the rest."""
-    monkeypatch.setattr("ikebook.runs.sheet.contact_sheet", lambda *_: None)
 
 
 def everything(folder) -> dict[str, bytes]:

@@ -22,31 +22,9 @@ from ikebook.runs.evaluation import evaluate
 from ikebook.runs.options import RunOptions
 from ikebook.runs.outputs import write_results
 from ikebook.runs.result_folder import lock_folder
-from ikebook.runs.single import run
 
 KILLS = int(os.environ.get("IKEBOOK_KILLS", "40"))  # tests/experiments/kills.py asks for more
 OPTIONS = RunOptions(size=(32, 24), device="cpu", cache=False)
-
-
-def outcome_of(frames):
-    clip = toy("disc", (32, 24), frames).clip
-    return clip, run(clip, options=OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def long():
-    return outcome_of(7)
-
-
-@pytest.fixture(scope="module")
-def short():
-    return outcome_of(3)
-
-
-@pytest.fixture
-def no_sheet(monkeypatch) -> None:
-    """Draws no contact sheet: it takes longer than all the rest."""
-    monkeypatch.setattr("ikebook.runs.sheet.contact_sheet", lambda *_: None)
 
 
 def contents(folder) -> dict[str, bytes]:
